@@ -1,0 +1,1 @@
+//! The only crate that knows timely and differential: spec, plan, dataflow.

@@ -1,0 +1,1 @@
+//! Where chunks come from: HLS, a directory, a file.

@@ -1,0 +1,1 @@
+//! The only crate that knows GStreamer: probe, decode, scale, cut, mux, thumbnails.

@@ -1,0 +1,168 @@
+//! Chunks: references to pieces of a stream as a source offers them, and their place on the event
+//! timeline once their timestamps have been read. A chunk travels as a reference, never as bytes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{FrameRate, MediaTime, TimeRange, Timestamp};
+
+/// The number of a chunk in order of the timeline (playlist order), from 0. Not the order of
+/// arrival: that is the [`Epoch`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Position(pub u64);
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Logical time of the dataflow: the number of an input in the event's log, dense from 0.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An audio track, counted 1, 2, … in stream order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TrackNumber(pub u32);
+
+impl TrackNumber {
+    /// Track 1: what is used where nobody names a track.
+    pub const FIRST: TrackNumber = TrackNumber(1);
+}
+
+impl fmt::Display for TrackNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Bytes `offset .. offset + length` of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ByteRange {
+    /// First byte.
+    pub offset: u64,
+    /// Number of bytes.
+    pub length: u64,
+}
+
+/// A resource or a part of one. `uri` is absolute: `file:///…`, `http://…` or `https://…`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Resource {
+    /// Absolute URI.
+    pub uri: String,
+    /// The part of it, or all of it.
+    pub range: Option<ByteRange>,
+}
+
+/// How the bytes of a chunk are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Container {
+    /// MPEG-2 transport stream (ISO/IEC 13818-1).
+    MpegTs,
+    /// Fragmented MP4 (ISO/IEC 14496-12) with an initialization section.
+    FragmentedMp4,
+    /// Key-frame-bounded part of a progressive MP4, Matroska or WebM file: `media.uri` names the whole file,
+    /// `window` says which part.
+    FilePart,
+}
+
+/// A piece of a stream as a source offers it: what to fetch, and what the playlist says of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChunkRef {
+    /// Name of the source in the spec.
+    pub source: String,
+    /// Place in playlist order, from 0.
+    pub position: Position,
+    /// The media bytes.
+    pub media: Resource,
+    /// EXT-X-MAP of a fragmented MP4.
+    pub init: Option<Resource>,
+    /// How it is packed.
+    pub container: Container,
+    /// For [`Container::FilePart`]: the presentation times of the file that this chunk covers.
+    pub window: Option<TimeRange>,
+    /// EXTINF, or the duration of the window.
+    pub declared_duration: Option<MediaTime>,
+    /// EXT-X-DISCONTINUITY stood before it.
+    pub discontinuity: bool,
+    /// EXT-X-PROGRAM-DATE-TIME that applies to its first sample, in microseconds since the Unix epoch.
+    pub program_date_time: Option<i64>,
+}
+
+/// When one frame is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FrameTime {
+    /// On the event timeline.
+    pub time: MediaTime,
+    /// As the stream wrote it (unwrapped inside its stretch).
+    pub pts: Timestamp,
+}
+
+/// A chunk with its place on the event timeline: everything that later stages need to know of it
+/// without touching its bytes again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PlacedChunk {
+    /// What to fetch.
+    pub chunk: ChunkRef,
+    /// Event time it covers: first frame (or audible sample) to the end of the last.
+    pub span: TimeRange,
+    /// Event time minus stream time: `event = pts.time() + offset`.
+    pub offset: MediaTime,
+    /// Stretch of the timeline, counted from 0: inside one, stream time and event time run together.
+    pub stretch: u32,
+    /// Presentation times of its video frames in order; empty without video.
+    pub frames: Vec<FrameTime>,
+    /// Number of video frames of the event before this chunk.
+    pub first_frame: u64,
+    /// Nominal frame rate, if the stream has one.
+    pub frame_rate: Option<FrameRate>,
+    /// Audio tracks found.
+    pub audio_tracks: Vec<TrackNumber>,
+    /// UTC of `span.start` in microseconds since the Unix epoch, if anchored.
+    pub utc: Option<i64>,
+    /// Size of the media in bytes.
+    pub bytes: u64,
+}
+
+/// What the ordered folds need to know of a chunk: a [`PlacedChunk`] without its frame table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChunkExtent {
+    /// Place in playlist order.
+    pub position: Position,
+    /// Event time it covers.
+    pub span: TimeRange,
+    /// Stretch of the timeline.
+    pub stretch: u32,
+    /// Audio tracks found.
+    pub audio_tracks: Vec<TrackNumber>,
+    /// Nominal frame rate.
+    pub frame_rate: Option<FrameRate>,
+}
+
+impl PlacedChunk {
+    /// The part that the ordered folds need.
+    pub fn extent(&self) -> ChunkExtent {
+        ChunkExtent {
+            position: self.chunk.position,
+            span: self.span,
+            stretch: self.stretch,
+            audio_tracks: self.audio_tracks.clone(),
+            frame_rate: self.frame_rate,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The operator SDK and the built-in operators, by class.
+
+pub mod sdk;

@@ -1,0 +1,40 @@
+//! The operator SDK: what an operator declares, the two parts it is made of, and how one is
+//! registered. A *scan* looks at the pixels or samples of one chunk, on any thread, in any order
+//! of chunks; an ordered *fold* decides, in event order, with a state that can be snapshotted.
+//!
+//! A featurer that looks at media has both parts: its scan condenses a chunk to a small signature
+//! (bytes), its fold turns signatures into observations. All other operators are a fold alone.
+
+mod describe;
+mod fold;
+mod scan;
+
+pub use describe::{
+    AttributeKind, AttributeSpec, Description, EdgeKind, InputRule, OperatorType, OptionError,
+    OptionSpec, Options, options_of, parse_options, text_duration,
+};
+pub use fold::{Emission, Fold, FoldBox, FoldState, Mark, Step};
+pub use scan::{AudioScan, AudioScanner, ChunkContext, VideoScan, VideoScanner};
+
+use std::sync::Arc;
+
+/// A configured operator, ready to run.
+#[derive(Clone)]
+pub enum Operator {
+    /// A featurer that looks at frames: the scan's signature of each chunk goes to the fold.
+    Video {
+        /// The stateless part.
+        scanner: Arc<dyn VideoScanner>,
+        /// The ordered part.
+        fold: FoldBox,
+    },
+    /// A featurer that listens: one scan and one fold for each audio track.
+    Audio {
+        /// The stateless part.
+        scanner: Arc<dyn AudioScanner>,
+        /// The ordered part.
+        fold: FoldBox,
+    },
+    /// An operator that sees only what other operators say.
+    Fold(FoldBox),
+}

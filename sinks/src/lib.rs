@@ -1,0 +1,1 @@
+//! Where results go: files and the exports JSON, EDL, report.
