@@ -1,0 +1,465 @@
+//! What a sink is fed: the differences of one epoch, as rows that come (+1) and go (-1).
+//! [`EventState`] adds them up to what is present now, and refuses any multiplicity but 0 and 1.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::chunk::{ChunkExtent, Epoch, TrackNumber};
+use crate::failure::Failure;
+use crate::observation::Observation;
+use crate::segment::{Segment, SegmentId};
+use crate::time::{MediaTime, TimeRange};
+use crate::value::{Name, Number, Value};
+
+/// What the results say of an admitted chunk.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChunkRow {
+    /// Its place on the timeline.
+    pub extent: ChunkExtent,
+    /// Where it lies.
+    pub uri: String,
+    /// Number of video frames.
+    pub frames: u64,
+    /// Size of the media in bytes.
+    pub bytes: u64,
+}
+
+/// A feature of a replay that was found in a segment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FoundFeature {
+    /// Operator that observed it.
+    pub operator: Name,
+    /// Its attribute.
+    pub attribute: Name,
+    /// The value that counts.
+    pub value: Value,
+    /// What it adds to the score; `None` in feature mode, where it only decides.
+    pub weight: Option<Number>,
+}
+
+/// The state of one replay as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ReplayRow {
+    /// Name of the replay in the spec.
+    pub name: Name,
+    /// The audio track whose marks and sound it takes.
+    pub track: TrackNumber,
+    /// Whether a selection was stored.
+    pub processed: bool,
+    /// Sum of the scores of the chosen segments; 0 where nothing was scored.
+    pub total_score: Number,
+}
+
+/// What one replay decided on one segment, chosen or left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChoiceRow {
+    /// Name of the replay in the spec.
+    pub replay: Name,
+    /// Place in the replay, from 0: by time, or in the order asked for in timestamps mode. The
+    /// segments that are left out carry their place among those.
+    pub order: u32,
+    /// The segment; `None` for a range that a request names by its times.
+    pub segment: Option<SegmentId>,
+    /// Original marks.
+    pub original: TimeRange,
+    /// The marks that count on the replay's track: optimized where there are such.
+    pub marks: TimeRange,
+    /// Whether it is in the replay.
+    pub chosen: bool,
+    /// Its score; `None` where nothing was scored (printed as "-").
+    pub score: Option<Number>,
+    /// Why it was chosen or left out, in words.
+    pub reason: String,
+    /// What was found in it.
+    pub features: Vec<FoundFeature>,
+}
+
+/// A row of a result.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "lowercase")]
+pub enum Row {
+    /// A chunk that was admitted and placed.
+    Chunk(ChunkRow),
+    /// What a featurer observed.
+    Observation(Observation),
+    /// A segment, with everything that is known of it.
+    Segment(Segment),
+    /// A replay as a whole.
+    Replay(ReplayRow),
+    /// A replay's decision on a segment.
+    Choice(ChoiceRow),
+    /// Something that went wrong.
+    Failure(Failure),
+}
+
+/// A row that comes or goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Change {
+    /// What.
+    pub row: Row,
+    /// By how much its multiplicity changes: 1 or -1 once consolidated.
+    pub diff: i64,
+}
+
+impl Change {
+    /// A row that comes.
+    pub fn insert(row: Row) -> Self {
+        Change { row, diff: 1 }
+    }
+
+    /// A row that goes.
+    pub fn retract(row: Row) -> Self {
+        Change { row, diff: -1 }
+    }
+}
+
+/// Everything that one epoch changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochChanges {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Its differences, in any order; see [`EpochChanges::consolidated`].
+    pub changes: Vec<Change>,
+}
+
+impl EpochChanges {
+    /// The net differences: one change a row, none of them 0, sorted by row.
+    pub fn consolidated(&self) -> Vec<Change> {
+        let mut net: BTreeMap<&Row, i64> = BTreeMap::new();
+        for change in &self.changes {
+            *net.entry(&change.row).or_default() += change.diff;
+        }
+        net.into_iter()
+            .filter(|&(_, diff)| diff != 0)
+            .map(|(row, diff)| Change {
+                row: row.clone(),
+                diff,
+            })
+            .collect()
+    }
+}
+
+/// Differences that do not add up to a set of rows: a bug upstream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// A row would be there more than once, or a negative number of times.
+    #[error("epoch {epoch}: the multiplicity of a row would be {multiplicity}, not 0 or 1: {row}")]
+    Multiplicity {
+        /// The epoch that breaks the rule.
+        epoch: Epoch,
+        /// What it would become.
+        multiplicity: i64,
+        /// The row, as JSON.
+        row: String,
+    },
+    /// Two different rows for one segment or replay.
+    #[error("epoch {epoch}: a second, different row for {id}")]
+    Identity {
+        /// The epoch that breaks the rule.
+        epoch: Epoch,
+        /// Which segment or replay.
+        id: String,
+    },
+    /// Epochs must come in order, each once.
+    #[error("epoch {epoch} comes after epoch {last}")]
+    Order {
+        /// The epoch that came.
+        epoch: Epoch,
+        /// The last one before it.
+        last: Epoch,
+    },
+}
+
+/// What is present now: the sum of all differences so far, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventState {
+    epoch: Option<Epoch>,
+    chunks: BTreeSet<ChunkRow>,
+    observations: BTreeSet<Observation>,
+    segments: BTreeMap<SegmentId, Segment>,
+    replays: BTreeMap<Name, ReplayRow>,
+    choices: BTreeMap<Name, BTreeSet<ChoiceRow>>,
+    failures: BTreeSet<Failure>,
+}
+
+impl EventState {
+    /// Adds the differences of the next epoch. After an error the state is to be thrown away.
+    pub fn apply(&mut self, epoch: &EpochChanges) -> Result<(), StateError> {
+        self.apply_consolidated(epoch.epoch, epoch.consolidated())
+    }
+
+    /// As [`EventState::apply`], for differences that are already consolidated.
+    pub fn apply_consolidated(
+        &mut self,
+        epoch: Epoch,
+        mut changes: Vec<Change>,
+    ) -> Result<(), StateError> {
+        if let Some(last) = self.epoch.filter(|&last| last >= epoch) {
+            return Err(StateError::Order { epoch, last });
+        }
+        self.epoch = Some(epoch);
+        // Old versions leave before new ones come, or a changed segment would collide with itself.
+        changes.sort_by_key(|change| change.diff);
+        for Change { row, diff } in changes {
+            self.apply_one(epoch, row, diff)?;
+        }
+        Ok(())
+    }
+
+    fn apply_one(&mut self, epoch: Epoch, row: Row, diff: i64) -> Result<(), StateError> {
+        if diff == 0 {
+            return Ok(());
+        }
+        let before = i64::from(self.contains(&row));
+        let multiplicity = before + diff;
+        if !matches!(multiplicity, 0 | 1) {
+            let row = serde_json::to_string(&row).unwrap_or_else(|_| format!("{row:?}"));
+            return Err(StateError::Multiplicity {
+                epoch,
+                multiplicity,
+                row,
+            });
+        }
+        if multiplicity == 1 {
+            self.insert(epoch, row)
+        } else {
+            self.remove(&row)
+        }
+    }
+
+    fn contains(&self, row: &Row) -> bool {
+        match row {
+            Row::Chunk(row) => self.chunks.contains(row),
+            Row::Observation(row) => self.observations.contains(row),
+            Row::Segment(row) => self.segments.get(&row.id) == Some(row),
+            Row::Replay(row) => self.replays.get(&row.name) == Some(row),
+            Row::Choice(row) => self
+                .choices
+                .get(&row.replay)
+                .is_some_and(|set| set.contains(row)),
+            Row::Failure(row) => self.failures.contains(row),
+        }
+    }
+
+    fn insert(&mut self, epoch: Epoch, row: Row) -> Result<(), StateError> {
+        let taken = match row {
+            Row::Chunk(row) => {
+                self.chunks.insert(row);
+                None
+            }
+            Row::Observation(row) => {
+                self.observations.insert(row);
+                None
+            }
+            Row::Segment(row) => {
+                let id = row.id.clone();
+                self.segments
+                    .insert(id.clone(), row)
+                    .map(|_| format!("segment {id}"))
+            }
+            Row::Replay(row) => {
+                let name = row.name.clone();
+                self.replays
+                    .insert(name.clone(), row)
+                    .map(|_| format!("replay {name}"))
+            }
+            Row::Choice(row) => {
+                self.choices
+                    .entry(row.replay.clone())
+                    .or_default()
+                    .insert(row);
+                None
+            }
+            Row::Failure(row) => {
+                self.failures.insert(row);
+                None
+            }
+        };
+        taken.map_or(Ok(()), |id| Err(StateError::Identity { epoch, id }))
+    }
+
+    fn remove(&mut self, row: &Row) -> Result<(), StateError> {
+        match row {
+            Row::Chunk(row) => {
+                self.chunks.remove(row);
+            }
+            Row::Observation(row) => {
+                self.observations.remove(row);
+            }
+            Row::Segment(row) => {
+                self.segments.remove(&row.id);
+            }
+            Row::Replay(row) => {
+                self.replays.remove(&row.name);
+            }
+            Row::Choice(row) => {
+                if let Some(set) = self.choices.get_mut(&row.replay) {
+                    set.remove(row);
+                    if set.is_empty() {
+                        self.choices.remove(&row.replay);
+                    }
+                }
+            }
+            Row::Failure(row) => {
+                self.failures.remove(row);
+            }
+        }
+        Ok(())
+    }
+
+    /// The last epoch that was added.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
+    }
+
+    /// Chunks in timeline order.
+    pub fn chunks(&self) -> impl ExactSizeIterator<Item = &ChunkRow> {
+        self.chunks.iter()
+    }
+
+    /// Observations by start, end, operator.
+    pub fn observations(&self) -> impl ExactSizeIterator<Item = &Observation> {
+        self.observations.iter()
+    }
+
+    /// Segments by start, then segmenter.
+    pub fn segments(&self) -> impl ExactSizeIterator<Item = &Segment> {
+        self.segments.values()
+    }
+
+    /// One segment.
+    pub fn segment(&self, id: &SegmentId) -> Option<&Segment> {
+        self.segments.get(id)
+    }
+
+    /// Replays by name.
+    pub fn replays(&self) -> impl ExactSizeIterator<Item = &ReplayRow> {
+        self.replays.values()
+    }
+
+    /// Decisions of one replay, in its order: chosen and left out.
+    pub fn choices(&self, replay: &str) -> impl Iterator<Item = &ChoiceRow> {
+        self.choices.get(replay).into_iter().flatten()
+    }
+
+    /// The segments that are in a replay, in its order.
+    pub fn chosen(&self, replay: &str) -> impl Iterator<Item = &ChoiceRow> {
+        self.choices(replay).filter(|choice| choice.chosen)
+    }
+
+    /// Failures by position, then input.
+    pub fn failures(&self) -> impl ExactSizeIterator<Item = &Failure> {
+        self.failures.iter()
+    }
+
+    /// Where the event ends, as far as chunks came.
+    pub fn end(&self) -> MediaTime {
+        self.chunks
+            .iter()
+            .map(|chunk| chunk.extent.span.end)
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(start: i64, end: Option<i64>) -> Segment {
+        let time = MediaTime::from_seconds;
+        Segment::new(Name::new("rally"), time(start), end.map(time))
+    }
+
+    fn epoch(number: u64, changes: Vec<Change>) -> EpochChanges {
+        EpochChanges {
+            epoch: Epoch(number),
+            changes,
+        }
+    }
+
+    #[test]
+    fn a_changed_segment_replaces_itself_whatever_the_order() {
+        let mut state = EventState::default();
+        let open = Row::Segment(segment(10, None));
+        let closed = Row::Segment(segment(10, Some(20)));
+        state
+            .apply(&epoch(0, vec![Change::insert(open.clone())]))
+            .unwrap();
+        assert_eq!(state.segments().next().unwrap().end, None);
+        let changes = vec![Change::insert(closed), Change::retract(open)];
+        state.apply(&epoch(1, changes)).unwrap();
+        assert_eq!(state.segments().len(), 1);
+        assert_eq!(
+            state.segments().next().unwrap().end,
+            Some(MediaTime::from_seconds(20))
+        );
+        assert_eq!(state.epoch(), Some(Epoch(1)));
+    }
+
+    #[test]
+    fn differences_that_cancel_leave_nothing() {
+        let row = Row::Segment(segment(1, None));
+        let both = vec![Change::insert(row.clone()), Change::retract(row)];
+        assert_eq!(epoch(0, both.clone()).consolidated(), []);
+        let mut state = EventState::default();
+        state.apply(&epoch(0, both)).unwrap();
+        assert_eq!(state.segments().len(), 0);
+    }
+
+    #[test]
+    fn only_0_and_1_are_multiplicities() {
+        let row = Row::Segment(segment(1, None));
+        let mut state = EventState::default();
+        let error = state
+            .apply(&epoch(0, vec![Change::retract(row.clone())]))
+            .unwrap_err();
+        assert!(
+            matches!(
+                error,
+                StateError::Multiplicity {
+                    multiplicity: -1,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+
+        let mut state = EventState::default();
+        let twice = vec![Change::insert(row.clone()), Change::insert(row.clone())];
+        let error = state.apply(&epoch(0, twice)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                StateError::Multiplicity {
+                    multiplicity: 2,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+
+        let mut state = EventState::default();
+        state.apply(&epoch(0, vec![Change::insert(row)])).unwrap();
+        let other = Row::Segment(segment(1, Some(2)));
+        let error = state
+            .apply(&epoch(1, vec![Change::insert(other)]))
+            .unwrap_err();
+        assert!(matches!(error, StateError::Identity { .. }), "{error}");
+    }
+
+    #[test]
+    fn epochs_come_in_order() {
+        let mut state = EventState::default();
+        state.apply(&epoch(3, vec![])).unwrap();
+        let error = state.apply(&epoch(3, vec![])).unwrap_err();
+        assert_eq!(
+            error,
+            StateError::Order {
+                epoch: Epoch(3),
+                last: Epoch(3)
+            }
+        );
+    }
+}
