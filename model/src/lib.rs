@@ -8,4 +8,5 @@ pub mod frame;
 pub mod observation;
 pub mod segment;
 pub mod time;
+pub mod timecode;
 pub mod value;
