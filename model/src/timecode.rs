@@ -420,7 +420,7 @@ mod tests {
         let at = |micros: i64, rate: TimecodeRate| rate.at_utc(micros).to_string();
         assert_eq!(at(noon, rate(25, 1, false)), "12:00:00:00");
         assert_eq!(at(noon, rate(30_000, 1001, false)), "12:00:00:00");
-        // Drop-frame labels run 86.4 ms a day behind the clock that they count from midnight.
+        // Drop-frame labels run 86.4 ms a day ahead of the clock that they count from midnight.
         assert_eq!(at(noon, rate(30_000, 1001, true)), "12:00:00;01");
         assert_eq!(at(noon + 500_000, rate(50, 1, false)), "12:00:00:25");
         assert_eq!(at(0, rate(25, 1, false)), "00:00:00:00");
