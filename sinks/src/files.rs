@@ -1,0 +1,167 @@
+//! Files that are whole or absent: documents are written beside their place, synced and renamed;
+//! logs grow by whole epochs, and a failed append leaves what stood there before.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::SinkError;
+
+/// Creates a directory and those above it.
+pub(crate) fn create_dir(path: &Path) -> Result<(), SinkError> {
+    fs::create_dir_all(path).map_err(SinkError::io("create directory", path))
+}
+
+/// Replaces `path` by `content` in one step. After an error the old content still stands.
+pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), SinkError> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".part");
+    let part = path.with_file_name(name);
+    let result = write_and_rename(&part, path, content);
+    if result.is_err() {
+        // Nobody is to take the rest of a failed write for a document.
+        let _ = fs::remove_file(&part);
+    }
+    result
+}
+
+fn write_and_rename(part: &Path, path: &Path, content: &[u8]) -> Result<(), SinkError> {
+    let mut file = File::create(part).map_err(SinkError::io("create", part))?;
+    file.write_all(content)
+        .map_err(SinkError::io("write", path))?;
+    file.sync_all().map_err(SinkError::io("sync", path))?;
+    fs::rename(part, path).map_err(SinkError::io("rename to", path))?;
+    let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    // The rename itself is durable only once the directory is.
+    let handle = File::open(dir).map_err(SinkError::io("open", dir))?;
+    handle.sync_all().map_err(SinkError::io("sync", dir))
+}
+
+/// A file that only grows, by whole pieces.
+#[derive(Debug)]
+pub(crate) struct AppendFile {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+impl AppendFile {
+    /// A new, empty file.
+    pub(crate) fn create(path: &Path) -> Result<Self, SinkError> {
+        let file = File::create(path).map_err(SinkError::io("create", path))?;
+        Ok(AppendFile {
+            path: path.to_owned(),
+            file,
+            length: 0,
+        })
+    }
+
+    /// Appends all of `piece`, or nothing.
+    pub(crate) fn append(&mut self, piece: &[u8]) -> Result<(), SinkError> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        if let Err(source) = self.file.write_all(piece) {
+            use std::io::{Seek, SeekFrom};
+            // Half an epoch must not stand in the log; if even this fails, the error still tells.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.seek(SeekFrom::Start(self.length));
+            return Err(SinkError::Io {
+                action: "write",
+                path: self.path.clone(),
+                source,
+            });
+        }
+        self.length += piece.len() as u64;
+        Ok(())
+    }
+
+    /// Waits until everything is on the disk.
+    pub(crate) fn sync(&self) -> Result<(), SinkError> {
+        self.file
+            .sync_all()
+            .map_err(SinkError::io("sync", &self.path))
+    }
+}
+
+/// A file name from free text: letters, digits, `.`, `_` and `-`; never empty, hidden or `..`.
+pub fn safe_file_name(text: &str) -> String {
+    let safe: String = text
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || matches!(c, '.' | '_' | '-') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let safe = safe.trim_start_matches('.');
+    if safe.is_empty() {
+        "_".to_owned()
+    } else {
+        safe.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_a_document_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_keeps_the_old_document_and_names_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        write_atomically(&path, b"old").unwrap();
+        std::os::unix::fs::symlink("/dev/full", dir.path().join(".a.json.part")).unwrap();
+        let error = write_atomically(&path, b"new").unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot write /") && text.contains("a.json: No space"),
+            "{text}"
+        );
+        assert!(error.hint().unwrap().contains("disk is full"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert!(!dir.path().join(".a.json.part").exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_failed_append_names_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let mut log = AppendFile::create(&path).unwrap();
+        let error = log.append(b"line\n").unwrap_err();
+        assert!(error.to_string().contains("log: No space left"), "{error}");
+        assert_eq!(log.length, 0);
+    }
+
+    #[test]
+    fn file_names_stay_in_their_directory() {
+        for (text, name) in [
+            ("rally:705600000", "rally_705600000"),
+            ("../../etc/passwd", "_.._etc_passwd"),
+            ("", "_"),
+            ("..", "_"),
+            (".hidden", "hidden"),
+            ("Tor für A", "Tor_für_A"),
+        ] {
+            assert_eq!(safe_file_name(text), name);
+        }
+    }
+}
