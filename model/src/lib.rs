@@ -8,5 +8,6 @@ pub mod frame;
 pub mod observation;
 pub mod segment;
 pub mod time;
+pub mod timeline;
 pub mod timecode;
 pub mod value;
