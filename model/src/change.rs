@@ -56,8 +56,8 @@ pub struct ReplayRow {
 pub struct ChoiceRow {
     /// Name of the replay in the spec.
     pub replay: Name,
-    /// Place in the replay, from 0: by time, or in the order asked for in timestamps mode. The
-    /// segments that are left out carry their place among those.
+    /// Place in the order asked for, in timestamps mode; 0 in the others, which go by time. So a
+    /// segment that comes in changes no row of another.
     pub order: u32,
     /// The segment; `None` for a range that a request names by its times.
     pub segment: Option<SegmentId>,
