@@ -3,11 +3,14 @@
 
 pub mod change;
 pub mod chunk;
+pub mod compat;
 pub mod failure;
 pub mod frame;
+pub mod lines;
 pub mod observation;
+pub mod replay;
 pub mod segment;
 pub mod time;
-pub mod timeline;
 pub mod timecode;
+pub mod timeline;
 pub mod value;
