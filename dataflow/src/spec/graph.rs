@@ -1,0 +1,657 @@
+//! Wiring: inputs resolved, edges typed, no circles, segments with one segmenter and one writer,
+//! features that exist, and a warning for every part whose results go nowhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use matchcut_model::observation::Class;
+use matchcut_model::value::{Name, Value};
+use matchcut_operators::sdk::{AttributeKind, AttributeSpec, EdgeKind, OptionSpec};
+use serde_json::Value as Json;
+
+use super::diagnostic::{Report, Span};
+use super::parts::{Draft, Inputs, OperatorDraft, Word};
+use super::suggest;
+use super::tree::Tree;
+use super::{Feature, Input};
+
+/// What the words in a draft refer to, by part.
+pub(super) struct Wiring {
+    pub operators: Vec<Vec<Input>>,
+    pub replays: Vec<WiredReplay>,
+    pub sinks: Vec<Vec<Input>>,
+}
+
+pub(super) struct WiredReplay {
+    pub inputs: Vec<Input>,
+    pub weights: Vec<(Feature, f64)>,
+    pub include: Vec<Feature>,
+}
+
+pub(super) fn check(draft: &Draft, report: &mut Report) -> Wiring {
+    same_names(draft, report);
+    let operators: Vec<Vec<Resolved>> = draft
+        .operators
+        .iter()
+        .map(|o| resolve_all(&o.inputs, &format!("operator \"{}\"", o.name.text), draft, report))
+        .collect();
+    for (operator, inputs) in draft.operators.iter().zip(&operators) {
+        operator_edges(operator, inputs, draft, report);
+        operator_words(operator, inputs, draft, report);
+    }
+    circles(draft, &operators, report);
+    let owners = segment_owners(draft, &operators);
+    writers(draft, &owners, report);
+
+    let mut replays = Vec::new();
+    for replay in &draft.replays {
+        let owner = format!("replay \"{}\"", replay.name.text);
+        let inputs = resolve_all(&replay.inputs, &owner, draft, report);
+        kinds(&inputs, &owner, &[EdgeKind::Segments], draft, report);
+        at_least_one(&replay.inputs, &owner, "segments", report);
+        same_segments(&inputs, &owner, &owners, draft, report);
+        let mut weights = Vec::new();
+        for (word, weight) in &replay.weights {
+            if let Some(feature) = feature(word, &owner, draft, report) {
+                weights.push((feature, *weight));
+            }
+        }
+        let include =
+            replay.include.iter().filter_map(|word| feature(word, &owner, draft, report)).collect();
+        replays.push(WiredReplay { inputs: plain(&inputs), weights, include });
+    }
+    let mut sinks = Vec::new();
+    for sink in &draft.sinks {
+        let owner = format!("sink \"{}\"", sink.name.text);
+        let inputs = resolve_all(&sink.inputs, &owner, draft, report);
+        if let Some(kind) = &sink.kind {
+            kinds(&inputs, &owner, &kind.inputs, draft, report);
+        }
+        at_least_one(&sink.inputs, &owner, "results", report);
+        sinks.push(plain(&inputs));
+    }
+    let wiring = Wiring { operators: operators.iter().map(|o| plain(o)).collect(), replays, sinks };
+    // What is wired wrongly looks unused; only a spec that is right can be told so.
+    if report.has_errors() {
+        return wiring;
+    }
+    unused(draft, &wiring, &owners, report);
+    if draft.operators.is_empty() {
+        let message = format!("pipeline \"{}\" has no operators", draft.pipeline.name);
+        report.warning(draft.pipeline_span, message, None);
+    }
+    wiring
+}
+
+/// An entry of `inputs` with its place; `None` for what nothing is called.
+struct Resolved {
+    word: Word,
+    input: Option<Input>,
+}
+
+fn plain(inputs: &[Resolved]) -> Vec<Input> {
+    inputs.iter().filter_map(|resolved| resolved.input.clone()).collect()
+}
+
+/// Operators and replays are called by the same kind of name.
+fn same_names(draft: &Draft, report: &mut Report) {
+    for replay in &draft.replays {
+        if draft.operators.iter().any(|operator| operator.name.text == replay.name.text) {
+            let message =
+                format!("\"{}\" is the name of an operator and of a replay", replay.name.text);
+            let hint = Some("an input with this name could be either; rename one".to_owned());
+            report.error(replay.name.span, message, hint);
+        }
+    }
+}
+
+fn resolve_all(
+    inputs: &Inputs,
+    owner: &str,
+    draft: &Draft,
+    report: &mut Report,
+) -> Vec<Resolved> {
+    inputs
+        .words
+        .iter()
+        .map(|word| Resolved { input: resolve(word, owner, draft, report), word: word.clone() })
+        .collect()
+}
+
+fn resolve(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Option<Input> {
+    let text = word.text.as_str();
+    let is_operator = |name: &str| draft.operators.iter().any(|o| o.name.text == name);
+    let is_source = |name: &str| draft.sources.iter().any(|s| s.name.text == name);
+    if is_operator(text) {
+        return Some(Input::Operator(text.into()));
+    }
+    if draft.replays.iter().any(|replay| replay.name.text == text) {
+        return Some(Input::Replay(text.into()));
+    }
+    let message = format!("input \"{text}\" of {owner} does not exist");
+    if is_source(text) {
+        let message = format!("input \"{text}\" of {owner} is a source as a whole");
+        let hint = Some(format!("write \"{text}.video\" or \"{text}.audio\""));
+        report.error(word.span, message, hint);
+        return None;
+    }
+    if let Some((name, view)) = text.split_once('.') {
+        if is_source(name) {
+            match view {
+                "video" => return Some(Input::Video(name.into())),
+                "audio" => return Some(Input::Audio(name.into())),
+                _ => {
+                    let hint = suggest::hint(view, "a source has", &["video", "audio"]);
+                    let message = format!("source \"{name}\" has no \"{view}\"");
+                    report.error(word.span, message, hint);
+                    return None;
+                }
+            }
+        }
+        if is_operator(name) {
+            let hint = Some(format!("an operator is named as a whole: \"{name}\""));
+            report.error(word.span, message, hint);
+            return None;
+        }
+    }
+    let names = input_names(draft);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    report.no_such(word.span, message, suggest::hint(text, "there are", &names));
+    None
+}
+
+fn input_names(draft: &Draft) -> Vec<String> {
+    let sources = draft.sources.iter().flat_map(|source| {
+        ["video", "audio"].map(|view| format!("{}.{view}", source.name.text))
+    });
+    let operators = draft.operators.iter().map(|operator| operator.name.text.clone());
+    let replays = draft.replays.iter().map(|replay| replay.name.text.clone());
+    sources.chain(operators).chain(replays).collect()
+}
+
+fn operator_of<'a>(draft: &'a Draft, name: &str) -> Option<(usize, &'a OperatorDraft)> {
+    draft.operators.iter().enumerate().find(|(_, operator)| operator.name.text == name)
+}
+
+fn class_of(operator: &OperatorDraft) -> Option<Class> {
+    operator.description.as_ref().map(|description| description.class)
+}
+
+/// What an input carries; `None` when its type is not known.
+fn kind_of(input: &Input, draft: &Draft) -> Option<EdgeKind> {
+    match input {
+        Input::Video(_) => Some(EdgeKind::Video),
+        Input::Audio(_) => Some(EdgeKind::Audio),
+        Input::Replay(_) => Some(EdgeKind::Replays),
+        Input::Operator(name) => {
+            let (_, operator) = operator_of(draft, name)?;
+            Some(match class_of(operator)? {
+                Class::Featurer => EdgeKind::Observations,
+                Class::Segmenter | Class::Optimizer | Class::Labeler => EdgeKind::Segments,
+            })
+        }
+    }
+}
+
+fn kinds(
+    inputs: &[Resolved],
+    owner: &str,
+    taken: &[EdgeKind],
+    draft: &Draft,
+    report: &mut Report,
+) {
+    for Resolved { word, input } in inputs {
+        if let Some(kind) = input.as_ref().and_then(|input| kind_of(input, draft))
+            && !taken.contains(&kind)
+        {
+            report.error(word.span, wrong_kind(&word.text, owner, taken, kind), None);
+        }
+    }
+}
+
+fn wrong_kind(text: &str, owner: &str, taken: &[EdgeKind], kind: EdgeKind) -> String {
+    let verb = if kind == EdgeKind::Video || kind == EdgeKind::Audio { "is" } else { "gives" };
+    let taken: Vec<String> = taken.iter().map(ToString::to_string).collect();
+    let expected = match taken.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    };
+    format!("input \"{text}\" of {owner}: {expected} expected, \"{text}\" {verb} {kind}")
+}
+
+fn at_least_one(inputs: &Inputs, owner: &str, what: &str, report: &mut Report) {
+    if let (true, Some(key)) = (inputs.words.is_empty() && inputs.whole, inputs.key) {
+        report.error(key, format!("{owner} has no inputs; {what} expected"), None);
+    }
+}
+
+/// The inputs of an operator against the rules of its type.
+fn operator_edges(
+    operator: &OperatorDraft,
+    inputs: &[Resolved],
+    draft: &Draft,
+    report: &mut Report,
+) {
+    let Some(description) = &operator.description else { return };
+    let owner = format!("operator \"{}\"", operator.name.text);
+    let taken: Vec<EdgeKind> = description.inputs.iter().map(|rule| rule.kind).collect();
+    let mut counts: BTreeMap<EdgeKind, usize> = BTreeMap::new();
+    // Too few inputs are only said when none of those that are there is in doubt.
+    let mut certain = operator.inputs.whole;
+    for (at, Resolved { word, input }) in inputs.iter().enumerate() {
+        if inputs[..at].iter().any(|earlier| earlier.word.text == word.text) {
+            continue;
+        }
+        let kind = input.as_ref().and_then(|input| kind_of(input, draft));
+        let Some(kind) = kind else {
+            certain = false;
+            continue;
+        };
+        let Some(rule) = description.inputs.iter().find(|rule| rule.kind == kind) else {
+            report.error(word.span, wrong_kind(&word.text, &owner, &taken, kind), None);
+            certain = false;
+            continue;
+        };
+        let count = counts.entry(kind).or_default();
+        *count += 1;
+        if let Some(max) = rule.max
+            && *count > max
+        {
+            let text = &word.text;
+            let message = format!("{owner} takes {max} input of {kind}, \"{text}\" is one too many");
+            report.error(word.span, message, None);
+        }
+    }
+    for rule in description.inputs.iter().filter(|_| certain) {
+        let count = counts.get(&rule.kind).copied().unwrap_or_default();
+        if count < rule.min {
+            let at = operator.inputs.key.unwrap_or(operator.name.span);
+            let message = match rule.min {
+                1 => format!("{owner} needs an input of {}", rule.kind),
+                min => format!("{owner} needs {min} inputs of {}, it has {count}", rule.kind),
+            };
+            report.error(at, message, input_hint(rule.kind, &operator.name.text, draft));
+        }
+    }
+}
+
+/// What there is of a kind, if it is little.
+fn input_hint(kind: EdgeKind, own: &str, draft: &Draft) -> Option<String> {
+    let names: Vec<String> = match kind {
+        EdgeKind::Video | EdgeKind::Audio => {
+            draft.sources.iter().map(|source| format!("{}.{kind}", source.name.text)).collect()
+        }
+        _ => draft
+            .operators
+            .iter()
+            .filter(|o| o.name.text != own)
+            .filter(|o| kind_of(&Input::Operator(o.name.text.as_str().into()), draft) == Some(kind))
+            .map(|o| o.name.text.clone())
+            .collect(),
+    };
+    (!names.is_empty() && names.len() <= 8)
+        .then(|| format!("the spec has {}", suggest::list(&names)))
+}
+
+/// Options that name inputs (`"x-names": "inputs"` in the schema: the keys of a table, or texts)
+/// or an attribute that an input must emit (`"x-names": "attributes"`).
+fn operator_words(
+    operator: &OperatorDraft,
+    inputs: &[Resolved],
+    draft: &Draft,
+    report: &mut Report,
+) {
+    let Some(description) = &operator.description else { return };
+    if !operator.inputs.whole || inputs.iter().any(|resolved| resolved.input.is_none()) {
+        return;
+    }
+    let named = |option: &&OptionSpec| option.schema.get("x-names").is_some();
+    for option in description.options.iter().filter(named) {
+        let Some(entry) = operator.table.get(&option.name) else { continue };
+        let words: Vec<(&str, Span)> = match &entry.node.value {
+            Tree::Text(text) => vec![(text, entry.node.span)],
+            Tree::Table(table) => table.0.iter().map(|e| (e.key.as_str(), e.key_span)).collect(),
+            Tree::Array(items) => items
+                .iter()
+                .filter_map(|item| match &item.value {
+                    Tree::Text(text) => Some((text.as_str(), item.span)),
+                    _ => None,
+                })
+                .collect(),
+            _ => continue,
+        };
+        let is_text = matches!(entry.node.value, Tree::Text(_));
+        let owner = format!("\"{}\" of operator \"{}\"", option.name, operator.name.text);
+        match option.schema.get("x-names").and_then(Json::as_str) {
+            // A text here is a choice of the type's own ("safe"), not a name.
+            Some("inputs") if !is_text => {
+                let known: Vec<&str> = inputs.iter().map(|r| r.word.text.as_str()).collect();
+                for (word, span) in words.into_iter().filter(|(word, _)| !known.contains(word)) {
+                    let message = format!("{owner}: \"{word}\" is no input of it");
+                    report.no_such(span, message, suggest::hint(word, "its inputs are", &known));
+                }
+            }
+            Some("attributes") => {
+                let Some(known) = attributes_of_inputs(inputs, draft) else { continue };
+                for (word, span) in words.into_iter().filter(|(word, _)| !known.contains(word)) {
+                    let message = format!("{owner}: no input has an attribute \"{word}\"");
+                    report.no_such(span, message, suggest::hint(word, "they have", &known));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the featurers among the inputs emit; `None` when one of them emits anything.
+fn attributes_of_inputs(inputs: &[Resolved], draft: &Draft) -> Option<Vec<&'static str>> {
+    let mut names = Vec::new();
+    for resolved in inputs {
+        if let Some(Input::Operator(name)) = &resolved.input {
+            let (_, operator) = operator_of(draft, name)?;
+            let description = operator.description.as_ref()?;
+            if description.class == Class::Featurer {
+                names.extend(description.attributes.iter().map(|attribute| attribute.name));
+            }
+        }
+    }
+    (!names.contains(&"*")).then_some(names)
+}
+
+/// Operators that wait for each other.
+fn circles(draft: &Draft, inputs: &[Vec<Resolved>], report: &mut Report) {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        Open,
+        Done,
+    }
+    let mut marks = vec![Mark::New; inputs.len()];
+    for start in 0..inputs.len() {
+        if marks[start] != Mark::New {
+            continue;
+        }
+        // An own stack: a spec may chain more operators than the call stack holds.
+        let mut stack = vec![(start, 0)];
+        marks[start] = Mark::Open;
+        while let Some((at, next)) = stack.last_mut() {
+            let at = *at;
+            let Some(resolved) = inputs[at].get(*next) else {
+                marks[at] = Mark::Done;
+                stack.pop();
+                continue;
+            };
+            *next += 1;
+            let Some(Input::Operator(name)) = &resolved.input else { continue };
+            let Some((to, _)) = operator_of(draft, name) else { continue };
+            match marks[to] {
+                Mark::New => {
+                    marks[to] = Mark::Open;
+                    stack.push((to, 0));
+                }
+                Mark::Open => {
+                    let from = stack.iter().position(|(op, _)| *op == to).unwrap_or(0);
+                    let mut names: Vec<&str> = stack[from..]
+                        .iter()
+                        .map(|(op, _)| draft.operators[*op].name.text.as_str())
+                        .collect();
+                    names.push(&draft.operators[to].name.text);
+                    // Each takes from the next; read the other way round it is the flow.
+                    names.reverse();
+                    let flow = names.iter().map(|n| format!("\"{n}\"")).collect::<Vec<_>>();
+                    let message = format!("operators in a circle: {}", flow.join(" -> "));
+                    report.error(resolved.word.span, message, None);
+                }
+                Mark::Done => {}
+            }
+        }
+    }
+}
+
+/// For every operator, the segmenters whose segments it carries: itself, or what it updates.
+fn segment_owners(draft: &Draft, inputs: &[Vec<Resolved>]) -> Vec<BTreeSet<usize>> {
+    let mut owners: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); inputs.len()];
+    for (at, operator) in draft.operators.iter().enumerate() {
+        if class_of(operator) == Some(Class::Segmenter) {
+            owners[at].insert(at);
+        }
+    }
+    // As many rounds as the longest chain; circles end because sets only grow.
+    loop {
+        let mut changed = false;
+        for (at, operator) in draft.operators.iter().enumerate() {
+            if !matches!(class_of(operator), Some(Class::Optimizer | Class::Labeler)) {
+                continue;
+            }
+            for resolved in &inputs[at] {
+                if let Some(Input::Operator(name)) = &resolved.input
+                    && let Some((from, _)) = operator_of(draft, name)
+                {
+                    let more: Vec<usize> = owners[from].difference(&owners[at]).copied().collect();
+                    changed |= !more.is_empty();
+                    owners[at].extend(more);
+                }
+            }
+        }
+        if !changed {
+            return owners;
+        }
+    }
+}
+
+/// One segment has one segmenter, one optimizer and one labeler.
+fn writers(draft: &Draft, owners: &[BTreeSet<usize>], report: &mut Report) {
+    let mut written: BTreeMap<(usize, Class), usize> = BTreeMap::new();
+    for (at, operator) in draft.operators.iter().enumerate() {
+        let Some(class @ (Class::Optimizer | Class::Labeler)) = class_of(operator) else {
+            continue;
+        };
+        let name = &operator.name;
+        if owners[at].len() > 1 {
+            let segmenters: Vec<&str> =
+                owners[at].iter().map(|s| draft.operators[*s].name.text.as_str()).collect();
+            let message = format!(
+                "{class} \"{}\" gets the segments of {}; it can update those of one",
+                name.text,
+                suggest::list(&segmenters)
+            );
+            report.error(operator.inputs.key.unwrap_or(name.span), message, None);
+            continue;
+        }
+        for segmenter in &owners[at] {
+            if let Some(first) = written.insert((*segmenter, class), at) {
+                let what = if class == Class::Optimizer { "marks" } else { "label" };
+                let message = format!(
+                    "operators \"{}\" and \"{}\" both write the {what} of segments of \"{}\"",
+                    draft.operators[first].name.text,
+                    name.text,
+                    draft.operators[*segmenter].name.text
+                );
+                let hint = format!("a segmenter has at most one {class}; give the other one its own");
+                report.error(name.span, message, Some(hint));
+            }
+        }
+    }
+}
+
+/// `rally` and `trim` are the same segments when `trim` updates those of `rally`.
+fn same_segments(
+    inputs: &[Resolved],
+    owner: &str,
+    owners: &[BTreeSet<usize>],
+    draft: &Draft,
+    report: &mut Report,
+) {
+    let mut seen: BTreeMap<usize, &str> = BTreeMap::new();
+    for Resolved { word, input } in inputs {
+        let Some(Input::Operator(name)) = input else { continue };
+        let Some((at, _)) = operator_of(draft, name) else { continue };
+        for segmenter in &owners[at] {
+            match seen.insert(*segmenter, &word.text) {
+                Some(earlier) if earlier != word.text => {
+                    let message = format!(
+                        "inputs \"{earlier}\" and \"{}\" of {owner} are the same segments, of \"{}\"",
+                        word.text, draft.operators[*segmenter].name.text
+                    );
+                    report.error(word.span, message, Some("name one of them".to_owned()));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Reads `OPERATOR.ATTRIBUTE` or `OPERATOR.ATTRIBUTE=VALUE`.
+fn feature(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Option<Feature> {
+    let text = word.text.as_str();
+    let Some((operator, rest)) = text.split_once('.') else {
+        let message = format!("feature \"{text}\" of {owner} names no attribute");
+        let hint = match operator_of(draft, text).and_then(|(_, o)| o.description.as_ref()) {
+            Some(description) if !description.attributes.is_empty() => {
+                Some(format!("write {}", examples(text, &description.attributes)))
+            }
+            _ => Some("write \"OPERATOR.ATTRIBUTE\" or \"OPERATOR.ATTRIBUTE=VALUE\"".to_owned()),
+        };
+        report.error(word.span, message, hint);
+        return None;
+    };
+    let Some((_, found)) = operator_of(draft, operator) else {
+        let names: Vec<&str> = draft.operators.iter().map(|o| o.name.text.as_str()).collect();
+        let message = format!("feature \"{text}\" of {owner}: there is no operator \"{operator}\"");
+        report.no_such(word.span, message, suggest::hint(operator, "there are", &names));
+        return None;
+    };
+    let description = found.description.as_ref()?;
+    let (attribute, value) = match rest.split_once('=') {
+        Some((attribute, value)) => (attribute, Some(value)),
+        None => (rest, None),
+    };
+    let kind = match attribute_kind(attribute, &description.attributes) {
+        Ok(kind) => kind,
+        Err(known) => {
+            let message = format!("operator \"{operator}\" has no attribute \"{attribute}\"");
+            report.no_such(word.span, message, suggest::hint(attribute, "it has", &known));
+            return None;
+        }
+    };
+    let value = match typed_value(kind, value) {
+        Ok(value) => value,
+        Err(message) => {
+            let message = format!("feature \"{text}\" of {owner}: {message}");
+            let hint = format!("write \"{operator}.{attribute}=…\" with the value that counts");
+            report.error(word.span, message, value.is_none().then_some(hint));
+            return None;
+        }
+    };
+    Some(Feature { operator: Name::from(operator), attribute: Name::from(attribute), value })
+}
+
+fn examples(operator: &str, attributes: &[AttributeSpec]) -> String {
+    let name = |attribute: &AttributeSpec| match attribute.kind {
+        AttributeKind::Boolean => format!("\"{operator}.{}\"", attribute.name),
+        _ => format!("\"{operator}.{}=VALUE\"", attribute.name),
+    };
+    attributes.iter().map(name).collect::<Vec<_>>().join(" or ")
+}
+
+/// The type of an attribute, or the names that there are.
+pub(super) fn attribute_kind(
+    name: &str,
+    attributes: &[AttributeSpec],
+) -> Result<AttributeKind, Vec<&'static str>> {
+    if let Some(found) = attributes.iter().find(|attribute| attribute.name == name) {
+        return Ok(found.kind);
+    }
+    match attributes.iter().find(|attribute| attribute.name == "*") {
+        Some(any) if !name.is_empty() => Ok(any.kind),
+        _ => Err(attributes.iter().map(|a| a.name).filter(|name| *name != "*").collect()),
+    }
+}
+
+fn typed_value(kind: AttributeKind, text: Option<&str>) -> Result<Value, String> {
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+    match (kind, text) {
+        (AttributeKind::Boolean | AttributeKind::Any, None | Some("true")) => Ok(Value::Bool(true)),
+        (AttributeKind::Boolean | AttributeKind::Any, Some("false")) => Ok(Value::Bool(false)),
+        (AttributeKind::Boolean, Some(text)) => {
+            Err(format!("the attribute is true or false, not \"{text}\""))
+        }
+        (AttributeKind::Number, Some(text)) => match number(text) {
+            Some(number) => Ok(Value::from(number)),
+            None => Err(format!("the attribute is a number, not \"{text}\"")),
+        },
+        (AttributeKind::Any, Some(text)) => {
+            Ok(number(text).map_or_else(|| Value::from(text), Value::from))
+        }
+        (AttributeKind::Text, Some(text)) => Ok(Value::from(text)),
+        (AttributeKind::Number, None) => Err("the attribute is a number".to_owned()),
+        (AttributeKind::Text, None) => Err("the attribute is text".to_owned()),
+    }
+}
+
+/// Warns of parts whose results go nowhere. Without sinks, replays and segments are the results,
+/// and where there are none of either, whatever operators say.
+fn unused(draft: &Draft, wiring: &Wiring, owners: &[BTreeSet<usize>], report: &mut Report) {
+    let mut operators: BTreeSet<usize> = BTreeSet::new();
+    let mut replays: BTreeSet<usize> = BTreeSet::new();
+    let mut sources: BTreeSet<Name> = BTreeSet::new();
+    let mut todo: Vec<Input> = Vec::new();
+    let replay_input = |at: usize| Input::Replay(draft.replays[at].name.text.as_str().into());
+    let operator_input = |at: usize| Input::Operator(draft.operators[at].name.text.as_str().into());
+    if draft.sinks.is_empty() {
+        let gives_segments = |at: &usize| {
+            class_of(&draft.operators[*at]).is_none_or(|class| class != Class::Featurer)
+        };
+        let all = 0..draft.operators.len();
+        let mut results: Vec<usize> = all.clone().filter(gives_segments).collect();
+        if results.is_empty() && draft.replays.is_empty() {
+            results = all.collect();
+        }
+        todo.extend(results.into_iter().map(operator_input));
+        todo.extend((0..draft.replays.len()).map(replay_input));
+    } else {
+        todo.extend(wiring.sinks.iter().flatten().cloned());
+    }
+    while let Some(input) = todo.pop() {
+        match input {
+            Input::Video(name) | Input::Audio(name) => {
+                sources.insert(name);
+            }
+            Input::Replay(name) => {
+                let found = draft.replays.iter().position(|r| r.name.text == name.as_str());
+                if let Some(at) = found.filter(|at| replays.insert(*at)) {
+                    let replay = &wiring.replays[at];
+                    todo.extend(replay.inputs.iter().cloned());
+                    let features = replay.weights.iter().map(|(f, _)| f).chain(&replay.include);
+                    todo.extend(features.map(|f| Input::Operator(f.operator.clone())));
+                }
+            }
+            Input::Operator(name) => {
+                let found = operator_of(draft, &name).map(|(at, _)| at);
+                if let Some(at) = found.filter(|at| operators.insert(*at)) {
+                    todo.extend(wiring.operators[at].iter().cloned());
+                    // Whoever takes a segment takes what is done to it.
+                    let updates = (0..owners.len())
+                        .filter(|other| !owners[*other].is_disjoint(&owners[at]))
+                        .map(operator_input);
+                    todo.extend(updates);
+                }
+            }
+        }
+    }
+    let mut warn = |kind: &str, name: &Word| {
+        let message = format!("{kind} \"{}\" is not used", name.text);
+        let hint = Some("nothing that leads to a result takes it".to_owned());
+        report.warning(name.span, message, hint);
+    };
+    for source in draft.sources.iter().filter(|s| !sources.contains(s.name.text.as_str())) {
+        warn("source", &source.name);
+    }
+    for (_, operator) in draft.operators.iter().enumerate().filter(|(at, _)| !operators.contains(at))
+    {
+        warn("operator", &operator.name);
+    }
+    for (_, replay) in draft.replays.iter().enumerate().filter(|(at, _)| !replays.contains(at)) {
+        warn("replay", &replay.name);
+    }
+}

@@ -1,0 +1,246 @@
+//! The pipeline spec: TOML text to checked data. Everything that is wrong is said at once, each
+//! with its place and a suggestion; the order is parse, shape, types, options, wiring.
+
+mod cases;
+mod catalog;
+mod diagnostic;
+mod graph;
+mod options;
+mod overrides;
+mod parts;
+pub mod schema;
+mod settings;
+pub mod suggest;
+mod tree;
+
+use std::path::{Path, PathBuf};
+
+use matchcut_model::value::{Name, Value};
+use matchcut_operators::sdk::Options;
+use serde::Serialize;
+
+pub use cases::{
+    ExpectedRange, ExpectedSegment, Mismatch, SpecTest, TestObservation, TestOutcome, compare,
+};
+pub use catalog::{Catalog, FileSinkOptions, PartType, sink_types, source_types};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
+pub use options::{pipeline_options, replay_options};
+pub use overrides::Override;
+pub use settings::{Compat, Mode, Moment, Pipeline, ReplaySettings, Stretch, TimecodeSource};
+
+use diagnostic::{Report, Texts};
+
+/// A spec in which everything is right.
+#[derive(Clone, Debug, Serialize)]
+pub struct Spec {
+    /// Where it was read, as the user named it.
+    pub path: PathBuf,
+    /// `[pipeline]`
+    pub pipeline: Pipeline,
+    /// `[sources.X]` in the order of the text, as are all parts.
+    pub sources: Vec<SourceSpec>,
+    /// `[operators.X]`
+    pub operators: Vec<OperatorSpec>,
+    /// `[replays.X]`
+    pub replays: Vec<ReplaySpec>,
+    /// `[sinks.X]`
+    pub sinks: Vec<SinkSpec>,
+    /// `[[tests]]`
+    pub tests: Vec<SpecTest>,
+    /// What has no effect.
+    #[serde(skip)]
+    pub warnings: Diagnostics,
+}
+
+/// `[sources.X]`
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceSpec {
+    /// X.
+    pub name: Name,
+    /// Its `type`.
+    pub kind: String,
+    /// Where it is; a relative path is resolved already.
+    pub uri: String,
+    /// Its other options.
+    pub options: Options,
+}
+
+/// `[operators.X]`
+#[derive(Clone, Debug, Serialize)]
+pub struct OperatorSpec {
+    /// X.
+    pub name: Name,
+    /// Its `type`.
+    pub kind: String,
+    /// What it is wired to.
+    pub inputs: Vec<Input>,
+    /// Its options.
+    pub options: Options,
+}
+
+/// `[replays.X]`
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplaySpec {
+    /// X.
+    pub name: Name,
+    /// Whose segments it chooses from.
+    pub inputs: Vec<Input>,
+    /// Its keys.
+    pub settings: ReplaySettings,
+    /// `weights`, read.
+    pub weights: Vec<(Feature, f64)>,
+    /// `include`, read.
+    pub include: Vec<Feature>,
+}
+
+/// `[sinks.X]`
+#[derive(Clone, Debug, Serialize)]
+pub struct SinkSpec {
+    /// X.
+    pub name: Name,
+    /// Its `type`.
+    pub kind: String,
+    /// What it takes.
+    pub inputs: Vec<Input>,
+    /// Its options with their defaults; relative paths are resolved already.
+    pub options: Options,
+}
+
+/// One entry of `inputs`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// Frames of a source.
+    Video(Name),
+    /// Audio tracks of a source.
+    Audio(Name),
+    /// What an operator says.
+    Operator(Name),
+    /// A replay.
+    Replay(Name),
+}
+
+/// A value of an attribute of an operator, which a replay weighs: `cheers.peak`, `view.view=far`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Feature {
+    /// The operator.
+    pub operator: Name,
+    /// The attribute.
+    pub attribute: Name,
+    /// The value that counts; `true` for booleans.
+    pub value: Value,
+}
+
+impl std::fmt::Display for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.operator, self.attribute)?;
+        match &self.value {
+            Value::Bool(true) => Ok(()),
+            value => write!(f, "={}", value.plain_text()),
+        }
+    }
+}
+
+/// Why there is no spec.
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    /// The file cannot be read.
+    #[error("spec \"{}\" cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A `--set` leads nowhere: the command line is wrong, not the spec.
+    #[error("{0}")]
+    Usage(Diagnostics),
+    /// The spec is wrong.
+    #[error("{0}")]
+    Invalid(Diagnostics),
+}
+
+/// Reads and checks the spec in the file `path`.
+pub fn load(path: &Path, overrides: &[Override], catalog: &Catalog) -> Result<Spec, SpecError> {
+    let failed = |source| SpecError::Read { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(failed)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|e| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, e)))?;
+    parse(&text, path, overrides, catalog)
+}
+
+/// Checks the text of a spec. `path` names it in messages; relative paths in it are relative to
+/// the directory of `path`.
+pub fn parse(
+    text: &str,
+    path: &Path,
+    overrides: &[Override],
+    catalog: &Catalog,
+) -> Result<Spec, SpecError> {
+    let mut texts = vec![(path.display().to_string(), text.to_owned())];
+    texts.extend(overrides.iter().map(|o| ("--set".to_owned(), o.0.clone())));
+    let mut report = Report::new(Texts(texts.clone()));
+    let mut usage = Report::new(Texts(texts));
+
+    let mut root = tree::document(text, 0, &mut report);
+    overrides::apply(overrides, &mut root, catalog, &mut usage, &mut report);
+    if usage.has_errors() {
+        return Err(SpecError::Usage(usage.finish()));
+    }
+    let base = path.parent().unwrap_or(Path::new(""));
+    let draft = parts::read(&root, base, catalog, &mut report);
+    let wiring = graph::check(&draft, &mut report);
+    let tests = cases::read(&root, &draft, &mut report);
+
+    let failed = report.has_errors();
+    let diagnostics = report.finish();
+    if failed {
+        return Err(SpecError::Invalid(diagnostics));
+    }
+    Ok(assemble(path, draft, wiring, tests, diagnostics))
+}
+
+fn assemble(
+    path: &Path,
+    draft: parts::Draft,
+    wiring: graph::Wiring,
+    tests: Vec<SpecTest>,
+    warnings: Diagnostics,
+) -> Spec {
+    let sources = draft.sources.into_iter().map(|source| SourceSpec {
+        name: Name::from(source.name.text),
+        kind: source.kind,
+        uri: source.uri,
+        options: source.options,
+    });
+    let operators =
+        draft.operators.into_iter().zip(wiring.operators).map(|(operator, inputs)| OperatorSpec {
+            name: Name::from(operator.name.text),
+            kind: operator.kind,
+            inputs,
+            options: operator.options,
+        });
+    let replays = draft.replays.into_iter().zip(wiring.replays).map(|(replay, wired)| ReplaySpec {
+        name: Name::from(replay.name.text),
+        inputs: wired.inputs,
+        settings: replay.settings,
+        weights: wired.weights,
+        include: wired.include,
+    });
+    let sinks = draft.sinks.into_iter().zip(wiring.sinks).map(|(sink, inputs)| SinkSpec {
+        name: Name::from(sink.name.text),
+        kind: sink.kind.map(|kind| kind.name.to_owned()).unwrap_or_default(),
+        inputs,
+        options: sink.options,
+    });
+    Spec {
+        path: path.to_owned(),
+        pipeline: draft.pipeline,
+        sources: sources.collect(),
+        operators: operators.collect(),
+        replays: replays.collect(),
+        sinks: sinks.collect(),
+        tests,
+        warnings,
+    }
+}
