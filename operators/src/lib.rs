@@ -1,4 +1,13 @@
 //! The operator SDK and the built-in operators, by class.
 
+mod featurers;
+mod labelers;
+mod optimizers;
 pub mod registry;
 pub mod sdk;
+mod segmenters;
+mod values;
+mod wire;
+
+#[doc(hidden)]
+pub mod testing;

@@ -1,11 +1,29 @@
 //! The operator types that a spec can name. Documentation, validation and the command line list
 //! what stands here.
 
+use crate::featurers::{AudioPeaks, AudioSilence, DominantColor, Passthrough, SceneChange};
+use crate::labelers::{LabelPassthrough, LabelTemplate};
+use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
+use crate::segmenters::{SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentPassthrough};
 
-/// Every operator type, by class and then in order of use.
+/// Every operator type, by class.
 pub fn all() -> Vec<&'static dyn OperatorType> {
-    Vec::new()
+    vec![
+        &SceneChange,
+        &AudioPeaks,
+        &AudioSilence,
+        &DominantColor,
+        &Passthrough,
+        &SegmentBySequence,
+        &SegmentByShot,
+        &SegmentByKeyMoment,
+        &SegmentPassthrough,
+        &OptimizeToRanges,
+        &OptimizePassthrough,
+        &LabelTemplate,
+        &LabelPassthrough,
+    ]
 }
 
 /// The type with this name.

@@ -5,7 +5,8 @@ use std::fmt;
 
 use matchcut_model::observation::Class;
 use matchcut_model::time::MediaTime;
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -51,6 +52,44 @@ pub struct InputRule {
     pub min: usize,
     /// At most so many; `None` is any number.
     pub max: Option<usize>,
+}
+
+impl InputRule {
+    /// Exactly one input of `kind`.
+    pub fn one(kind: EdgeKind) -> Self {
+        InputRule {
+            kind,
+            min: 1,
+            max: Some(1),
+        }
+    }
+
+    /// Any number of inputs of `kind`.
+    pub fn any(kind: EdgeKind) -> Self {
+        InputRule {
+            kind,
+            min: 0,
+            max: None,
+        }
+    }
+
+    /// At least one input of `kind`.
+    pub fn some(kind: EdgeKind) -> Self {
+        InputRule {
+            kind,
+            min: 1,
+            max: None,
+        }
+    }
+
+    /// At most one input of `kind`.
+    pub fn maybe(kind: EdgeKind) -> Self {
+        InputRule {
+            kind,
+            min: 0,
+            max: Some(1),
+        }
+    }
 }
 
 /// The type of an attribute.
@@ -121,6 +160,16 @@ pub struct OptionError {
     pub message: String,
 }
 
+impl OptionError {
+    /// An error of one option.
+    pub fn new(option: &str, message: impl Into<String>) -> Self {
+        OptionError {
+            option: Some(option.to_owned()),
+            message: message.into(),
+        }
+    }
+}
+
 /// An operator type: an entry of the registry.
 pub trait OperatorType: Send + Sync {
     /// What it is.
@@ -137,26 +186,40 @@ pub fn parse_options<T: DeserializeOwned>(options: &Options) -> Result<T, Vec<Op
     for (key, value) in options {
         let alone = Options::from_iter([(key.clone(), value.clone())]);
         if let Err(error) = serde_json::from_value::<T>(alone.into()) {
-            errors.push(OptionError { option: Some(key.clone()), message: error.to_string() });
+            errors.push(OptionError {
+                option: Some(key.clone()),
+                message: error.to_string(),
+            });
         }
     }
     if !errors.is_empty() {
         return Err(errors);
     }
-    serde_json::from_value(options.clone().into())
-        .map_err(|error| vec![OptionError { option: None, message: error.to_string() }])
+    serde_json::from_value(options.clone().into()).map_err(|error| {
+        vec![OptionError {
+            option: None,
+            message: error.to_string(),
+        }]
+    })
 }
 
 /// The options of a struct with their documentation and defaults.
 pub fn options_of<T: JsonSchema + Default + Serialize>() -> Vec<OptionSpec> {
-    let schema: Schema = schema_for!(T);
-    let schema = schema.to_value();
+    // An option's schema stands alone, so that it refers to nothing outside itself.
+    let inline = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let schema = inline
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
     let defaults = serde_json::to_value(T::default()).unwrap_or_default();
     let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else {
         return Vec::new();
     };
     let text = |value: Option<&serde_json::Value>| {
-        value.and_then(|v| v.as_str()).unwrap_or_default().replace('\n', " ")
+        value
+            .and_then(|v| v.as_str())
+            .unwrap_or_default()
+            .replace('\n', " ")
     };
     properties
         .iter()
@@ -211,5 +274,36 @@ pub mod text_duration {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&format!("{}s", time.rounded_seconds()))
+    }
+
+    /// The same for an option that may be left out: `Option<MediaTime>`, `null` when absent. Use
+    /// with `#[serde(with = "text_duration::optional")]
+    /// #[schemars(with = "Option<text_duration::Schema>")]`.
+    pub mod optional {
+        use super::*;
+
+        /// Reads either form or `null`.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<MediaTime>, D::Error> {
+            use serde::de::Error;
+            match Option::<serde_json::Value>::deserialize(deserializer)? {
+                None | Some(serde_json::Value::Null) => Ok(None),
+                Some(value) => super::deserialize(value)
+                    .map(Some)
+                    .map_err(D::Error::custom),
+            }
+        }
+
+        /// Writes text or `null`.
+        pub fn serialize<S: serde::Serializer>(
+            time: &Option<MediaTime>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match time {
+                None => serializer.serialize_none(),
+                Some(time) => super::serialize(time, serializer),
+            }
+        }
     }
 }

@@ -36,7 +36,9 @@ pub struct Step<'a> {
 }
 
 /// What a fold emits at a position.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum Emission {
     /// By featurers. `operator` and `track` of the observation are filled in by the runtime.
     Observation {

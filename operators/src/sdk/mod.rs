@@ -18,6 +18,18 @@ pub use scan::{AudioScan, AudioScanner, ChunkContext, VideoScan, VideoScanner};
 
 use std::sync::Arc;
 
+use matchcut_model::time::MediaTime;
+
+/// How much of what follows a moment a featurer may have to see before it reports that moment.
+/// Whoever decides about a moment for good waits until the watermark is this far past everything
+/// that it looks at, so that decisions do not depend on where chunks are cut.
+pub const SETTLE: MediaTime = MediaTime::from_seconds(1);
+
+/// The longest segment where neither the operator nor the pipeline says another length. The spec's
+/// `pipeline.max_segment` is given to every operator that has an option `max_segment` and leaves
+/// it out.
+pub const MAX_SEGMENT: MediaTime = MediaTime::from_seconds(300);
+
 /// A configured operator, ready to run.
 #[derive(Clone)]
 pub enum Operator {

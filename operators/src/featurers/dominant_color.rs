@@ -1,0 +1,334 @@
+//! `dominant_color`: how much of the picture the pitch or court fills, and from that whether the
+//! camera is far, near or close up. The colour is learned from the pictures unless it is given.
+
+use std::sync::Arc;
+
+use matchcut_model::frame::{Frame, PixelFormat, ViewSpec};
+use matchcut_model::observation::Class;
+use matchcut_model::time::{FrameRate, MediaTime};
+use matchcut_model::value::{Attributes, Value};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::sdk::{
+    AttributeKind, AttributeSpec, ChunkContext, Description, EdgeKind, Emission, Fold, FoldBox,
+    InputRule, Operator, OperatorType, OptionError, Options, Step, VideoScan, VideoScanner,
+    options_of, parse_options, text_duration,
+};
+use crate::wire::{Reader, Writer};
+
+const WIDTH: u32 = 64;
+const HEIGHT: u32 = 36;
+const PIXELS: usize = (WIDTH * HEIGHT) as usize;
+
+/// Hues are counted in bins of 5 degrees.
+const BINS: usize = 72;
+const BIN_DEGREES: f64 = 360.0 / BINS as f64;
+
+/// The learned colour is the strongest hue with so many bins on either side (35 degrees in all).
+const SPREAD: usize = 3;
+
+/// Whiter and darker pixels have no colour to speak of.
+const LEAST_SATURATION: i32 = 38;
+const LEAST_VALUE: i32 = 38;
+
+/// Options of `dominant_color`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct DominantColorOptions {
+    /// The hue of pitch or court in degrees, from and to (grass is about 60 to 150, clay 5 to 35,
+    /// a blue court 190 to 240). A range over 360 may be written as [340, 20]. Learned from the
+    /// pictures when left out.
+    hue: Option<[f64; 2]>,
+    /// How much of the past the learned hue stands for.
+    #[serde(with = "text_duration")]
+    #[schemars(with = "text_duration::Schema")]
+    memory: MediaTime,
+    /// From this share of the picture the view is `far`.
+    far: f64,
+    /// From this share it is `near`, below it `close_up`.
+    near: f64,
+    /// How many pictures a second are looked at; each gives a point.
+    rate: u32,
+}
+
+impl Default for DominantColorOptions {
+    fn default() -> Self {
+        DominantColorOptions {
+            hue: None,
+            memory: MediaTime::from_seconds(180),
+            far: 0.45,
+            near: 0.15,
+            rate: 5,
+        }
+    }
+}
+
+/// The operator type `dominant_color`.
+pub(crate) struct DominantColor;
+
+impl OperatorType for DominantColor {
+    fn describe(&self) -> Description {
+        Description {
+            name: "dominant_color",
+            class: Class::Featurer,
+            summary: "Share of the picture that pitch or court fills, and the camera's view from \
+                that: a point for every picture looked at.",
+            inputs: vec![InputRule::one(EdgeKind::Video)],
+            attributes: vec![
+                AttributeSpec {
+                    name: "view",
+                    kind: AttributeKind::Text,
+                    description: "far, near or close_up",
+                },
+                AttributeSpec {
+                    name: "share",
+                    kind: AttributeKind::Number,
+                    description: "share of the picture that has the colour, 0 to 1",
+                },
+            ],
+            options: options_of::<DominantColorOptions>(),
+        }
+    }
+
+    fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>> {
+        let options: DominantColorOptions = parse_options(options)?;
+        let mut errors = Vec::new();
+        if options
+            .hue
+            .is_some_and(|hue| hue.iter().any(|h| !(0.0..=360.0).contains(h)))
+        {
+            errors.push(OptionError::new("hue", "hues are degrees from 0 to 360"));
+        }
+        if !(1..=60).contains(&options.rate) {
+            errors.push(OptionError::new(
+                "rate",
+                "not between 1 and 60 pictures a second",
+            ));
+        }
+        if !(0.0..=1.0).contains(&options.far) {
+            errors.push(OptionError::new("far", "a share is a number from 0 to 1"));
+        }
+        if !(0.0..=1.0).contains(&options.near) {
+            errors.push(OptionError::new("near", "a share is a number from 0 to 1"));
+        } else if options.near > options.far {
+            errors.push(OptionError::new("near", "larger than `far`"));
+        }
+        let memory = options.memory;
+        if memory < MediaTime::from_seconds(1) || memory > MediaTime::from_seconds(36_000) {
+            errors.push(OptionError::new("memory", "not between 1 s and 10 h"));
+        }
+        let Some(rate) = FrameRate::new(options.rate, 1).filter(|_| errors.is_empty()) else {
+            return Err(errors);
+        };
+        let samples = (memory.flicks() / rate.frame_duration().flicks().max(1)).max(1);
+        Ok(Operator::Video {
+            scanner: Arc::new(ColorScanner { rate }),
+            fold: FoldBox::new(ColorFold {
+                options,
+                samples: samples as u64,
+            }),
+        })
+    }
+}
+
+struct ColorScanner {
+    rate: FrameRate,
+}
+
+impl VideoScanner for ColorScanner {
+    fn view(&self) -> ViewSpec {
+        let rate = Some(self.rate);
+        ViewSpec {
+            width: WIDTH,
+            height: HEIGHT,
+            format: PixelFormat::Rgb24,
+            rate,
+        }
+    }
+
+    fn start(&self, _chunk: &ChunkContext) -> Box<dyn VideoScan> {
+        Box::new(ColorScan::default())
+    }
+}
+
+/// The signature: for each picture its time and how many pixels have which hue.
+#[derive(Default)]
+struct ColorScan {
+    rows: Writer,
+}
+
+impl VideoScan for ColorScan {
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), String> {
+        if frame.data.len() != PIXELS * 3 {
+            let size = frame.data.len();
+            return Err(format!(
+                "expected pictures of {} bytes, got {size}",
+                PIXELS * 3
+            ));
+        }
+        self.rows.i64(frame.time.flicks());
+        for count in histogram(frame.data) {
+            self.rows.u16(count);
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<u8>, String> {
+        Ok(self.rows.0)
+    }
+}
+
+type Histogram = [u16; BINS];
+
+fn histogram(rgb: &[u8]) -> Histogram {
+    let mut counts = [0; BINS];
+    for pixel in rgb.chunks_exact(3) {
+        if let Some(hue) = hue(pixel[0], pixel[1], pixel[2]) {
+            counts[hue] += 1;
+        }
+    }
+    counts
+}
+
+/// The bin of a pixel's hue; `None` for pixels without colour.
+fn hue(red: u8, green: u8, blue: u8) -> Option<usize> {
+    let (r, g, b) = (i32::from(red), i32::from(green), i32::from(blue));
+    let value = r.max(g).max(b);
+    let chroma = value - r.min(g).min(b);
+    if value < LEAST_VALUE || chroma * 255 < LEAST_SATURATION * value {
+        return None;
+    }
+    // Whole numbers throughout: sixths of the circle, each of 12 bins.
+    let sixth = BINS as i32 / 6;
+    let along = |difference: i32, base: i32| base * sixth * chroma + difference * sixth;
+    let turned = if value == r {
+        along(g - b, 0)
+    } else if value == g {
+        along(b - r, 2)
+    } else {
+        along(r - g, 4)
+    };
+    Some(turned.div_euclid(chroma).rem_euclid(BINS as i32) as usize)
+}
+
+fn read(signature: &[u8]) -> Option<Vec<(MediaTime, Histogram)>> {
+    let mut reader = Reader(signature);
+    let mut rows = Vec::new();
+    while !reader.is_empty() {
+        let time = MediaTime::from_flicks(reader.i64()?);
+        let mut counts = [0; BINS];
+        for count in &mut counts {
+            *count = reader.u16()?;
+        }
+        rows.push((time, counts));
+    }
+    Some(rows)
+}
+
+struct ColorFold {
+    options: DominantColorOptions,
+    /// Pictures that the learned hue stands for.
+    samples: u64,
+}
+
+/// The hues of the past, where old pictures count less and less.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ColorState {
+    learned: Vec<u64>,
+}
+
+/// Counts are kept with this factor, so that forgetting a part of them works in whole numbers.
+const UNIT: u64 = 1 << 20;
+
+impl Fold for ColorFold {
+    type State = ColorState;
+
+    fn step(&self, step: &Step<'_>, state: &mut ColorState, emit: &mut Vec<Emission>) {
+        for (time, counts) in step.signature.and_then(read).unwrap_or_default() {
+            let share = match self.options.hue {
+                Some([from, to]) => share_between(&counts, from, to),
+                None => self.share_of_learned(&counts, state),
+            };
+            let view = if share >= self.options.far {
+                "far"
+            } else if share >= self.options.near {
+                "near"
+            } else {
+                "close_up"
+            };
+            let attributes = Attributes::from([
+                ("view".into(), Value::from(view)),
+                ("share".into(), Value::rounded(share, 3)),
+            ]);
+            emit.push(Emission::Observation {
+                start: time,
+                end: time,
+                attributes,
+            });
+        }
+    }
+}
+
+impl ColorFold {
+    fn share_of_learned(&self, counts: &Histogram, state: &mut ColorState) -> f64 {
+        state.learned.resize(BINS, 0);
+        for (sum, count) in state.learned.iter_mut().zip(counts) {
+            *sum = *sum - *sum / self.samples + u64::from(*count) * UNIT;
+        }
+        let around =
+            |peak: usize| (peak + BINS - SPREAD..=peak + BINS + SPREAD).map(|bin| bin % BINS);
+        // The strongest neighbourhood, the lower hue among equals.
+        let strength = |peak: usize| around(peak).map(|bin| state.learned[bin]).sum::<u64>();
+        let peak = (0..BINS)
+            .rev()
+            .max_by_key(|peak| strength(*peak))
+            .unwrap_or(0);
+        around(peak).map(|bin| f64::from(counts[bin])).sum::<f64>() / PIXELS as f64
+    }
+}
+
+/// The share of the pixels whose hue lies between two angles.
+fn share_between(counts: &Histogram, from: f64, to: f64) -> f64 {
+    let inside = |bin: usize| {
+        let centre = (bin as f64 + 0.5) * BIN_DEGREES;
+        if from <= to {
+            (from..=to).contains(&centre)
+        } else {
+            centre >= from || centre <= to
+        }
+    };
+    let hits: u32 = (0..BINS)
+        .filter(|bin| inside(*bin))
+        .map(|bin| u32::from(counts[bin]))
+        .sum();
+    f64::from(hits) / PIXELS as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hues_of_well_known_colours() {
+        let degrees = |r, g, b| hue(r, g, b).map(|bin| bin as f64 * BIN_DEGREES);
+        assert_eq!(degrees(255, 0, 0), Some(0.0));
+        assert_eq!(degrees(255, 255, 0), Some(60.0));
+        assert_eq!(degrees(0, 255, 0), Some(120.0));
+        assert_eq!(degrees(0, 0, 255), Some(240.0));
+        assert_eq!(degrees(255, 0, 128), Some(325.0));
+        assert_eq!(degrees(60, 120, 50), Some(110.0));
+        assert_eq!(degrees(128, 128, 128), None);
+        assert_eq!(degrees(20, 30, 20), None);
+    }
+
+    #[test]
+    fn a_range_may_run_over_the_top() {
+        let mut counts = [0; BINS];
+        counts[71] = 100;
+        counts[1] = 50;
+        counts[36] = 7;
+        assert_eq!(share_between(&counts, 340.0, 20.0), 150.0 / PIXELS as f64);
+        assert_eq!(share_between(&counts, 170.0, 190.0), 7.0 / PIXELS as f64);
+    }
+}

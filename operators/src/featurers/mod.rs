@@ -1,0 +1,14 @@
+//! Featurers: what is seen and heard.
+
+mod audio_peaks;
+mod audio_silence;
+mod dominant_color;
+mod levels;
+mod passthrough;
+mod scene_change;
+
+pub(crate) use audio_peaks::AudioPeaks;
+pub(crate) use audio_silence::AudioSilence;
+pub(crate) use dominant_color::DominantColor;
+pub(crate) use passthrough::Passthrough;
+pub(crate) use scene_change::SceneChange;

@@ -1,0 +1,326 @@
+//! `scene_change`: hard cuts. The scan compares every frame with the three before it at a very
+//! small size; the fold asks whether a jump stands out from its neighbourhood and lasts.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use matchcut_model::chunk::Position;
+use matchcut_model::frame::{Frame, PixelFormat, ViewSpec};
+use matchcut_model::observation::Class;
+use matchcut_model::time::MediaTime;
+use matchcut_model::value::{Attributes, Value};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::sdk::{
+    AttributeKind, AttributeSpec, ChunkContext, Description, EdgeKind, Emission, Fold, FoldBox,
+    InputRule, Operator, OperatorType, OptionError, Options, Step, VideoScan, VideoScanner,
+    options_of, parse_options, text_duration,
+};
+use crate::wire::{Reader, Writer};
+
+/// At this size noise and small motion are averaged away and what is left is the picture's layout
+/// and tone: cuts stand out more than at larger sizes, and a comparison costs a microsecond.
+const WIDTH: u32 = 32;
+const HEIGHT: u32 = 18;
+const PIXELS: usize = (WIDTH * HEIGHT) as usize;
+const BYTES: usize = PIXELS * 3;
+
+/// A frame is compared with so many before it, and a cut must last so many frames.
+const LAGS: usize = 3;
+
+/// Frames on either side that say how much the picture moves anyway.
+const NEIGHBOURS: usize = 2;
+
+/// A jump counts only as far as it exceeds its neighbours' mean times this.
+const MOTION_WEIGHT: f64 = 1.5;
+
+/// Options of `scene_change`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct SceneChangeOptions {
+    /// The `score` from which a jump is a cut. On film, sport and city footage cuts score 29 to
+    /// 120 and everything else stays below 13.
+    threshold: f64,
+    /// Cuts that follow the last one sooner than this are left out.
+    #[serde(with = "text_duration")]
+    #[schemars(with = "text_duration::Schema")]
+    min_shot: MediaTime,
+}
+
+impl Default for SceneChangeOptions {
+    fn default() -> Self {
+        SceneChangeOptions {
+            threshold: 20.0,
+            min_shot: MediaTime::from_millis(200),
+        }
+    }
+}
+
+/// The operator type `scene_change`.
+pub(crate) struct SceneChange;
+
+impl OperatorType for SceneChange {
+    fn describe(&self) -> Description {
+        Description {
+            name: "scene_change",
+            class: Class::Featurer,
+            summary: "Hard cuts, frame by frame: a point at the first frame of each new shot.",
+            inputs: vec![InputRule::one(EdgeKind::Video)],
+            attributes: vec![
+                AttributeSpec {
+                    name: "hard_cut",
+                    kind: AttributeKind::Boolean,
+                    description: "true at the first frame of a new shot",
+                },
+                AttributeSpec {
+                    name: "score",
+                    kind: AttributeKind::Number,
+                    description: "how far the frame jumps from the one before it, more than its \
+                        neighbourhood moves: mean absolute difference of luma, Cb and Cr added up \
+                        (each 0 to 255), less 1.5 times the mean of the two frames on either side",
+                },
+            ],
+            options: options_of::<SceneChangeOptions>(),
+        }
+    }
+
+    fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>> {
+        let options: SceneChangeOptions = parse_options(options)?;
+        if !(options.threshold > 0.0 && options.threshold <= 765.0) {
+            let message = format!("{} is not between 0 and 765", options.threshold);
+            return Err(vec![OptionError::new("threshold", message)]);
+        }
+        Ok(Operator::Video {
+            scanner: Arc::new(SceneScanner),
+            fold: FoldBox::new(SceneFold { options }),
+        })
+    }
+}
+
+struct SceneScanner;
+
+impl VideoScanner for SceneScanner {
+    fn view(&self) -> ViewSpec {
+        ViewSpec {
+            width: WIDTH,
+            height: HEIGHT,
+            format: PixelFormat::Yuv444,
+            rate: None,
+        }
+    }
+
+    fn start(&self, _chunk: &ChunkContext) -> Box<dyn VideoScan> {
+        Box::new(SceneScan::default())
+    }
+}
+
+/// The signature: number of frames; for each its time and the differences to the frames before it
+/// in the chunk; the first and the last pictures, for the comparisons across chunk borders.
+#[derive(Default)]
+struct SceneScan {
+    frames: u32,
+    rows: Writer,
+    first: Vec<Vec<u8>>,
+    last: VecDeque<Vec<u8>>,
+}
+
+impl VideoScan for SceneScan {
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), String> {
+        if frame.data.len() != BYTES {
+            let size = frame.data.len();
+            return Err(format!("expected pictures of {BYTES} bytes, got {size}"));
+        }
+        self.rows.i64(frame.time.flicks());
+        for lag in 1..=LAGS {
+            let before = self
+                .last
+                .len()
+                .checked_sub(lag)
+                .and_then(|at| self.last.get(at));
+            self.rows
+                .u32(before.map_or(u32::MAX, |before| difference(before, frame.data)));
+        }
+        if self.first.len() < LAGS {
+            self.first.push(frame.data.to_vec());
+        }
+        // The oldest buffer is used again: this runs for every frame.
+        let mut newest = if self.last.len() == LAGS {
+            self.last.pop_front().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        newest.clear();
+        newest.extend_from_slice(frame.data);
+        self.last.push_back(newest);
+        self.frames += 1;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<u8>, String> {
+        let mut writer = Writer::default();
+        writer.u32(self.frames);
+        writer.bytes(&self.rows.0);
+        for picture in self.first.iter().chain(&self.last) {
+            writer.bytes(picture);
+        }
+        Ok(writer.0)
+    }
+}
+
+/// Sum of absolute differences of all channels.
+fn difference(a: &[u8], b: &[u8]) -> u32 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| u32::from(a.abs_diff(*b)))
+        .sum()
+}
+
+/// What the scan said of one chunk.
+struct Scanned<'a> {
+    rows: Vec<(MediaTime, [Option<u32>; LAGS])>,
+    first: Vec<&'a [u8]>,
+    last: Vec<&'a [u8]>,
+}
+
+fn read(signature: &[u8]) -> Option<Scanned<'_>> {
+    let mut reader = Reader(signature);
+    let frames = reader.u32()? as usize;
+    let mut rows = Vec::new();
+    for _ in 0..frames {
+        let time = MediaTime::from_flicks(reader.i64()?);
+        let mut differences = [None; LAGS];
+        for slot in &mut differences {
+            *slot = Some(reader.u32()?).filter(|value| *value != u32::MAX);
+        }
+        rows.push((time, differences));
+    }
+    let kept = frames.min(LAGS);
+    let first = (0..kept)
+        .map(|_| reader.bytes(BYTES))
+        .collect::<Option<Vec<_>>>()?;
+    let last = (0..kept)
+        .map(|_| reader.bytes(BYTES))
+        .collect::<Option<Vec<_>>>()?;
+    reader.is_empty().then_some(Scanned { rows, first, last })
+}
+
+struct SceneFold {
+    options: SceneChangeOptions,
+}
+
+/// A frame with its differences to the one, two and three before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Jump {
+    time: MediaTime,
+    lags: [Option<u32>; LAGS],
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct SceneState {
+    /// Where the next chunk must stand for its frames to follow.
+    next: Option<Position>,
+    /// The last pictures, oldest first.
+    pictures: VecDeque<Arc<[u8]>>,
+    /// The last frames: those to be decided and those beside them.
+    recent: VecDeque<Jump>,
+    /// How many at the end of `recent` are still to be decided.
+    undecided: usize,
+    last_cut: Option<MediaTime>,
+}
+
+impl Fold for SceneFold {
+    type State = SceneState;
+
+    fn step(&self, step: &Step<'_>, state: &mut SceneState, emit: &mut Vec<Emission>) {
+        if step.end_of_event {
+            self.flush(state, emit);
+            return;
+        }
+        let scanned = step.signature.and_then(read);
+        if scanned.is_none() || state.next.is_some_and(|next| next != step.position) {
+            // Pictures on the two sides of a hole say nothing of a cut.
+            self.flush(state, emit);
+            state.pictures.clear();
+        }
+        state.next = Some(Position(step.position.0.saturating_add(1)));
+        let Some(scanned) = scanned else { return };
+
+        let before = state.pictures.clone();
+        for (index, (time, mut lags)) in scanned.rows.into_iter().enumerate() {
+            if let Some(picture) = scanned.first.get(index) {
+                for lag in index + 1..=LAGS {
+                    let older = (before.len() + index).checked_sub(lag);
+                    lags[lag - 1] = older
+                        .and_then(|at| before.get(at))
+                        .map(|old| difference(old, picture));
+                }
+            }
+            state.recent.push_back(Jump { time, lags });
+            state.undecided += 1;
+            while state.undecided > NEIGHBOURS {
+                self.decide(state, emit);
+            }
+        }
+        for picture in scanned.last {
+            state.pictures.push_back(Arc::from(picture));
+        }
+        while state.pictures.len() > LAGS {
+            state.pictures.pop_front();
+        }
+    }
+}
+
+impl SceneFold {
+    /// Decides about the oldest undecided frame.
+    fn decide(&self, state: &mut SceneState, emit: &mut Vec<Emission>) {
+        let at = state.recent.len() - state.undecided;
+        state.undecided -= 1;
+        if let Some(score) = score(&state.recent, at).filter(|s| *s >= self.options.threshold) {
+            let time = state.recent[at].time;
+            if state
+                .last_cut
+                .is_none_or(|last| time - last >= self.options.min_shot)
+            {
+                state.last_cut = Some(time);
+                let attributes = Attributes::from([
+                    ("hard_cut".into(), Value::from(true)),
+                    ("score".into(), Value::rounded(score, 1)),
+                ]);
+                emit.push(Emission::Observation {
+                    start: time,
+                    end: time,
+                    attributes,
+                });
+            }
+        }
+        while state.recent.len() > state.undecided + NEIGHBOURS {
+            state.recent.pop_front();
+        }
+    }
+
+    /// Decides about everything with what is there: nothing follows.
+    fn flush(&self, state: &mut SceneState, emit: &mut Vec<Emission>) {
+        while state.undecided > 0 {
+            self.decide(state, emit);
+        }
+        state.recent.clear();
+    }
+}
+
+/// How far frame `at` jumps beyond the motion around it; `None` without a frame before it. A flash
+/// of one or two frames goes back to where it came from, so the jump must last.
+fn score(frames: &VecDeque<Jump>, at: usize) -> Option<f64> {
+    let mut jump = frames.get(at)?.lags[0]?;
+    for lag in 1..LAGS {
+        if let Some(lasting) = frames.get(at + lag).and_then(|later| later.lags[lag]) {
+            jump = jump.min(lasting);
+        }
+    }
+    let around = (at.saturating_sub(NEIGHBOURS)..=at + NEIGHBOURS).filter(|other| *other != at);
+    let moves: Vec<u32> = around
+        .filter_map(|other| frames.get(other)?.lags[0])
+        .collect();
+    let mean = moves.iter().sum::<u32>() as f64 / moves.len().max(1) as f64;
+    Some((f64::from(jump) - MOTION_WEIGHT * mean) / PIXELS as f64)
+}

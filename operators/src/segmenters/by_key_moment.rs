@@ -1,0 +1,198 @@
+//! `segment_by_key_moment`: a clip around each key moment, such as a cheer. Moments whose clips
+//! would overlap share one.
+
+use matchcut_model::observation::Class;
+use matchcut_model::time::{MediaTime, TimeRange};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::line::{Line, longest};
+use crate::sdk::{
+    Description, EdgeKind, Emission, Fold, FoldBox, InputRule, Operator, OperatorType, OptionError,
+    Options, SETTLE, Step, options_of, parse_options, text_duration,
+};
+use crate::values::has;
+
+/// Options of `segment_by_key_moment`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct KeyMomentOptions {
+    /// The attribute that is true at a key moment.
+    attribute: String,
+    /// How long before the moment a clip begins.
+    #[serde(with = "text_duration")]
+    #[schemars(with = "text_duration::Schema")]
+    pre_roll: MediaTime,
+    /// How long after the moment it ends.
+    #[serde(with = "text_duration")]
+    #[schemars(with = "text_duration::Schema")]
+    post_roll: MediaTime,
+    /// Moments are no longer put together when a clip would get longer than this. The pipeline's
+    /// `max_segment` when left out.
+    #[serde(with = "text_duration::optional")]
+    #[schemars(with = "Option<text_duration::Schema>")]
+    max_segment: Option<MediaTime>,
+}
+
+impl Default for KeyMomentOptions {
+    fn default() -> Self {
+        KeyMomentOptions {
+            attribute: "peak".to_owned(),
+            pre_roll: MediaTime::from_seconds(15),
+            post_roll: MediaTime::from_seconds(15),
+            max_segment: None,
+        }
+    }
+}
+
+/// The operator type `segment_by_key_moment`.
+pub(crate) struct SegmentByKeyMoment;
+
+impl OperatorType for SegmentByKeyMoment {
+    fn describe(&self) -> Description {
+        Description {
+            name: "segment_by_key_moment",
+            class: Class::Segmenter,
+            summary: "A clip around each key moment; moments close together share one.",
+            inputs: vec![InputRule::some(EdgeKind::Observations)],
+            attributes: Vec::new(),
+            options: options_of::<KeyMomentOptions>(),
+        }
+    }
+
+    fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>> {
+        let options: KeyMomentOptions = parse_options(options)?;
+        let longest = longest(options.max_segment).map_err(|error| vec![error])?;
+        if options.pre_roll + options.post_roll > longest {
+            let message = format!(
+                "`pre_roll` and `post_roll` together are longer than the longest segment \
+                 ({longest} s)"
+            );
+            return Err(vec![OptionError {
+                option: None,
+                message,
+            }]);
+        }
+        Ok(Operator::Fold(FoldBox::new(KeyMomentFold {
+            options,
+            longest,
+        })))
+    }
+}
+
+struct KeyMomentFold {
+    options: KeyMomentOptions,
+    longest: MediaTime,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct KeyMomentState {
+    line: Line,
+    /// The clip that further moments may still join.
+    clip: Option<TimeRange>,
+}
+
+impl Fold for KeyMomentFold {
+    type State = KeyMomentState;
+
+    fn step(&self, step: &Step<'_>, state: &mut KeyMomentState, emit: &mut Vec<Emission>) {
+        state.line.see(step);
+        for observation in step.observations {
+            if has(&observation.attributes, &self.options.attribute) {
+                self.moment(observation.start, observation.end, state);
+            }
+        }
+        let settled = state
+            .clip
+            .is_some_and(|clip| state.line.reach() >= clip.end + self.options.pre_roll + SETTLE);
+        if settled || step.end_of_event {
+            close(state);
+        }
+        state.line.flush(step, emit);
+    }
+
+    fn tail(&self, state: &KeyMomentState, emit: &mut Vec<Emission>) {
+        state.line.tail(state.clip.map(|clip| clip.start), emit);
+    }
+}
+
+impl KeyMomentFold {
+    fn moment(&self, from: MediaTime, to: MediaTime, state: &mut KeyMomentState) {
+        let start = state.line.clamp(from - self.options.pre_roll);
+        let end = to.max(from) + self.options.post_roll;
+        if let Some(clip) = &mut state.clip {
+            let joined = end.max(clip.end);
+            if start < clip.end && joined - clip.start <= self.longest {
+                clip.end = joined;
+                return;
+            }
+            close(state);
+        }
+        let start = state.line.clamp(start);
+        let end = end.min(start + self.longest);
+        if start < end {
+            state.clip = Some(TimeRange { start, end });
+        }
+    }
+}
+
+fn close(state: &mut KeyMomentState) {
+    if let Some(clip) = state.clip.take() {
+        state.line.mark(clip.start, clip.end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Script, fold_of, segments};
+    use serde_json::json;
+
+    fn run(options: serde_json::Value, moments: &[i64], end: i64) -> Vec<(i64, Option<i64>)> {
+        let mut script = Script::new(1000, end / 1000);
+        for moment in moments {
+            script.point("cheers", *moment, &[("peak", json!(true))]);
+        }
+        let fold = fold_of("segment_by_key_moment", options);
+        let whole = segments(&script.clone().chunked(end).run(&fold));
+        for chunk in [1000, 6000, 10_000] {
+            let chunked = segments(&script.clone().chunked(chunk).run(&fold));
+            assert_eq!(chunked, whole, "chunks of {chunk} ms");
+        }
+        whole
+    }
+
+    #[test]
+    fn moments_close_together_share_a_clip() {
+        // MRE works in whole seconds, loses the second moment and gives {0, 18} only.
+        assert_eq!(run(json!({}), &[3400, 22_000], 40_000), [(0, Some(37_000))]);
+        // MRE gives {0, 18} and {18, 40}: the second moment only ends the first clip.
+        assert_eq!(
+            run(json!({}), &[3400, 22_000, 30_000], 40_000),
+            [(0, Some(40_000))]
+        );
+    }
+
+    #[test]
+    fn moments_far_apart_have_clips_of_their_own() {
+        let clips = run(json!({}), &[20_000, 60_000, 118_000], 120_000);
+        let expected = [
+            (5000, Some(35_000)),
+            (45_000, Some(75_000)),
+            (103_000, Some(120_000)),
+        ];
+        assert_eq!(clips, expected);
+    }
+
+    #[test]
+    fn a_clip_is_not_joined_beyond_its_greatest_length() {
+        let options = json!({"pre_roll": 5, "post_roll": 5, "max_segment": "20s"});
+        let clips = run(options, &[10_000, 18_000, 24_000, 26_000, 60_000], 100_000);
+        // 18 joins 10 to 5..23; with 24 it would last 24 s, so the next clip begins at 23.
+        let expected = [
+            (5000, Some(23_000)),
+            (23_000, Some(31_000)),
+            (55_000, Some(65_000)),
+        ];
+        assert_eq!(clips, expected);
+    }
+}
