@@ -1,0 +1,290 @@
+//! Fragmented MP4 (CMAF): an initialization section, then `moof` and `mdat` boxes.
+
+use bytes::Bytes;
+use matchcut_model::chunk::TrackNumber;
+
+use super::DemuxError;
+use crate::mp4::Mp4Error;
+use crate::mp4::boxes::{Fields, boxes, find};
+use crate::mp4::movie::{self, Defaults, Track, TrackKind};
+use crate::mp4::units::Normalizer;
+use crate::samples::{AudioTrack, Demuxed, Sample};
+
+/// A sample that a fragment lists.
+struct Listed {
+    offset: usize,
+    size: usize,
+    dts: i64,
+    pts: i64,
+    duration: i64,
+    sync: bool,
+}
+
+/// Reads a chunk. Without `init` the chunk itself may carry the `moov` box.
+pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> {
+    let moov = init
+        .and_then(|init| find(init, b"moov"))
+        .or_else(|| find(media, b"moov"));
+    let moov = match (moov, init) {
+        (Some(moov), _) => moov,
+        (None, None) => return Err(DemuxError::NoInit),
+        (None, Some(_)) => {
+            return Err(Mp4Error::Missing("moov", "initialization section").into());
+        }
+    };
+    let movie = movie::parse(moov)?;
+    let mut out = Demuxed {
+        warnings: movie.warnings.clone(),
+        ..Default::default()
+    };
+    let mut fragments = 0;
+    let mut listed: Vec<Vec<Listed>> = movie.tracks.iter().map(|_| Vec::new()).collect();
+    for found in boxes(media) {
+        if !found.complete {
+            let kind = String::from_utf8_lossy(&found.kind).into_owned();
+            out.warnings
+                .push(format!("the chunk ends inside its \"{kind}\" box"));
+        }
+        if found.kind == *b"moof" {
+            fragments += 1;
+            read_fragment(found.body, found.offset, &movie.tracks, &mut listed)
+                .ok_or(Mp4Error::Damaged("moof"))?;
+        }
+    }
+    if fragments == 0 {
+        return Err(Mp4Error::Missing("moof", "fragmented MP4 chunk").into());
+    }
+    let mut number = 0;
+    for (track, listed) in movie.tracks.iter().zip(listed) {
+        match track.kind {
+            TrackKind::Video if out.video.is_some() => {
+                let codec = &track.entry.codec;
+                out.warnings
+                    .push(format!("a further video track ({codec}) is ignored"));
+            }
+            TrackKind::Video => {
+                let mut normalizer = Normalizer::new(&track.entry);
+                let samples = read(&mut normalizer, listed, media, track, &mut out.warnings);
+                let (reader, damaged) = normalizer.finish();
+                if damaged > 0 {
+                    out.warnings
+                        .push(format!("video: {damaged} damaged samples"));
+                }
+                if !samples.is_empty() {
+                    out.video = Some(video_track(reader, track, samples));
+                }
+            }
+            TrackKind::Audio => {
+                number += 1;
+                let mut normalizer = Normalizer::new(&track.entry);
+                let samples = read(&mut normalizer, listed, media, track, &mut out.warnings);
+                if !samples.is_empty() {
+                    out.audio
+                        .push(audio_track(TrackNumber(number), track, samples));
+                }
+            }
+        }
+    }
+    if out.is_empty() {
+        return Err(Mp4Error::NoSamples("the chunk").into());
+    }
+    Ok(out)
+}
+
+/// The video track of an MP4, from its samples.
+pub(crate) fn video_track(
+    reader: super::video::VideoReader,
+    track: &Track<'_>,
+    samples: Vec<Sample>,
+) -> crate::samples::VideoTrack {
+    let mut video = reader.finish(track.timescale, samples);
+    if video.width == 0 {
+        (video.width, video.height) = (track.entry.width, track.entry.height);
+    }
+    video.pixel_aspect = track.entry.pixel_aspect.or(video.pixel_aspect);
+    video
+}
+
+/// An audio track of an MP4, from its samples.
+pub(crate) fn audio_track(
+    number: TrackNumber,
+    track: &Track<'_>,
+    samples: Vec<Sample>,
+) -> AudioTrack {
+    let entry = &track.entry;
+    AudioTrack {
+        number,
+        codec: entry.codec.clone(),
+        timescale: track.timescale,
+        sample_rate: entry.sample_rate,
+        channels: entry.channels,
+        frame_samples: entry.frame_samples,
+        language: track.language.clone(),
+        config: entry.config.clone(),
+        samples,
+    }
+}
+
+fn read(
+    normalizer: &mut Normalizer<'_>,
+    listed: Vec<Listed>,
+    media: &Bytes,
+    track: &Track<'_>,
+    warnings: &mut Vec<String>,
+) -> Vec<Sample> {
+    let mut outside = 0;
+    let mut samples = Vec::with_capacity(listed.len());
+    for sample in listed {
+        let end = sample.offset.saturating_add(sample.size);
+        if end > media.len() || sample.size == 0 {
+            outside += 1;
+            continue;
+        }
+        let data = media.slice(sample.offset..end);
+        let times = (sample.pts, sample.dts, sample.duration);
+        samples.extend(normalizer.sample(data, times, sample.sync));
+    }
+    if outside > 0 {
+        warnings.push(format!(
+            "track {}: {outside} samples lie outside the chunk and are left out",
+            track.id
+        ));
+    }
+    samples
+}
+
+fn read_fragment(
+    moof: &[u8],
+    moof_offset: usize,
+    tracks: &[Track<'_>],
+    listed: &mut [Vec<Listed>],
+) -> Option<()> {
+    // Where data continues when a run does not say where it is.
+    let mut next_data = moof_offset;
+    for traf in boxes(moof).filter(|found| found.kind == *b"traf") {
+        let mut fields = Fields::new(find(traf.body, b"tfhd")?);
+        let (_, flags) = fields.full()?;
+        let id = fields.u32()?;
+        let base = if flags & 1 != 0 {
+            fields.u64()?;
+            // Absolute in the file that the chunk was cut from, so of no use in the chunk.
+            moof_offset
+        } else if flags & 0x02_0000 != 0 {
+            moof_offset
+        } else {
+            next_data
+        };
+        if flags & 2 != 0 {
+            fields.u32()?;
+        }
+        let Some(index) = tracks.iter().position(|track| track.id == id) else {
+            continue;
+        };
+        let track = &tracks[index];
+        let mut defaults: Defaults = track.defaults;
+        if flags & 8 != 0 {
+            defaults.duration = fields.u32()?;
+        }
+        if flags & 0x10 != 0 {
+            defaults.size = fields.u32()?;
+        }
+        if flags & 0x20 != 0 {
+            defaults.flags = fields.u32()?;
+        }
+        let mut dts = match find(traf.body, b"tfdt") {
+            Some(tfdt) => {
+                let mut fields = Fields::new(tfdt);
+                let (version, _) = fields.full()?;
+                i64::try_from(fields.sized(version)?).ok()?
+            }
+            // Runs of an earlier fragment go on.
+            None => listed[index]
+                .last()
+                .map_or(0, |last| last.dts - track.shift + last.duration),
+        };
+        let mut data = base;
+        for trun in boxes(traf.body).filter(|found| found.kind == *b"trun") {
+            (dts, data) = read_run(
+                trun.body,
+                base,
+                data,
+                dts,
+                defaults,
+                track.shift,
+                &mut listed[index],
+            )?;
+        }
+        next_data = data;
+    }
+    Some(())
+}
+
+fn read_run(
+    trun: &[u8],
+    base: usize,
+    data: usize,
+    dts: i64,
+    defaults: Defaults,
+    shift: i64,
+    listed: &mut Vec<Listed>,
+) -> Option<(i64, usize)> {
+    let (mut data, mut dts) = (data, dts);
+    let mut fields = Fields::new(trun);
+    let (version, flags) = fields.full()?;
+    let count = fields.u32()?;
+    if flags & 1 != 0 {
+        let offset = fields.u32()? as i32;
+        data = base.checked_add_signed(isize::try_from(offset).ok()?)?;
+    }
+    let mut first_flags = if flags & 4 != 0 {
+        Some(fields.u32()?)
+    } else {
+        None
+    };
+    let per_sample = [0x100, 0x200, 0x400, 0x800]
+        .iter()
+        .filter(|f| flags & **f != 0)
+        .count()
+        * 4;
+    if per_sample > 0 && fields.rest().len() / per_sample < count as usize {
+        return None;
+    }
+    // Without fields of its own a sample costs nothing here, so a lying count must not either.
+    if per_sample == 0 && count > 1_000_000 {
+        return None;
+    }
+    for _ in 0..count {
+        let duration = if flags & 0x100 != 0 {
+            fields.u32()?
+        } else {
+            defaults.duration
+        };
+        let size = if flags & 0x200 != 0 {
+            fields.u32()?
+        } else {
+            defaults.size
+        } as usize;
+        let own = if flags & 0x400 != 0 {
+            Some(fields.u32()?)
+        } else {
+            None
+        };
+        let sample_flags = first_flags.take().or(own).unwrap_or(defaults.flags);
+        let composition = match (flags & 0x800 != 0, version) {
+            (false, _) => 0,
+            (true, 0) => i64::from(fields.u32()?),
+            (true, _) => i64::from(fields.u32()? as i32),
+        };
+        listed.push(Listed {
+            offset: data,
+            size,
+            dts: dts.checked_add(shift)?,
+            pts: dts.checked_add(composition)?.checked_add(shift)?,
+            duration: i64::from(duration),
+            sync: sample_flags & 0x1_0000 == 0,
+        });
+        data = data.checked_add(size)?;
+        dts = dts.checked_add(i64::from(duration))?;
+    }
+    Some((dts, data))
+}

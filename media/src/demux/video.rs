@@ -1,0 +1,614 @@
+//! Video elementary streams: grouping NAL units into access units, and the facts of each and of
+//! the whole track that deciding where to start needs.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use matchcut_model::time::FrameRate;
+
+use super::es::{ElementaryStream, Mark};
+use crate::bitstream::nal::annex_b_ranges;
+use crate::bitstream::{h264, hevc};
+use crate::samples::{Codec, ParameterSets, RandomAccessPoint, Sample, SyncKind, VideoTrack};
+
+/// What a NAL unit means for grouping and for deciding where to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Access unit delimiter.
+    Delimiter,
+    /// A parameter set.
+    Parameters,
+    /// Something else that opens an access unit when it follows a slice.
+    Prefix,
+    /// A slice; the flag is true for the first of its picture.
+    Slice(bool),
+    /// Anything else.
+    Other,
+}
+
+pub(crate) fn role(codec: &Codec, unit: &[u8]) -> Role {
+    if *codec == Codec::Hevc {
+        match hevc::unit_type(unit) {
+            hevc::unit::AUD => Role::Delimiter,
+            hevc::unit::VPS | hevc::unit::SPS | hevc::unit::PPS => Role::Parameters,
+            hevc::unit::SEI_PREFIX | 41..=44 | 48..=55 => Role::Prefix,
+            kind if hevc::is_slice(kind) => Role::Slice(hevc::is_first_slice(unit)),
+            _ => Role::Other,
+        }
+    } else {
+        match h264::unit_type(unit) {
+            h264::unit::AUD => Role::Delimiter,
+            h264::unit::SPS | h264::unit::PPS => Role::Parameters,
+            h264::unit::SEI | 14..=18 => Role::Prefix,
+            h264::unit::SLICE | h264::unit::PARTITION_A | h264::unit::IDR => {
+                // first_mb is 0 exactly when its Exp-Golomb code is a single one.
+                Role::Slice(unit.get(1).is_some_and(|byte| byte & 0x80 != 0))
+            }
+            _ => Role::Other,
+        }
+    }
+}
+
+/// What the NAL units of one access unit say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub sync: SyncKind,
+    pub reference: bool,
+    /// For a single field: frame_num and whether it is the bottom field.
+    pub field: Option<(u32, bool)>,
+    pub has_slice: bool,
+}
+
+/// Reads access units one after the other and remembers what the track is like.
+#[derive(Debug)]
+pub(crate) struct VideoReader {
+    codec: Codec,
+    vps: BTreeMap<u32, Bytes>,
+    sps: BTreeMap<u32, Bytes>,
+    pps: BTreeMap<u32, Bytes>,
+    h264_sps: BTreeMap<u32, h264::Sps>,
+    h264_pps: BTreeMap<u32, h264::Pps>,
+    width: u32,
+    height: u32,
+    pixel_aspect: Option<(u32, u32)>,
+    frame_rate: Option<FrameRate>,
+    profile: Option<String>,
+    level: Option<String>,
+    open_gop: bool,
+    b_pyramid: bool,
+    mmco: bool,
+}
+
+impl VideoReader {
+    pub(crate) fn new(codec: Codec) -> Self {
+        VideoReader {
+            codec,
+            vps: BTreeMap::new(),
+            sps: BTreeMap::new(),
+            pps: BTreeMap::new(),
+            h264_sps: BTreeMap::new(),
+            h264_pps: BTreeMap::new(),
+            width: 0,
+            height: 0,
+            pixel_aspect: None,
+            frame_rate: None,
+            profile: None,
+            level: None,
+            open_gop: false,
+            b_pyramid: false,
+            mmco: false,
+        }
+    }
+
+    /// Takes a parameter set; other units are ignored.
+    pub(crate) fn parameter_set(&mut self, unit: &[u8]) {
+        let bytes = || Bytes::copy_from_slice(unit);
+        if self.codec == Codec::Hevc {
+            match hevc::unit_type(unit) {
+                hevc::unit::VPS => {
+                    self.vps
+                        .insert(unit.get(2).map_or(0, |b| u32::from(b >> 4)), bytes());
+                }
+                hevc::unit::SPS => {
+                    let Some(sps) = hevc::parse_sps(unit) else {
+                        return;
+                    };
+                    (self.width, self.height) = (sps.width, sps.height);
+                    (self.pixel_aspect, self.frame_rate) = (sps.pixel_aspect, sps.frame_rate);
+                    self.profile = Some(sps.profile());
+                    self.level = Some(sps.level());
+                    self.sps.insert(sps.id, bytes());
+                }
+                hevc::unit::PPS => {
+                    let payload = crate::bitstream::nal::rbsp(unit.get(2..).unwrap_or_default(), 8);
+                    let id = crate::bitstream::bits::BitReader::new(&payload)
+                        .ue()
+                        .unwrap_or(0);
+                    self.pps.insert(id, bytes());
+                }
+                _ => {}
+            }
+            return;
+        }
+        match h264::unit_type(unit) {
+            h264::unit::SPS => {
+                let Some(sps) = h264::parse_sps(unit) else {
+                    return;
+                };
+                (self.width, self.height) = (sps.width, sps.height);
+                (self.pixel_aspect, self.frame_rate) = (sps.pixel_aspect, sps.frame_rate);
+                self.profile = Some(sps.profile());
+                self.level = Some(sps.level());
+                self.sps.insert(sps.id, bytes());
+                self.h264_sps.insert(sps.id, sps);
+            }
+            h264::unit::PPS => {
+                let payload = crate::bitstream::nal::rbsp(unit.get(1..).unwrap_or_default(), 8);
+                let id = crate::bitstream::bits::BitReader::new(&payload)
+                    .ue()
+                    .unwrap_or(0);
+                self.pps.insert(id, bytes());
+                match h264::parse_pps(unit) {
+                    Some(pps) => self.h264_pps.insert(id, pps),
+                    None => self.h264_pps.remove(&id),
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the parameter sets so far are all a decoder needs.
+    pub(crate) fn sets(&self) -> ParameterSets {
+        ParameterSets {
+            vps: self.vps.values().cloned().collect(),
+            sps: self.sps.values().cloned().collect(),
+            pps: self.pps.values().cloned().collect(),
+        }
+    }
+
+    /// Reads the NAL units of one access unit. `announced` is true when the container says that
+    /// decoding can start here.
+    pub(crate) fn access_unit<'a>(
+        &mut self,
+        units: impl Iterator<Item = &'a [u8]>,
+        announced: bool,
+    ) -> Facts {
+        if self.codec == Codec::Hevc {
+            self.hevc_unit(units)
+        } else {
+            self.h264_unit(units, announced)
+        }
+    }
+
+    fn h264_unit<'a>(&mut self, units: impl Iterator<Item = &'a [u8]>, announced: bool) -> Facts {
+        let (mut recovery, mut has_sps, mut idr) = (false, false, false);
+        let (mut intra, mut reference, mut b_slice) = (true, false, false);
+        let mut first: Option<h264::SliceHeader> = None;
+        let mut has_slice = false;
+        for unit in units {
+            match h264::unit_type(unit) {
+                h264::unit::SPS => {
+                    has_sps = true;
+                    self.parameter_set(unit);
+                }
+                h264::unit::PPS => self.parameter_set(unit),
+                h264::unit::SEI => recovery |= h264::has_recovery_point(unit),
+                kind @ (h264::unit::SLICE | h264::unit::PARTITION_A | h264::unit::IDR) => {
+                    idr |= kind == h264::unit::IDR;
+                    let Some(start) = h264::parse_slice_start(unit) else {
+                        (has_slice, intra) = (true, false);
+                        continue;
+                    };
+                    intra &= start.kind == h264::SliceType::I;
+                    b_slice |= start.kind == h264::SliceType::B;
+                    reference |= start.reference;
+                    if !has_slice {
+                        let pps = self.h264_pps.get(&start.pps_id);
+                        let sps = pps.and_then(|pps| self.h264_sps.get(&pps.sps_id));
+                        first = pps
+                            .zip(sps)
+                            .and_then(|(pps, sps)| h264::parse_slice_header(unit, sps, pps));
+                    }
+                    has_slice = true;
+                }
+                _ => {}
+            }
+        }
+        self.b_pyramid |= b_slice && reference;
+        self.mmco |= first.is_some_and(|header| header.mmco);
+        let sync = if idr {
+            SyncKind::Idr
+        } else if has_slice && intra && (recovery || has_sps || announced) {
+            self.open_gop = true;
+            SyncKind::OpenGop
+        } else {
+            SyncKind::None
+        };
+        let field = first.and_then(|header| Some((header.frame_num, header.field?)));
+        Facts {
+            sync,
+            reference,
+            field,
+            has_slice,
+        }
+    }
+
+    fn hevc_unit<'a>(&mut self, units: impl Iterator<Item = &'a [u8]>) -> Facts {
+        let mut facts = Facts {
+            sync: SyncKind::None,
+            reference: false,
+            field: None,
+            has_slice: false,
+        };
+        for unit in units {
+            let kind = hevc::unit_type(unit);
+            if !hevc::is_slice(kind) {
+                self.parameter_set(unit);
+                continue;
+            }
+            facts.has_slice = true;
+            facts.reference |= !hevc::is_non_reference(kind);
+            if hevc::is_idr(kind) {
+                facts.sync = SyncKind::Idr;
+            } else if hevc::is_random_access(kind) {
+                self.open_gop = true;
+                facts.sync = SyncKind::OpenGop;
+            }
+        }
+        facts
+    }
+
+    /// The track, from its samples.
+    pub(crate) fn finish(self, timescale: u32, mut samples: Vec<Sample>) -> VideoTrack {
+        mark_leading(&mut samples);
+        let parameter_sets = self.sets();
+        let frame_rate = frame_rate(&samples, timescale, self.frame_rate);
+        VideoTrack {
+            codec: self.codec,
+            timescale,
+            samples,
+            parameter_sets,
+            width: self.width,
+            height: self.height,
+            pixel_aspect: self.pixel_aspect,
+            frame_rate,
+            profile: self.profile,
+            level: self.level,
+            open_gop: self.open_gop,
+            b_pyramid: self.b_pyramid,
+            mmco: self.mmco,
+            random_access_points: Vec::new(),
+        }
+    }
+}
+
+/// Marks the samples that are shown before the key frame they follow.
+pub(crate) fn mark_leading(samples: &mut [Sample]) {
+    let mut key = None;
+    for sample in samples {
+        if sample.sync.is_key() {
+            key = Some(sample.pts);
+            sample.leading = false;
+        } else {
+            sample.leading = key.is_some_and(|key| sample.pts < key);
+        }
+    }
+}
+
+const USUAL_RATES: [(u32, u32); 17] = [
+    (24_000, 1001),
+    (24, 1),
+    (25, 1),
+    (30_000, 1001),
+    (30, 1),
+    (48, 1),
+    (50, 1),
+    (60_000, 1001),
+    (60, 1),
+    (100, 1),
+    (120_000, 1001),
+    (120, 1),
+    (10, 1),
+    (12, 1),
+    (25, 2),
+    (15, 1),
+    (20, 1),
+];
+
+/// The frame rate that the timestamps show: a usual one, else an exact fraction, else none
+/// (variable). `said` is what the stream claims; it wins when the timestamps agree.
+pub(crate) fn frame_rate(
+    samples: &[Sample],
+    timescale: u32,
+    said: Option<FrameRate>,
+) -> Option<FrameRate> {
+    let mut pts: Vec<i64> = samples.iter().map(|sample| sample.pts).collect();
+    pts.sort_unstable();
+    pts.dedup();
+    let mut steps: Vec<i64> = pts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    steps.sort_unstable();
+    let Some(&median) = steps.get(steps.len() / 2) else {
+        return said;
+    };
+    // Within rounding to ticks, every step is the one of the rate.
+    let fits = |rate: FrameRate| {
+        let exact = f64::from(timescale) / rate.as_f64();
+        (median as f64 - exact).abs() <= 1.0_f64.max(exact * 0.0004)
+    };
+    if let Some(rate) = said.filter(|rate| fits(*rate)) {
+        return Some(usual(rate));
+    }
+    // Streams that passed through milliseconds jitter by one of them.
+    let jitter = 2 + i64::from(timescale) / 1000;
+    let near: Vec<i64> = steps
+        .iter()
+        .copied()
+        .filter(|step| (step - median).abs() <= jitter)
+        .collect();
+    if near.len() * 10 < steps.len() * 9 {
+        return None;
+    }
+    let mean = near.iter().sum::<i64>() as f64 / near.len().max(1) as f64;
+    let spread = near.last().copied().unwrap_or(0) - near.first().copied().unwrap_or(0);
+    let tolerance = 0.51_f64.max(mean * 0.0006) + spread as f64 / near.len().max(1) as f64;
+    let distance = |rate: &FrameRate| (f64::from(timescale) / rate.as_f64() - mean).abs();
+    usual_rates()
+        .filter(|rate| distance(rate) <= tolerance)
+        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+        .or_else(|| {
+            let median = u32::try_from(median).ok().filter(|_| spread <= 1)?;
+            FrameRate::new(timescale, median)
+        })
+}
+
+fn usual_rates() -> impl Iterator<Item = FrameRate> {
+    USUAL_RATES
+        .iter()
+        .filter_map(|(num, den)| FrameRate::new(*num, *den))
+}
+
+/// 2997/100 and the like become the rate they mean.
+fn usual(rate: FrameRate) -> FrameRate {
+    usual_rates()
+        .find(|usual| (usual.as_f64() / rate.as_f64() - 1.0).abs() < 0.00002)
+        .unwrap_or(rate)
+}
+
+/// An access unit of an elementary stream.
+struct AccessUnit {
+    /// NAL units, without delimiters.
+    units: Vec<Range<usize>>,
+    /// Where it commences, delimiter included: the first PES packet before it gives its time.
+    start: usize,
+}
+
+fn group(codec: &Codec, data: &[u8], marks: &[Mark]) -> Vec<AccessUnit> {
+    let mut out: Vec<AccessUnit> = Vec::new();
+    let mut current = AccessUnit {
+        units: Vec::new(),
+        start: 0,
+    };
+    let mut has_slice = false;
+    let mut next_mark = 0;
+    for range in annex_b_ranges(data) {
+        let role = role(codec, &data[range.clone()]);
+        let mut timed = false;
+        while marks
+            .get(next_mark)
+            .is_some_and(|mark| mark.offset < range.start)
+        {
+            timed |= marks[next_mark].pts.is_some();
+            next_mark += 1;
+        }
+        let opens = match role {
+            Role::Delimiter => true,
+            Role::Parameters | Role::Prefix => has_slice,
+            Role::Slice(first) => has_slice && (first || timed),
+            Role::Other => false,
+        };
+        if opens && has_slice {
+            out.push(std::mem::replace(
+                &mut current,
+                AccessUnit {
+                    units: Vec::new(),
+                    start: 0,
+                },
+            ));
+            has_slice = false;
+        }
+        if !has_slice && (current.start == 0 || timed || role == Role::Delimiter) {
+            current.start = range.start;
+        }
+        has_slice |= matches!(role, Role::Slice(_));
+        if role != Role::Delimiter {
+            current.units.push(range);
+        }
+    }
+    if has_slice {
+        out.push(current);
+    }
+    out
+}
+
+/// Turns an elementary stream into a track; `None` when it holds not one complete picture.
+pub fn track(
+    stream: ElementaryStream,
+    codec: Codec,
+    warnings: &mut Vec<String>,
+) -> Option<VideoTrack> {
+    let ElementaryStream {
+        data,
+        marks,
+        cut_off,
+        ..
+    } = stream;
+    if matches!(codec, Codec::Other(_)) {
+        return opaque(Bytes::from(data), &marks, codec);
+    }
+    let mut groups = group(&codec, &data, &marks);
+    if cut_off && groups.len() > 1 {
+        groups.pop();
+        warnings.push("video: the last picture is cut off and left out".into());
+    }
+    let data = Bytes::from(data);
+    let mut reader = VideoReader::new(codec);
+    let mut samples: Vec<(Option<i64>, Option<i64>, Sample)> = Vec::with_capacity(groups.len());
+    let mut entries = Vec::new();
+    let mut next_mark = 0;
+    let mut open_field: Option<(u32, bool)> = None;
+    for access_unit in groups {
+        let mut mark = None;
+        while let Some(found) = marks
+            .get(next_mark)
+            .filter(|m| m.offset < access_unit.start)
+        {
+            mark = Some(*found);
+            next_mark += 1;
+        }
+        let announced = mark.is_some_and(|mark| mark.random_access);
+        let units = access_unit.units.iter().map(|range| &data[range.clone()]);
+        let facts = reader.access_unit(units, announced);
+        let (Some(first), Some(last)) = (access_unit.units.first(), access_unit.units.last())
+        else {
+            continue;
+        };
+        // The start code belongs to the sample.
+        let bytes = data.slice(first.start.saturating_sub(3)..last.end);
+        let second_field = matches!((open_field, facts.field),
+            (Some((number, bottom)), Some((other, other_bottom)))
+                if number == other && bottom != other_bottom);
+        if second_field && let Some((_, _, sample)) = samples.last_mut() {
+            open_field = None;
+            sample.data = [&sample.data[..], &bytes[..]].concat().into();
+            sample.reference |= facts.reference;
+            continue;
+        }
+        open_field = facts.field;
+        if let Some(entry) = mark
+            .and_then(|mark| mark.entry)
+            .filter(|_| facts.sync.is_key())
+        {
+            entries.push((samples.len(), entry));
+        }
+        let sample = Sample {
+            pts: 0,
+            dts: 0,
+            duration: 0,
+            sync: facts.sync,
+            leading: false,
+            reference: facts.reference,
+            data: bytes,
+        };
+        samples.push((mark.and_then(|m| m.pts), mark.and_then(|m| m.dts), sample));
+    }
+    let samples = give_times(samples, reader.frame_rate, warnings);
+    if samples.is_empty() {
+        return None;
+    }
+    let points = entries
+        .into_iter()
+        .filter_map(|(index, byte_offset)| {
+            let sample = samples.get(index)?;
+            Some(RandomAccessPoint {
+                byte_offset,
+                pts: sample.pts,
+                sync: sample.sync,
+            })
+        })
+        .collect();
+    let mut track = reader.finish(90_000, samples);
+    track.random_access_points = points;
+    if !track.samples.iter().any(|sample| sample.sync.is_key()) {
+        warnings.push("video: no key frame; it can be decoded only after the chunk before".into());
+    }
+    Some(track)
+}
+
+fn opaque(data: Bytes, marks: &[Mark], codec: Codec) -> Option<VideoTrack> {
+    let ends = marks
+        .iter()
+        .skip(1)
+        .map(|mark| mark.offset)
+        .chain([data.len()]);
+    let samples: Vec<Sample> = marks
+        .iter()
+        .zip(ends)
+        .filter_map(|(mark, end)| {
+            Some(Sample {
+                pts: mark.pts?,
+                dts: mark.dts?,
+                duration: 0,
+                sync: if mark.random_access {
+                    SyncKind::Idr
+                } else {
+                    SyncKind::None
+                },
+                leading: false,
+                reference: true,
+                data: data.slice(mark.offset..end),
+            })
+        })
+        .collect();
+    (!samples.is_empty()).then(|| VideoReader::new(codec).finish(90_000, samples))
+}
+
+/// Fills in times that no PES header gave, and repairs decoding times that do not increase.
+fn give_times(
+    timed: Vec<(Option<i64>, Option<i64>, Sample)>,
+    rate: Option<FrameRate>,
+    warnings: &mut Vec<String>,
+) -> Vec<Sample> {
+    let step = rate.map_or(3600, |rate| rate.frame_duration().to_ticks(90_000).max(1));
+    let (mut guessed, mut dropped) = (0, 0);
+    let mut samples: Vec<Sample> = Vec::with_capacity(timed.len());
+    for (pts, dts, mut sample) in timed {
+        match (pts, samples.last()) {
+            (Some(pts), _) => (sample.pts, sample.dts) = (pts, dts.unwrap_or(pts)),
+            (None, Some(previous)) => {
+                (sample.pts, sample.dts) = (previous.pts + step, previous.dts + step);
+                guessed += 1;
+            }
+            (None, None) => {
+                dropped += 1;
+                continue;
+            }
+        }
+        samples.push(sample);
+    }
+    if guessed > 0 {
+        warnings.push(format!(
+            "video: {guessed} pictures without a timestamp, times guessed"
+        ));
+    }
+    if dropped > 0 {
+        warnings.push(format!(
+            "video: {dropped} pictures before the first timestamp left out"
+        ));
+    }
+    if samples.windows(2).any(|pair| pair[1].dts <= pair[0].dts) {
+        warnings.push("video: decoding times do not increase; they are rebuilt".into());
+        rebuild_dts(&mut samples);
+    }
+    samples
+}
+
+/// Decoding times from presentation times: the same values in order, moved back so far that none
+/// comes after its presentation.
+pub(crate) fn rebuild_dts(samples: &mut [Sample]) {
+    let mut order: Vec<i64> = samples.iter().map(|sample| sample.pts).collect();
+    order.sort_unstable();
+    for index in 1..order.len() {
+        order[index] = order[index].max(order[index - 1] + 1);
+    }
+    let delay = samples
+        .iter()
+        .zip(&order)
+        .map(|(s, dts)| dts - s.pts)
+        .max()
+        .unwrap_or(0)
+        .max(0);
+    for (sample, dts) in samples.iter_mut().zip(order) {
+        sample.dts = dts - delay;
+    }
+}

@@ -1,0 +1,240 @@
+//! What a demuxer hands on: the tracks of one chunk as compressed samples in decode order, with
+//! the timestamps of the stream. Decoding, probing and cutting all start from these values.
+
+use bytes::Bytes;
+use matchcut_model::chunk::TrackNumber;
+use matchcut_model::time::{FrameRate, MediaTime, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How samples are compressed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// ITU-T H.264, AVC.
+    H264,
+    /// ITU-T H.265, HEVC.
+    Hevc,
+    /// AAC; samples are raw frames.
+    Aac,
+    /// MPEG-1 or MPEG-2 audio (layer 1 to 3).
+    Mp3,
+    /// AC-3 or E-AC-3.
+    Ac3,
+    /// Something that is carried but not understood.
+    Other(String),
+}
+
+impl std::fmt::Display for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Codec::H264 => "h264",
+            Codec::Hevc => "hevc",
+            Codec::Aac => "aac",
+            Codec::Mp3 => "mp3",
+            Codec::Ac3 => "ac3",
+            Codec::Other(name) => name,
+        })
+    }
+}
+
+/// Whether decoding can start at a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncKind {
+    /// Yes, and nothing after it refers to anything before it (IDR; every audio frame).
+    Idr,
+    /// Yes, but pictures shown before it (leading pictures) may refer to the previous group.
+    OpenGop,
+    /// No.
+    None,
+}
+
+impl SyncKind {
+    /// Whether decoding can start here.
+    pub fn is_key(self) -> bool {
+        self != SyncKind::None
+    }
+}
+
+/// One access unit or audio frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When it is shown, in ticks of the track's timescale.
+    pub pts: i64,
+    /// When it is decoded.
+    pub dts: i64,
+    /// How long it lasts; 0 when the container does not say.
+    pub duration: i64,
+    /// Whether decoding can start here.
+    pub sync: SyncKind,
+    /// Shown before the key frame that it follows in decode order.
+    pub leading: bool,
+    /// Whether other samples may refer to it (`true` when unknown).
+    pub reference: bool,
+    /// Video: NAL units with Annex B start codes, without access unit delimiters. AAC: a raw frame.
+    pub data: Bytes,
+}
+
+/// The sets a video decoder must have before the first slice, without start codes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ParameterSets {
+    /// Video parameter sets (HEVC).
+    pub vps: Vec<Bytes>,
+    /// Sequence parameter sets.
+    pub sps: Vec<Bytes>,
+    /// Picture parameter sets.
+    pub pps: Vec<Bytes>,
+}
+
+impl ParameterSets {
+    /// Whether a decoder could start with them.
+    pub fn is_complete(&self, codec: &Codec) -> bool {
+        !self.sps.is_empty()
+            && !self.pps.is_empty()
+            && (*codec != Codec::Hevc || !self.vps.is_empty())
+    }
+
+    /// All sets with start codes, in the order a decoder wants them.
+    pub fn annex_b(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for set in self.vps.iter().chain(&self.sps).chain(&self.pps) {
+            out.extend_from_slice(&[0, 0, 0, 1]);
+            out.extend_from_slice(set);
+        }
+        out
+    }
+}
+
+/// A place in a transport stream where a player can start without anything before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RandomAccessPoint {
+    /// Offset of the program association table that stands right before the key frame.
+    pub byte_offset: u64,
+    /// PTS of the key frame.
+    pub pts: i64,
+    /// Whether the key frame is an IDR.
+    pub sync: SyncKind,
+}
+
+/// The video of a chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoTrack {
+    /// How it is compressed.
+    pub codec: Codec,
+    /// Ticks in a second of every time here; 90 000 in a transport stream.
+    pub timescale: u32,
+    /// Access units in decode order.
+    pub samples: Vec<Sample>,
+    /// The latest parameter sets, also when they stand in the samples.
+    pub parameter_sets: ParameterSets,
+    /// Width in pixels after cropping; 0 when unknown.
+    pub width: u32,
+    /// Height in pixels after cropping; 0 when unknown.
+    pub height: u32,
+    /// Width and height of a pixel, when it is not square.
+    pub pixel_aspect: Option<(u32, u32)>,
+    /// Nominal frame rate, when the stream says or shows it.
+    pub frame_rate: Option<FrameRate>,
+    /// Name of the profile.
+    pub profile: Option<String>,
+    /// Level as the standard writes it, "4.1".
+    pub level: Option<String>,
+    /// A key frame that is not an IDR was seen.
+    pub open_gop: bool,
+    /// H.264: B pictures serve as references (B-pyramid).
+    pub b_pyramid: bool,
+    /// H.264: a picture carries memory management commands, which may name pictures of an earlier
+    /// group. Chromium fails on them when decoding starts at an open group of pictures.
+    pub mmco: bool,
+    /// Transport stream: where a byte range can start. Empty elsewhere.
+    pub random_access_points: Vec<RandomAccessPoint>,
+}
+
+impl VideoTrack {
+    /// The PTS of a sample with its timescale.
+    pub fn pts(&self, sample: &Sample) -> Timestamp {
+        Timestamp {
+            ticks: sample.pts,
+            timescale: self.timescale,
+        }
+    }
+
+    /// Whether a browser can start decoding at every key frame of this track. `false` for H.264
+    /// with open groups and memory management commands, which Chromium refuses.
+    pub fn browser_can_start(&self) -> bool {
+        self.codec == Codec::H264 && !(self.open_gop && self.mmco)
+    }
+
+    /// Duration of one frame in ticks: from the frame rate, else the smallest distance of two
+    /// neighbours in presentation order.
+    pub fn frame_ticks(&self) -> Option<i64> {
+        if let Some(rate) = self.frame_rate {
+            return Some(rate.frame_duration().to_ticks(self.timescale).max(1));
+        }
+        let mut pts: Vec<i64> = self.samples.iter().map(|s| s.pts).collect();
+        pts.sort_unstable();
+        pts.windows(2).map(|w| w[1] - w[0]).filter(|d| *d > 0).min()
+    }
+}
+
+/// One audio track of a chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioTrack {
+    /// Its number in stream order, from 1.
+    pub number: TrackNumber,
+    /// How it is compressed.
+    pub codec: Codec,
+    /// Ticks in a second of every time here.
+    pub timescale: u32,
+    /// Samples (PCM) a second.
+    pub sample_rate: u32,
+    /// Number of channels.
+    pub channels: u32,
+    /// PCM samples in one compressed frame (1024 for AAC-LC); 0 when unknown.
+    pub frame_samples: u32,
+    /// ISO 639-2 code, when the stream says one.
+    pub language: Option<String>,
+    /// AAC: the AudioSpecificConfig. Empty for others.
+    pub config: Bytes,
+    /// Frames in order.
+    pub samples: Vec<Sample>,
+}
+
+impl AudioTrack {
+    /// The PTS of a sample with its timescale.
+    pub fn pts(&self, sample: &Sample) -> Timestamp {
+        Timestamp {
+            ticks: sample.pts,
+            timescale: self.timescale,
+        }
+    }
+
+    /// How long one compressed frame lasts.
+    pub fn frame_duration(&self) -> MediaTime {
+        MediaTime::from_ticks(i64::from(self.frame_samples), self.sample_rate)
+    }
+}
+
+/// The contents of one chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demuxed {
+    /// The first video stream.
+    pub video: Option<VideoTrack>,
+    /// All audio streams, numbered from 1 in stream order.
+    pub audio: Vec<AudioTrack>,
+    /// What was not as it should be, yet did not prevent reading; each names the place.
+    pub warnings: Vec<String>,
+}
+
+impl Demuxed {
+    /// The audio track with this number.
+    pub fn audio_track(&self, number: TrackNumber) -> Option<&AudioTrack> {
+        self.audio.iter().find(|track| track.number == number)
+    }
+
+    /// Whether it holds no sample at all.
+    pub fn is_empty(&self) -> bool {
+        self.video.as_ref().is_none_or(|v| v.samples.is_empty())
+            && self.audio.iter().all(|a| a.samples.is_empty())
+    }
+}
