@@ -2,6 +2,21 @@
 //! JSON in the shape of MRE, a report). Everything is written from the same rows, sorted, without
 //! the time of day, so that equal results give equal bytes.
 
+mod changes;
+mod edits;
 pub mod edl;
 pub mod error;
+mod exact;
+mod file_sink;
 pub mod files;
+mod found;
+pub mod info;
+mod marks;
+mod mre_json;
+mod replay_document;
+mod report;
+
+pub use error::SinkError;
+pub use file_sink::{FileSink, Written};
+pub use info::{EventInfo, Media, OperatorInfo, Profile, ReplayInfo, ReplayMedia};
+pub use marks::FrameIndex;

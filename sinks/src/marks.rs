@@ -1,0 +1,234 @@
+//! Marks as frames: a mark is the first frame that is shown at or after it, so that the frames
+//! of a segment are those with mark-in <= time < mark-out, in edit lists as in clips.
+
+use matchcut_model::chunk::PlacedChunk;
+use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
+use matchcut_model::timecode::TimecodeRate;
+use matchcut_model::timeline::EventTimeline;
+
+/// What counts frames where there are none: observations without chunks, or sound alone.
+const FALLBACK_RATE: FrameRate = FrameRate { num: 25, den: 1 };
+
+/// The frames of an event, found by time.
+#[derive(Debug)]
+pub struct FrameIndex<'a> {
+    chunks: Vec<&'a PlacedChunk>,
+    rate: FrameRate,
+    video: bool,
+}
+
+impl<'a> FrameIndex<'a> {
+    /// The frames of `timeline`. Without any, `rate` or else 25 frames a second are counted.
+    pub fn new(timeline: &'a EventTimeline, rate: Option<FrameRate>) -> Self {
+        let mut chunks: Vec<_> = timeline
+            .iter()
+            .filter(|chunk| !chunk.frames.is_empty())
+            .collect();
+        chunks.sort_by_key(|chunk| chunk.first_frame);
+        let declared = chunks.iter().find_map(|chunk| chunk.frame_rate);
+        let rate = declared
+            .or(rate)
+            .or_else(|| measured_rate(&chunks))
+            .unwrap_or(FALLBACK_RATE);
+        // Of observations alone nobody knows; what they were made from most likely had pictures.
+        let video = !chunks.is_empty() || timeline.is_empty();
+        FrameIndex {
+            chunks,
+            rate,
+            video,
+        }
+    }
+
+    /// Frames a second.
+    pub fn rate(&self) -> FrameRate {
+        self.rate
+    }
+
+    /// Whether the event has pictures.
+    pub fn has_video(&self) -> bool {
+        self.video
+    }
+
+    /// Number of frames.
+    pub fn len(&self) -> u64 {
+        self.chunks
+            .last()
+            .map_or(0, |chunk| chunk.first_frame + chunk.frames.len() as u64)
+    }
+
+    /// Whether there is no frame.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// The number of the first frame that is shown at or after `time`; the number of frames if
+    /// there is none.
+    pub fn at_or_after(&self, time: MediaTime) -> i64 {
+        if self.chunks.is_empty() {
+            let frame = self.rate.frame_at(time);
+            return if self.rate.time_of(frame) < time {
+                frame + 1
+            } else {
+                frame
+            };
+        }
+        let ends_before =
+            |chunk: &&PlacedChunk| chunk.frames.last().is_none_or(|last| last.time < time);
+        let number = match self.chunks.get(self.chunks.partition_point(ends_before)) {
+            Some(chunk) => {
+                let index = chunk.frames.partition_point(|frame| frame.time < time);
+                chunk.first_frame + index as u64
+            }
+            None => self.len(),
+        };
+        i64::try_from(number).unwrap_or(i64::MAX)
+    }
+
+    /// The frames of a range: the first, and the one after the last.
+    pub fn frames_of(&self, range: TimeRange) -> (i64, i64) {
+        (self.at_or_after(range.start), self.at_or_after(range.end))
+    }
+}
+
+/// The rate that the frames of the first chunk with several keep.
+fn measured_rate(chunks: &[&PlacedChunk]) -> Option<FrameRate> {
+    let chunk = chunks.iter().find(|chunk| chunk.frames.len() > 1)?;
+    let (first, last) = (chunk.frames.first()?, chunk.frames.last()?);
+    let ticks = u32::try_from((last.time - first.time).to_ticks(90_000)).ok()?;
+    let frames = u32::try_from(chunk.frames.len() - 1).ok()?;
+    let rate = FrameRate::new(frames.checked_mul(90_000)?, ticks)?;
+    Some(TimecodeRate::non_drop(rate).frame_rate())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use matchcut_model::chunk::{ChunkRef, Container, FrameTime, Position, Resource, TrackNumber};
+    use matchcut_model::time::Timestamp;
+
+    /// A chunk of `frames` frames at `rate`, from `start`.
+    pub(crate) fn chunk(
+        position: u64,
+        start: MediaTime,
+        rate: FrameRate,
+        first_frame: u64,
+        frames: u64,
+    ) -> PlacedChunk {
+        let time = |n: u64| start + rate.time_of(n as i64);
+        PlacedChunk {
+            chunk: ChunkRef {
+                source: "court".into(),
+                position: Position(position),
+                media: Resource {
+                    uri: format!("file:///media/court_{position}.ts"),
+                    range: None,
+                },
+                init: None,
+                container: Container::MpegTs,
+                window: None,
+                declared_duration: None,
+                discontinuity: false,
+                program_date_time: None,
+            },
+            span: TimeRange::new(start, time(frames)),
+            offset: MediaTime::from_seconds(-10),
+            stretch: 0,
+            frames: (0..frames)
+                .map(|n| {
+                    let ticks = (time(n) + MediaTime::from_seconds(10)).to_ticks(90_000);
+                    FrameTime {
+                        time: time(n),
+                        pts: Timestamp {
+                            ticks,
+                            timescale: 90_000,
+                        },
+                    }
+                })
+                .collect(),
+            first_frame,
+            frame_rate: Some(rate),
+            audio_tracks: vec![TrackNumber(1)],
+            utc: None,
+            bytes: 1000,
+        }
+    }
+
+    fn millis(millis: i64) -> MediaTime {
+        MediaTime::from_millis(millis)
+    }
+
+    #[test]
+    fn a_mark_is_the_first_frame_at_or_after_it() {
+        let rate = FrameRate { num: 25, den: 1 };
+        // 2 s, a hole of 1 s, 2 s.
+        let timeline: EventTimeline = [
+            chunk(0, millis(0), rate, 0, 50),
+            chunk(2, millis(3000), rate, 50, 50),
+        ]
+        .into_iter()
+        .collect();
+        let index = FrameIndex::new(&timeline, None);
+        assert_eq!(
+            (index.rate(), index.len(), index.has_video()),
+            (rate, 100, true)
+        );
+        for (time, frame) in [
+            (-40, 0),
+            (0, 0),
+            (1, 1),
+            (40, 1),
+            (41, 2),
+            (1960, 49),
+            (1961, 50),
+            (2500, 50),
+            (3000, 50),
+            (3001, 51),
+            (4960, 99),
+            (4961, 100),
+            (9000, 100),
+        ] {
+            assert_eq!(index.at_or_after(millis(time)), frame, "{time} ms");
+        }
+        assert_eq!(
+            index.frames_of(TimeRange::new(millis(1000), millis(2000))),
+            (25, 50)
+        );
+    }
+
+    #[test]
+    fn variable_frame_rate_goes_by_the_frames() {
+        let rate = FrameRate { num: 25, den: 1 };
+        let mut uneven = chunk(0, millis(0), rate, 0, 4);
+        for (frame, time) in uneven.frames.iter_mut().zip([0, 40, 200, 240]) {
+            frame.time = millis(time);
+        }
+        uneven.frame_rate = None;
+        let timeline: EventTimeline = [uneven].into_iter().collect();
+        let index = FrameIndex::new(&timeline, None);
+        let found: Vec<_> = [0, 40, 41, 199, 200, 201]
+            .map(|t| index.at_or_after(millis(t)))
+            .into();
+        assert_eq!(found, [0, 1, 2, 2, 2, 3]);
+        assert_eq!(index.rate(), FrameRate { num: 25, den: 2 });
+    }
+
+    #[test]
+    fn without_frames_the_rate_counts() {
+        let timeline = EventTimeline::new();
+        let ntsc = FrameRate {
+            num: 30_000,
+            den: 1001,
+        };
+        let index = FrameIndex::new(&timeline, Some(ntsc));
+        assert!(index.is_empty() && index.has_video());
+        for frame in [0, 1, 29, 30, 107_892] {
+            assert_eq!(index.at_or_after(ntsc.time_of(frame)), frame);
+            let just_after = ntsc.time_of(frame) + MediaTime::from_flicks(1);
+            assert_eq!(index.at_or_after(just_after), frame + 1);
+        }
+        assert_eq!(
+            FrameIndex::new(&timeline, None).rate(),
+            FrameRate { num: 25, den: 1 }
+        );
+    }
+}
