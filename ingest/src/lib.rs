@@ -1,1 +1,20 @@
-//! Where chunks come from: HLS, a directory, a file.
+//! Where chunks come from: HLS, a directory, a file. A source gives references to chunks in
+//! playlist order, says what is missing, and ends; a fetcher turns a reference into bytes.
+
+pub mod config;
+pub mod describe;
+pub mod directory;
+pub mod error;
+pub mod fetch;
+pub mod hls;
+pub mod item;
+pub mod playlist;
+mod source;
+pub mod uri;
+
+pub use config::{DirectoryOptions, FileOptions, HlsOptions, SourceConfig, SourceKind};
+pub use describe::{SourceDescription, source_types};
+pub use error::{ConfigError, FetchError, SourceError};
+pub use fetch::{FetchOptions, Fetcher};
+pub use item::{Missing, SourceItem};
+pub use source::Source;

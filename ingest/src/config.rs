@@ -1,0 +1,338 @@
+//! How a source is configured: its type, its URI and its options. Reading a configuration opens
+//! nothing; the comments of the options are their reference.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
+
+use crate::describe::{Options, TextDuration, parse_options};
+use crate::error::ConfigError;
+use crate::fetch::FetchOptions;
+use crate::uri;
+
+/// Which of the streams of a master playlist is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// The one with the highest bandwidth.
+    #[default]
+    Highest,
+    /// The one with the lowest bandwidth that has video.
+    Lowest,
+    /// The one with this size; of several, that with the highest bandwidth.
+    Size(u64, u64),
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Variant::Highest => f.write_str("highest"),
+            Variant::Lowest => f.write_str("lowest"),
+            Variant::Size(width, height) => write!(f, "{width}x{height}"),
+        }
+    }
+}
+
+impl FromStr for Variant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "highest" => Ok(Variant::Highest),
+            "lowest" => Ok(Variant::Lowest),
+            size => size
+                .split_once('x')
+                .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
+                .map(|(width, height)| Variant::Size(width, height))
+                .ok_or_else(|| {
+                    format!("\"{text}\" is not a variant; write highest, lowest or 1280x720")
+                }),
+        }
+    }
+}
+
+impl Serialize for Variant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Variant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// Where a live playlist is entered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LiveStart {
+    /// At the oldest chunk that it offers.
+    #[default]
+    First,
+    /// Three target durations before its end.
+    Live,
+}
+
+/// Options of an HLS source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HlsOptions {
+    /// Which stream of a master playlist is read: highest or lowest bandwidth, or a size such as
+    /// 1280x720.
+    #[schemars(with = "String")]
+    pub variant: Variant,
+    /// Where a live playlist is entered: at its first chunk, or live, three target durations
+    /// before its end.
+    pub start: LiveStart,
+    /// Time between two loads of a live playlist. Without it: the target duration after a change,
+    /// half of it after none.
+    pub reload: Option<TextDuration>,
+    /// A live playlist that gets no new chunk for so long ends the source with an error.
+    pub stale_after: TextDuration,
+    /// A live playlist that gets no new chunk for so long has ended. Without it only
+    /// EXT-X-ENDLIST ends it.
+    pub finished_after: Option<TextDuration>,
+    /// Time limit of one request.
+    pub timeout: TextDuration,
+    /// How often a request that failed for a reason that may pass is sent again.
+    pub retries: u32,
+    /// A chunk larger than this is refused, in bytes.
+    pub max_bytes: u64,
+}
+
+impl Default for HlsOptions {
+    fn default() -> Self {
+        let fetch = FetchOptions::default();
+        HlsOptions {
+            variant: Variant::Highest,
+            start: LiveStart::First,
+            reload: None,
+            stale_after: TextDuration::seconds(60),
+            finished_after: None,
+            timeout: fetch.timeout,
+            retries: fetch.retries,
+            max_bytes: fetch.max_bytes,
+        }
+    }
+}
+
+/// Options of a directory source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DirectoryOptions {
+    /// What stands before the number in the names of the files. Needed when the directory holds
+    /// several series.
+    pub prefix: Option<String>,
+    /// Extension of the files, without the dot.
+    pub extension: String,
+    /// Whether files are still being written: wait for more.
+    pub follow: bool,
+    /// When following: no new file for so long is the end. A playlist in the directory that says
+    /// EXT-X-ENDLIST ends it at once.
+    pub finished_after: TextDuration,
+    /// When following: a file is complete when the next one is there, or when its size has not
+    /// changed for so long.
+    pub stable_for: TextDuration,
+    /// When following: a number that was passed over is awaited for so long.
+    pub missing_after: TextDuration,
+    /// When following: time between two looks at the directory.
+    pub poll: TextDuration,
+    /// A file larger than this is refused, in bytes.
+    pub max_bytes: u64,
+}
+
+impl Default for DirectoryOptions {
+    fn default() -> Self {
+        DirectoryOptions {
+            prefix: None,
+            extension: "ts".into(),
+            follow: false,
+            finished_after: TextDuration::seconds(30),
+            stable_for: TextDuration::seconds(2),
+            missing_after: TextDuration::seconds(10),
+            poll: TextDuration(matchcut_model::time::MediaTime::from_millis(500)),
+            max_bytes: FetchOptions::default().max_bytes,
+        }
+    }
+}
+
+/// Options of a file source: it has none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FileOptions {}
+
+/// The type of a source with its options.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceKind {
+    /// `hls`
+    Hls(HlsOptions),
+    /// `directory`
+    Directory(DirectoryOptions),
+    /// `file`
+    File(FileOptions),
+}
+
+/// A source as a spec declares it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceConfig {
+    /// Its name in the spec.
+    pub name: String,
+    /// Where it is.
+    pub uri: Url,
+    /// What it is.
+    pub kind: SourceKind,
+}
+
+impl SourceConfig {
+    /// Reads a configuration; relative paths are relative to `base`. Reports everything that is
+    /// wrong; opens nothing.
+    pub fn new(
+        name: &str,
+        kind: &str,
+        uri: &str,
+        base: &Path,
+        options: &Options,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let kind = match kind {
+            "hls" => parse_options(options).map(SourceKind::Hls),
+            "directory" => parse_options(options).map(SourceKind::Directory),
+            "file" => parse_options(options).map(SourceKind::File),
+            other => Err(vec![ConfigError {
+                option: Some("type".into()),
+                message: format!(
+                    "\"{other}\" is not a source type; there are hls, directory and file"
+                ),
+            }]),
+        };
+        let local_only = !matches!(kind, Ok(SourceKind::Hls(_)) | Err(_));
+        let located = uri::locate(uri, base).and_then(|url| match url.scheme() {
+            "http" | "https" if local_only => {
+                Err("only files can be read by this source; serve it as HLS, or download it".into())
+            }
+            _ => Ok(url),
+        });
+        let located = located.map_err(|message| ConfigError {
+            option: Some("uri".into()),
+            message: format!("\"{uri}\": {message}"),
+        });
+        match (kind, located) {
+            (Ok(kind), Ok(uri)) => Ok(SourceConfig {
+                name: name.into(),
+                uri,
+                kind,
+            }),
+            (kind, located) => Err(kind
+                .err()
+                .into_iter()
+                .flatten()
+                .chain(located.err())
+                .collect()),
+        }
+    }
+
+    /// How the chunks of this source are fetched.
+    pub fn fetch_options(&self) -> FetchOptions {
+        match &self.kind {
+            SourceKind::Hls(options) => FetchOptions {
+                timeout: options.timeout,
+                retries: options.retries,
+                max_bytes: options.max_bytes,
+                ..FetchOptions::default()
+            },
+            SourceKind::Directory(options) => FetchOptions {
+                max_bytes: options.max_bytes,
+                ..FetchOptions::default()
+            },
+            SourceKind::File(_) => FetchOptions::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(kind: &str, uri: &str, options: serde_json::Value) -> Result<SourceConfig, String> {
+        let options = options.as_object().unwrap().clone();
+        SourceConfig::new("court", kind, uri, Path::new("/specs"), &options).map_err(|errors| {
+            let line = |e: &ConfigError| format!("{}: {e}\n", e.option.as_deref().unwrap_or("-"));
+            errors.iter().map(line).collect()
+        })
+    }
+
+    #[test]
+    fn options_have_defaults_and_units() {
+        let options = json!({"variant": "1280x720", "stale_after": "1m30s", "reload": 2});
+        let config = read("hls", "court/index.m3u8", options).unwrap();
+        assert_eq!(config.uri.as_str(), "file:///specs/court/index.m3u8");
+        let SourceKind::Hls(options) = config.kind else {
+            panic!("{:?}", config.kind)
+        };
+        assert_eq!(options.variant, Variant::Size(1280, 720));
+        assert_eq!(options.stale_after, TextDuration::seconds(90));
+        assert_eq!(options.reload, Some(TextDuration::seconds(2)));
+        assert_eq!(options.retries, 3);
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let options = json!({"variant": "big", "retrys": 1, "timeout": "-3s"});
+        let errors = read("hls", "rtmp://x/y", options).unwrap_err();
+        let lines: Vec<_> = errors.lines().collect();
+        assert_eq!(lines.len(), 4, "{errors}");
+        assert!(
+            lines[0].starts_with("variant: \"big\" is not a variant"),
+            "{errors}"
+        );
+        assert!(
+            lines[1].starts_with("retrys: unknown field `retrys`"),
+            "{errors}"
+        );
+        assert!(
+            lines[2].starts_with("timeout: \"-3s\" is not a duration"),
+            "{errors}"
+        );
+        assert!(
+            lines[3].starts_with("uri: \"rtmp://x/y\": \"rtmp\" is not a scheme"),
+            "{errors}"
+        );
+        let errors = read("file", "https://x/y.mp4", json!({})).unwrap_err();
+        assert!(
+            errors.starts_with("uri: \"https://x/y.mp4\": only files"),
+            "{errors}"
+        );
+        let errors = read("hsl", "x", json!({})).unwrap_err();
+        assert!(
+            errors.starts_with("type: \"hsl\" is not a source type"),
+            "{errors}"
+        );
+    }
+
+    #[test]
+    fn every_option_is_documented() {
+        for source in crate::source_types() {
+            for option in source.options {
+                let name = format!("{}.{}", source.name, option.name);
+                assert!(
+                    option.description.ends_with('.'),
+                    "{name}: {}",
+                    option.description
+                );
+            }
+        }
+        let hls = &crate::source_types()[0];
+        let stale = hls
+            .options
+            .iter()
+            .find(|o| o.name == "stale_after")
+            .unwrap();
+        assert_eq!(stale.default, json!("60s"));
+    }
+}

@@ -1,0 +1,35 @@
+//! What a source gives, one at a time, in playlist order.
+
+use std::path::PathBuf;
+
+use matchcut_model::chunk::{ChunkRef, Position};
+use matchcut_model::failure::Failure;
+use matchcut_model::time::MediaTime;
+
+/// Chunks that will never come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The position of the first of them.
+    pub position: Position,
+    /// How many; the next chunk has position `position + count`.
+    pub count: u64,
+    /// Duration of each, where it is known.
+    pub each: Option<MediaTime>,
+    /// Which, and why.
+    pub failure: Failure,
+}
+
+/// One thing that a source says. Positions are dense: each chunk has one, each missing chunk too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceItem {
+    /// The next chunk.
+    Chunk(ChunkRef),
+    /// A whole file, to be divided into chunks at key frames by who knows its format.
+    File(PathBuf),
+    /// A hole in the order.
+    Missing(Missing),
+    /// Something that the user should know; nothing is lost by it.
+    Notice(Failure),
+    /// Nothing comes any more.
+    End,
+}

@@ -1,0 +1,179 @@
+//! Playlists: what m3u8-rs reads, with what it does not give: line numbers for every complaint,
+//! exact durations, keys and maps that apply to more than one chunk. A line that cannot be used is
+//! a problem that names it; the rest of the playlist is kept.
+
+mod attributes;
+mod master;
+mod media;
+
+use std::fmt;
+
+pub use master::{MasterPlaylist, VariantStream};
+pub use media::{MapSection, MediaPlaylist, Segment};
+
+/// A line that cannot be used, or not as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineProblem {
+    /// Counted from 1.
+    pub line: usize,
+    /// The line, shortened.
+    pub text: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl fmt::Display for LineProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}: \"{}\"", self.line, self.message, self.text)
+    }
+}
+
+/// A playlist that cannot be used at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{uri}:{line}: {message}{}", quoted(text))]
+pub struct PlaylistError {
+    /// The playlist.
+    pub uri: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The line itself, shortened; empty when it is about no single line.
+    pub text: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": \"{text}\"")
+    }
+}
+
+/// Either kind of playlist.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Playlist {
+    /// A list of streams.
+    Master(MasterPlaylist),
+    /// A list of chunks.
+    Media(MediaPlaylist),
+}
+
+/// A line with its number.
+#[derive(Clone, Copy, Debug)]
+struct Line<'a> {
+    number: usize,
+    text: &'a str,
+    /// Whether it was valid UTF-8.
+    valid: bool,
+}
+
+impl<'a> Line<'a> {
+    /// The value of a tag, if this line is that tag.
+    fn tag(&self, name: &str) -> Option<&'a str> {
+        let rest = self.text.strip_prefix(name)?;
+        match rest.strip_prefix(':') {
+            Some(value) => Some(value.trim()),
+            None if rest.trim().is_empty() => Some(""),
+            None => None,
+        }
+    }
+
+    fn problem(&self, message: impl Into<String>) -> LineProblem {
+        let (line, text) = (self.number, shorten(self.text));
+        LineProblem {
+            line,
+            text,
+            message: message.into(),
+        }
+    }
+}
+
+/// At most 80 characters, without control characters, for messages.
+fn shorten(text: &str) -> String {
+    let mut short: String = text
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .take(80)
+        .collect();
+    if text.chars().nth(80).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// Reads a playlist. With `whole` false, its last line counts only when a line end follows: a
+/// playlist on disk may be half written.
+pub fn parse(uri: &str, bytes: &[u8], whole: bool) -> Result<Playlist, PlaylistError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let end = match bytes.iter().rposition(|&byte| byte == b'\n') {
+        Some(last) if !whole => last + 1,
+        None if !whole => 0,
+        _ => bytes.len(),
+    };
+    let text = String::from_utf8_lossy(&bytes[..end]);
+    let lines: Vec<Line<'_>> = text
+        .split('\n')
+        .enumerate()
+        .map(|(index, line)| {
+            let valid = !line.contains('\u{fffd}');
+            Line {
+                number: index + 1,
+                text: line.trim(),
+                valid,
+            }
+        })
+        .filter(|line| !line.text.is_empty())
+        .collect();
+    let error = |line: usize, text: &str, message: String| PlaylistError {
+        uri: uri.to_owned(),
+        line,
+        text: shorten(text),
+        message,
+    };
+    let Some((first, lines)) = lines.split_first() else {
+        return Err(error(1, "", "the playlist is empty".into()));
+    };
+    if !first.text.starts_with("#EXTM3U") {
+        let message = "this is not an HLS playlist, which starts with #EXTM3U";
+        return Err(error(first.number, first.text, message.into()));
+    }
+    let is = |names: &[&str]| {
+        lines
+            .iter()
+            .any(|line| names.iter().any(|name| line.tag(name).is_some()))
+    };
+    if is(&[
+        "#EXT-X-STREAM-INF",
+        "#EXT-X-I-FRAME-STREAM-INF",
+        "#EXT-X-MEDIA",
+    ]) && !is(&["#EXTINF", "#EXT-X-TARGETDURATION"])
+    {
+        return Ok(Playlist::Master(master::read(lines)));
+    }
+    let refuse = |line: &Line<'_>, message: &str| error(line.number, line.text, message.into());
+    for line in lines {
+        if line.tag("#EXT-X-SKIP").is_some() {
+            let message = "this is a delta update, which makes sense only beside an earlier load";
+            return Err(refuse(line, message));
+        }
+        if line.tag("#EXT-X-I-FRAMES-ONLY").is_some() {
+            let message = "this playlist has key frames only; give the playlist of the stream";
+            return Err(refuse(line, message));
+        }
+    }
+    let known = |line: &&Line<'_>| line.text.starts_with("#EXT") || !line.text.starts_with('#');
+    if lines.iter().all(|line| !known(&line)) {
+        return Err(error(
+            first.number,
+            "",
+            "the playlist has no content".into(),
+        ));
+    }
+    media::read(lines)
+        .map(Playlist::Media)
+        .map_err(|message| error(first.number, "", message))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+use matchcut_model::chunk::ByteRange;
+use matchcut_model::time::MediaTime;
+
+use super::*;
+use crate::config::Variant;
+
+fn media(text: &str) -> MediaPlaylist {
+    match parse("a.m3u8", text.as_bytes(), true).unwrap() {
+        Playlist::Media(playlist) => playlist,
+        Playlist::Master(_) => panic!("a master playlist"),
+    }
+}
+
+fn master(text: &str) -> MasterPlaylist {
+    match parse("a.m3u8", text.as_bytes(), true).unwrap() {
+        Playlist::Master(playlist) => playlist,
+        Playlist::Media(_) => panic!("a media playlist"),
+    }
+}
+
+fn problems(playlist: &MediaPlaylist) -> Vec<String> {
+    playlist.problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn everything_of_a_chunk() {
+    let text = "\u{feff}#EXTM3U\r\n#EXT-X-TARGETDURATION:7\r\n#EXT-X-MEDIA-SEQUENCE:41\r\n\
+        #EXT-X-DISCONTINUITY-SEQUENCE:3\r\n#EXT-X-MAP:URI=\"init.mp4\",BYTERANGE=\"720@0\"\r\n\
+        #EXTINF:6.006,Court 1, set 2\r\n#EXT-X-BYTERANGE:1000@720\r\nall.mp4\r\n\
+        #EXTINF:6.006,\r\n#EXT-X-BYTERANGE:500\r\nall.mp4\r\n\
+        #EXT-X-DISCONTINUITY\r\n#EXT-X-MAP:URI=\"other.mp4\"\r\n\
+        #EXT-X-PROGRAM-DATE-TIME:2019-09-08T22:00:00.5+02:00\r\n#EXTINF:.5\r\nb c.mp4\r\n\
+        #EXT-X-ENDLIST\r\n";
+    let playlist = media(text);
+    assert_eq!(problems(&playlist), [""; 0]);
+    assert!(playlist.complete);
+    assert_eq!(playlist.target_duration, MediaTime::from_seconds(7));
+    assert_eq!(playlist.media_sequence, 41);
+    let [a, b, c] = playlist.segments.as_slice() else {
+        panic!("{playlist:?}")
+    };
+    assert_eq!((a.line, a.sequence, a.discontinuity_sequence), (8, 41, 3));
+    assert_eq!(a.duration, Some(MediaTime::from_ticks(6006, 1000)));
+    assert_eq!(
+        a.range,
+        Some(ByteRange {
+            offset: 720,
+            length: 1000
+        })
+    );
+    let init = MapSection {
+        uri: "init.mp4".into(),
+        range: Some(ByteRange {
+            offset: 0,
+            length: 720,
+        }),
+    };
+    assert_eq!(a.map.as_ref(), Some(&init));
+    assert_eq!(
+        b.range,
+        Some(ByteRange {
+            offset: 1720,
+            length: 500
+        })
+    );
+    assert_eq!(b.map.as_ref(), Some(&init));
+    assert!(!b.discontinuity && c.discontinuity);
+    assert_eq!((c.sequence, c.discontinuity_sequence), (43, 4));
+    assert_eq!(c.uri, "b c.mp4");
+    assert_eq!(
+        c.map,
+        Some(MapSection {
+            uri: "other.mp4".into(),
+            range: None
+        })
+    );
+    assert_eq!(c.program_date_time, Some(1_567_972_800_500_000));
+    assert_eq!(c.duration, Some(MediaTime::from_millis(500)));
+}
+
+#[test]
+fn bad_lines_are_named_and_the_rest_is_kept() {
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:abc\n#EXTINF:;asl,\n1.ts\n#EXTINF:4,\n\
+        #EXT-X-BYTERANGE:x@y\n2.ts\n#EXT-X-PROGRAM-DATE-TIME:yesterday\n#EXTINF:4,\n3.ts\n\
+        stray\n#EXT-X-MAP:BYTERANGE=\"1@2\"\n#EXTINF:4,\n4.mp4\n";
+    let playlist = media(text);
+    assert_eq!(
+        problems(&playlist),
+        [
+            "line 2: not a number of seconds: \"#EXT-X-TARGETDURATION:abc\"",
+            "line 3: not a duration in seconds: \"#EXTINF:;asl,\"",
+            "line 6: not a byte range, which is LENGTH or LENGTH@OFFSET: \"#EXT-X-BYTERANGE:x@y\"",
+            "line 8: not a date with time and zone (2024-05-01T10:00:00Z): \
+             \"#EXT-X-PROGRAM-DATE-TIME:yesterday\"",
+            "line 11: neither a tag nor a URI after EXTINF; taken as a chunk: \"stray\"",
+            "line 12: an initialization section without URI: \"#EXT-X-MAP:BYTERANGE=\"1@2\"\"",
+        ]
+    );
+    let short: Vec<_> = playlist
+        .segments
+        .iter()
+        .map(|s| {
+            (
+                s.uri.as_str(),
+                s.duration.map(MediaTime::to_millis),
+                s.unusable.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        short,
+        [
+            ("1.ts", None, None),
+            ("2.ts", Some(4000), Some("its byte range cannot be read")),
+            ("3.ts", Some(4000), None),
+            ("stray", None, None),
+            (
+                "4.mp4",
+                Some(4000),
+                Some("its initialization section cannot be read (line 12)")
+            ),
+        ]
+    );
+    assert_eq!(playlist.target_duration, MediaTime::from_seconds(4));
+    assert!(!playlist.complete);
+}
+
+#[test]
+fn keys_and_gaps_make_chunks_unusable() {
+    let text = "#EXTM3U\n#EXT-X-KEY:METHOD=NONE\n#EXTINF:4,\n1.ts\n\
+        #EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF:4,\n2.ts\n#EXTINF:4,\n3.ts\n\
+        #EXT-X-KEY:METHOD=NONE\n#EXT-X-GAP\n#EXTINF:4,\n4.ts\n#EXTINF:4,\n5.ts\n";
+    let playlist = media(text);
+    let reasons: Vec<_> = playlist
+        .segments
+        .iter()
+        .map(|s| s.unusable.as_deref())
+        .collect();
+    let key = Some("it is encrypted with AES-128 (line 5)");
+    let gap = Some("the playlist says that it is missing");
+    assert_eq!(reasons, [None, key, key, gap, None]);
+}
+
+#[test]
+fn a_half_written_playlist_keeps_its_whole_lines() {
+    let text = b"#EXTM3U\n#EXTINF:4,\n1.ts\n#EXTINF:4,\nname_0000";
+    let count = |whole| match parse("a", text, whole).unwrap() {
+        Playlist::Media(playlist) => playlist.segments.len(),
+        Playlist::Master(_) => 0,
+    };
+    assert_eq!((count(false), count(true)), (1, 2));
+}
+
+#[test]
+fn what_is_no_playlist_is_refused_with_its_line() {
+    let refused = |bytes: &[u8]| {
+        parse("http://x/a.m3u8", bytes, true)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(refused(b""), "http://x/a.m3u8:1: the playlist is empty");
+    assert_eq!(
+        refused(b"\n<html>\n<body>"),
+        "http://x/a.m3u8:2: this is not an HLS playlist, which starts with #EXTM3U: \"<html>\""
+    );
+    assert_eq!(
+        refused(b"\x47\x40\x00\x10\x00"),
+        "http://x/a.m3u8:1: this is not an HLS playlist, which starts with #EXTM3U: \"G@\u{fffd}\u{fffd}\u{fffd}\""
+    );
+    assert_eq!(
+        refused(b"#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-I-FRAMES-ONLY\n#EXTINF:1,\na.ts\n"),
+        "http://x/a.m3u8:3: this playlist has key frames only; give the playlist of the stream: \
+         \"#EXT-X-I-FRAMES-ONLY\""
+    );
+    assert_eq!(
+        refused(b"#EXTM3U\n# nothing\n"),
+        "http://x/a.m3u8:1: the playlist has no content"
+    );
+}
+
+#[test]
+fn variants_are_chosen_by_bandwidth_or_size() {
+    let text = "#EXTM3U\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",NAME=\"English\",URI=\"en.m3u8\"\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"mux\",NAME=\"English\"\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"mux\",NAME=\"French\",URI=\"fr.m3u8\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS=\"mp4a.40.5\"\naudio.m3u8\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360,AUDIO=\"mux\"\nlow.m3u8\n\
+        #EXT-X-STREAM-INF:RESOLUTION=1x1\nbroken.m3u8\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=5000000,RESOLUTION=1280x720,AUDIO=\"aac\"\nhigh.m3u8\n\
+        #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9000000,URI=\"keys.m3u8\"\n";
+    let playlist = master(text);
+    let chosen = |wanted| playlist.choose(wanted).map(|variant| variant.uri.as_str());
+    assert_eq!(chosen(Variant::Highest), Some("high.m3u8"));
+    assert_eq!(chosen(Variant::Lowest), Some("low.m3u8"));
+    assert_eq!(chosen(Variant::Size(640, 360)), Some("low.m3u8"));
+    assert_eq!(chosen(Variant::Size(1920, 1080)), None);
+    assert_eq!(playlist.variants[1].separate_audio, [""; 0]);
+    assert_eq!(playlist.variants[2].separate_audio, ["English"]);
+    assert_eq!(
+        playlist
+            .problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["line 9: a variant without BANDWIDTH: \"#EXT-X-STREAM-INF:RESOLUTION=1x1\""]
+    );
+}
+
+proptest::proptest! {
+    /// Whatever comes, it is read or refused; never a panic.
+    #[test]
+    fn any_bytes(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+        let mut playlist = b"#EXTM3U\n".to_vec();
+        playlist.extend(&bytes);
+        let _ = parse("a", &bytes, true);
+        let _ = parse("a", &playlist, false);
+    }
+
+    /// Tags with any values, in any order.
+    #[test]
+    fn any_tags(
+        lines in proptest::collection::vec(
+            "(#EXTINF:|#EXT-X-(BYTERANGE|MAP|KEY|MEDIA|STREAM-INF|TARGETDURATION|MEDIA-SEQUENCE|\
+              DISCONTINUITY-SEQUENCE|PROGRAM-DATE-TIME):|#EXT-X-DISCONTINUITY|)\
+             ([0-9]{1,22}|URI=\"[a-z]{0,3}\"?|METHOD=|BANDWIDTH=[0-9]{1,22}|[ -~]{0,12})",
+            0..30,
+        ),
+    ) {
+        let text = format!("#EXTM3U\n{}", lines.join("\n"));
+        if let Ok(Playlist::Media(playlist)) = parse("a", text.as_bytes(), true) {
+            let uris = text.lines().filter(|line| {
+                !line.trim().is_empty() && !line.trim().starts_with('#')
+            });
+            proptest::prop_assert_eq!(playlist.segments.len(), uris.count());
+        }
+    }
+}

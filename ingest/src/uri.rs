@@ -1,0 +1,149 @@
+//! From what a user or a playlist writes to absolute URIs and back to paths: names with spaces,
+//! `#`, `?` or `%` must survive the way.
+
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+/// Reads the `uri` of a source: an http, https or file URI, or a path, relative to `base`.
+/// Nothing is opened.
+pub fn locate(text: &str, base: &Path) -> Result<Url, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("it is empty; give a path or an http, https or file URI".into());
+    }
+    match scheme_of(text) {
+        Some("http" | "https") => {
+            let url = Url::parse(text).map_err(|error| format!("not a valid URI: {error}"))?;
+            Ok(url)
+        }
+        Some("file") => {
+            let url = Url::parse(text).map_err(|error| format!("not a valid URI: {error}"))?;
+            match url.to_file_path() {
+                Ok(_) => Ok(url),
+                Err(()) => Err("a file URI needs an absolute path: file:///dir/name".into()),
+            }
+        }
+        Some(other) => Err(format!(
+            "\"{other}\" is not a scheme that can be read; give a path or an http, https or file \
+             URI"
+        )),
+        None => from_path(&base.join(text)).ok_or_else(|| "not a path that can be read".into()),
+    }
+}
+
+/// The scheme in front of `://`, in the spelling of the text when it is lower case.
+fn scheme_of(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let known = ["http", "https", "file"]
+        .into_iter()
+        .find(|k| k.eq_ignore_ascii_case(scheme));
+    valid.then_some(known.unwrap_or(scheme))
+}
+
+/// The file URI of a path, made absolute, with every special character escaped.
+pub fn from_path(path: &Path) -> Option<Url> {
+    let absolute = std::path::absolute(path).ok()?;
+    Url::from_file_path(absolute).ok()
+}
+
+/// The path of a file URI.
+pub fn to_path(url: &Url) -> Option<PathBuf> {
+    (url.scheme() == "file")
+        .then(|| url.to_file_path().ok())
+        .flatten()
+}
+
+/// Resolves what stands in a playlist against the playlist's own address (after redirects).
+/// Packagers write names of local files as they are, without escapes: a name that exists as it
+/// stands is taken as such.
+pub fn resolve(base: &Url, reference: &str) -> Result<Url, String> {
+    if let Some(path) = to_path(base)
+        && scheme_of(reference).is_none()
+        && reference.contains(['#', '?', '%', '\\'])
+    {
+        let literal = path.parent().unwrap_or(&path).join(reference);
+        if literal.is_file()
+            && let Some(url) = from_path(&literal)
+        {
+            return Ok(url);
+        }
+    }
+    let url = base.join(reference).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" | "https" | "file" => Ok(url),
+        other => Err(format!("\"{other}\" is not a scheme that can be fetched")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_keep_their_names() {
+        let url = locate("my match #1 100%?.m3u8", Path::new("/media")).unwrap();
+        assert_eq!(
+            url.as_str(),
+            "file:///media/my%20match%20%231%20100%25%3F.m3u8"
+        );
+        assert_eq!(
+            to_path(&url).unwrap(),
+            Path::new("/media/my match #1 100%?.m3u8")
+        );
+        let url = locate("/media/a b.ts", Path::new("/x")).unwrap();
+        assert_eq!(url.as_str(), "file:///media/a%20b.ts");
+    }
+
+    #[test]
+    fn references_in_playlists() {
+        let base = Url::parse("https://cdn.example.com/a/index.m3u8?token=1").unwrap();
+        let resolved = |text| resolve(&base, text).unwrap().to_string();
+        assert_eq!(resolved("seg 1.ts"), "https://cdn.example.com/a/seg%201.ts");
+        assert_eq!(
+            resolved("../b/1.ts?t=2"),
+            "https://cdn.example.com/b/1.ts?t=2"
+        );
+        assert_eq!(
+            resolved("//other.example.com/1.ts"),
+            "https://other.example.com/1.ts"
+        );
+        let error = resolve(&base, "ftp://example.com/1.ts").unwrap_err();
+        assert_eq!(error, "\"ftp\" is not a scheme that can be fetched");
+    }
+
+    #[test]
+    fn names_that_exist_as_they_stand() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("cut #1 50%.ts"), b"x").unwrap();
+        let base = from_path(&dir.path().join("index.m3u8")).unwrap();
+        let url = resolve(&base, "cut #1 50%.ts").unwrap();
+        assert_eq!(to_path(&url).unwrap(), dir.path().join("cut #1 50%.ts"));
+        let url = resolve(&base, "cut%20%231%2050%25.ts").unwrap();
+        assert_eq!(to_path(&url).unwrap(), dir.path().join("cut #1 50%.ts"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let base = Path::new("/");
+        assert!(locate("", base).unwrap_err().starts_with("it is empty"));
+        assert!(
+            locate("s3://bucket/x.m3u8", base)
+                .unwrap_err()
+                .starts_with("\"s3\" is not")
+        );
+        assert!(
+            locate("http://", base)
+                .unwrap_err()
+                .starts_with("not a valid URI")
+        );
+        assert_eq!(
+            locate("HTTP://host/x", base).unwrap().as_str(),
+            "http://host/x"
+        );
+    }
+}
