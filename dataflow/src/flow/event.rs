@@ -1,0 +1,105 @@
+//! What a dataflow is rendered from and fed with: the nodes of one event as plain data, and the
+//! entries of its log.
+
+use std::sync::Arc;
+
+use matchcut_model::chunk::{PlacedChunk, Position};
+use matchcut_model::observation::{Class, Observation};
+use matchcut_model::replay::{Feedback, ReplayRequest};
+use matchcut_model::segment::SegmentId;
+use matchcut_model::time::MediaTime;
+use matchcut_model::value::Name;
+use matchcut_operators::sdk::Operator;
+use serde::{Deserialize, Serialize};
+
+use super::merge::Part;
+use super::remember::Scanned;
+
+/// One operator of an event, wired.
+#[derive(Clone)]
+pub struct OperatorNode {
+    /// Its name in the spec.
+    pub name: Name,
+    /// Its class.
+    pub class: Class,
+    /// What runs; `None` for an operator whose results come from outside as log entries.
+    pub operator: Option<Operator>,
+    /// Operators whose observations it reads, by index; they stand before it.
+    pub observations: Vec<usize>,
+    /// For optimizers and labelers: the segmenter whose segments they update, by index.
+    pub segmenter: Option<usize>,
+    /// Place in the chain of optimizers and labelers of that segmenter.
+    pub rank: u32,
+}
+
+/// A replay that somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ReplayDefinition {
+    /// Its name, unique in the event.
+    pub name: Name,
+    /// The segmenter whose segments it chooses from.
+    pub segmenter: Name,
+    /// What it asks for.
+    pub request: ReplayRequest,
+}
+
+/// The nodes of an event, in an order in which every operator stands behind its inputs.
+#[derive(Clone)]
+pub struct EventGraph {
+    /// Operators, in topological order.
+    pub operators: Vec<OperatorNode>,
+    /// Positions that stay correctable.
+    pub window: usize,
+}
+
+/// An entry of the log that is not a chunk.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Control {
+    /// Somebody outside observed something.
+    Observation {
+        /// The position it is told at.
+        position: Position,
+        /// What.
+        observation: Observation,
+    },
+    /// Somebody outside marks a segment, or says something of one.
+    Part {
+        /// The position it is told at.
+        position: Position,
+        /// The segment.
+        segment: SegmentId,
+        /// What is said of it.
+        part: Part,
+    },
+    /// Somebody likes or dislikes a clip. Of several on one clip the one with the highest
+    /// `sequence` counts.
+    Feedback {
+        /// Order of arrival.
+        sequence: u64,
+        /// What.
+        feedback: Feedback,
+    },
+    /// A replay is asked for.
+    Replay(Arc<ReplayDefinition>),
+    /// The event ends at this event time.
+    End(MediaTime),
+}
+
+/// An entry of the log that brings media.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChunkEntry {
+    /// A chunk to be fetched, decoded and scanned.
+    Placed(Arc<PlacedChunk>),
+    /// A chunk whose results are known already.
+    Scanned(Scanned),
+}
+
+impl ChunkEntry {
+    /// Its place in playlist order.
+    pub fn position(&self) -> Position {
+        match self {
+            ChunkEntry::Placed(placed) => placed.chunk.position,
+            ChunkEntry::Scanned(scanned) => scanned.position,
+        }
+    }
+}

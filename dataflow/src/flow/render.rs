@@ -1,0 +1,344 @@
+//! Renders the nodes of an event to a timely dataflow. Every worker renders the same graph in the
+//! same order; the inputs live on the owner, which also receives the results.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use differential_dataflow::{AsCollection, VecCollection};
+use differential_dataflow::input::InputSession;
+use matchcut_model::change::Row;
+use matchcut_model::chunk::{Position, TrackNumber};
+use matchcut_model::failure::{Domain, Failure, Retry};
+use matchcut_model::observation::{Class, Observation};
+use matchcut_model::segment::{Segment, SegmentId};
+use matchcut_model::value::Name;
+use matchcut_operators::sdk::{Emission, Operator};
+use timely::dataflow::operators::OkErr;
+use timely::dataflow::{InputHandleVec, Scope};
+use timely::worker::Worker;
+
+use super::deliver::{Delivery, deliver};
+use super::event::{ChunkEntry, Control, EventGraph, OperatorNode};
+use super::fold::{END_POSITION, FoldOutput, Item, OrderedFold, ordered_fold};
+use super::merge::{Part, merge_parts};
+use super::offload::offload;
+use super::remember::{ScanRow, Scanned, remember};
+use super::selection::select_replays;
+use crate::run::pool::Pool;
+
+type Rows<'scope, D> = VecCollection<'scope, u64, D, isize>;
+
+/// Where an observation was told, and what.
+type Told = (Position, Observation);
+
+/// Looks at the media of a chunk; runs on the pool.
+pub type Scanner = Arc<dyn Fn(&ChunkEntry) -> Scanned + Send + Sync>;
+
+/// The inputs of an event on the worker that owns it. All advance together.
+pub struct EventInputs {
+    chunks: InputHandleVec<u64, ChunkEntry>,
+    controls: InputSession<u64, Control, isize>,
+    admitted: Rc<Cell<u64>>,
+}
+
+impl EventInputs {
+    /// The next entry of the log, and its epoch is complete.
+    pub fn chunk(&mut self, epoch: u64, entry: ChunkEntry) {
+        self.chunks.send(entry);
+        self.advance(epoch + 1);
+    }
+
+    /// Entries that are told together in one epoch.
+    pub fn controls(&mut self, epoch: u64, entries: impl IntoIterator<Item = (Control, isize)>) {
+        for (entry, diff) in entries {
+            self.controls.update(entry, diff);
+        }
+        self.advance(epoch + 1);
+    }
+
+    /// Chunks and other entries that are told together in one epoch.
+    pub fn together(
+        &mut self,
+        epoch: u64,
+        chunks: impl IntoIterator<Item = ChunkEntry>,
+        entries: impl IntoIterator<Item = Control>,
+    ) {
+        for chunk in chunks {
+            self.chunks.send(chunk);
+        }
+        self.controls(epoch, entries.into_iter().map(|entry| (entry, 1)));
+    }
+
+    fn advance(&mut self, next: u64) {
+        self.chunks.advance_to(next);
+        self.controls.advance_to(next);
+        self.chunks.flush();
+        self.controls.flush();
+        self.admitted.set(next);
+    }
+}
+
+/// Installs the dataflow of an event on this worker. The inputs are returned on the owner only; the
+/// dataflow ends when they are dropped.
+pub fn install(
+    worker: &mut Worker,
+    graph: &EventGraph,
+    owner: usize,
+    pool: Pool,
+    scanner: Scanner,
+    send: impl FnMut(Delivery<Row>) + 'static,
+) -> Option<EventInputs> {
+    let mine = worker.index() == owner;
+    let inputs = worker.dataflow_named::<u64, _, _>("Event", |scope| {
+        let mut chunks = InputHandleVec::new();
+        let entries = chunks.to_stream(scope);
+        let mut controls = InputSession::new();
+        let told = controls.to_collection(scope);
+        let scanned = scope.region_named("Media stage", |_| {
+            let broken = |entry: &ChunkEntry, text: String| Scanned {
+                position: entry.position(),
+                rows: vec![ScanRow::Failure(panicked(entry, text))],
+            };
+            let scan = move |entry: &ChunkEntry| scanner(entry);
+            // The epoch is not in the record: positions spread as evenly as epochs do.
+            let route = |entry: &ChunkEntry| entry.position().0;
+            offload(entries, "Scan chunk", pool, route, scan, broken)
+        });
+        let rows = render(scope, graph, remember(scanned), told);
+        let admitted = deliver(rows, owner, 0, send);
+        EventInputs { chunks, controls, admitted }
+    });
+    mine.then_some(inputs)
+}
+
+fn panicked(entry: &ChunkEntry, text: String) -> Failure {
+    let input = match entry {
+        ChunkEntry::Placed(placed) => placed.chunk.media.uri.clone(),
+        ChunkEntry::Scanned(_) => "recorded chunk".to_owned(),
+    };
+    Failure {
+        position: Some(entry.position()),
+        input,
+        operator: None,
+        message: format!("the scan of the chunk panicked: {text}"),
+        domain: Domain::Internal,
+        retry: Retry::No,
+    }
+}
+
+/// Everything behind the media stage.
+fn render<'scope>(
+    _scope: Scope<'scope, u64>,
+    graph: &EventGraph,
+    scans: Rows<'scope, (Position, ScanRow)>,
+    told: Rows<'scope, Control>,
+) -> Rows<'scope, Row> {
+    // What every ordered fold sees: the chunks, and the end.
+    let extents = scans.clone().flat_map(|(position, row)| match row {
+        ScanRow::Chunk(chunk) => Some((position, Item::Extent(chunk.extent))),
+        _ => None,
+    });
+    let end = told.clone().flat_map(|control| match control {
+        Control::End(at) => Some((END_POSITION, Item::End(at))),
+        _ => None,
+    });
+    let steps = extents.concat(end);
+
+    let mut results = scans.clone().flat_map(|(_, row)| match row {
+        ScanRow::Chunk(chunk) => Some(Row::Chunk(chunk)),
+        ScanRow::Failure(failure) => Some(Row::Failure(failure)),
+        ScanRow::Signature { .. } => None,
+    });
+    let mut observed: Vec<Option<Rows<'scope, Told>>> = Vec::new();
+    let mut marked: Vec<Option<Rows<'scope, (Position, Segment)>>> = Vec::new();
+    let mut parts: Rows<'scope, (SegmentId, Part)> = told.clone().flat_map(|control| match control {
+        Control::Part { segment, part, .. } => Some((segment, part)),
+        _ => None,
+    });
+    let mut observations: Rows<'scope, Observation> = told.clone().flat_map(|_| None);
+    let mut featurers = BTreeSet::new();
+
+    for (index, node) in graph.operators.iter().enumerate() {
+        let external = told_of(told.clone(), node.name.clone());
+        let mut said_of_segments = None;
+        let mut said = external;
+        if let Some(operator) = &node.operator {
+            let items = items_of(index, node, operator, &steps, &scans, &observed, &marked);
+            let emitted = fold_node(graph, index, node, operator, items);
+            let (emitted, refused) = emitted.inner.ok_err(|(row, epoch, diff)| match row {
+                Ok(row) => Ok((row, epoch, diff)),
+                Err(row) => Err((row, epoch, diff)),
+            });
+            let name = node.name.clone();
+            results = results.concat(
+                refused
+                    .as_collection()
+                    .map(move |row| Row::Failure(refusal(&name, row.position)))
+                    .distinct(),
+            );
+            let name = node.name.clone();
+            let emitted = emitted.as_collection();
+            said = said.concat(emitted.clone().flat_map({
+                move |row| match row.emission {
+                    Emission::Observation { start, end, attributes } => {
+                        let operator = name.clone();
+                        let track = row.track;
+                        let observation = Observation { start, end, operator, track, attributes };
+                        Some((row.position, observation))
+                    }
+                    _ => None,
+                }
+            }));
+            said_of_segments = Some(emitted);
+        }
+        match node.class {
+            Class::Featurer => {
+                featurers.insert(node.name.clone());
+                let rows = said.clone().map(|(_, observation)| observation);
+                // The same thing may be said at two positions, and is one observation.
+                observations = observations.concat(rows.distinct());
+                observed.push(Some(said));
+                marked.push(None);
+            }
+            Class::Segmenter => {
+                let name = node.name.clone();
+                let own = said_of_segments.map(|emitted| {
+                    emitted.flat_map(move |row| match row.emission {
+                        Emission::Segment { start, end, attributes } => {
+                            let id = SegmentId { start, segmenter: name.clone() };
+                            Some((row.position, (id, Part::Marked { end, attributes })))
+                        }
+                        _ => None,
+                    })
+                });
+                let name = node.name.clone();
+                let outside = told.clone().flat_map(move |control| match control {
+                    Control::Part { position, segment, part } if segment.segmenter == name => {
+                        Some((position, (segment, part)))
+                    }
+                    _ => None,
+                });
+                let all = match own {
+                    Some(own) => {
+                        parts = parts.concat(own.clone().map(|(_, row)| row));
+                        own.concat(outside)
+                    }
+                    None => outside,
+                };
+                let complete = all.flat_map(|(position, (id, part))| match part {
+                    Part::Marked { end: Some(end), attributes } => {
+                        let mut segment = Segment::new(id.segmenter, id.start, Some(end));
+                        segment.attributes = attributes;
+                        Some((position, segment))
+                    }
+                    _ => None,
+                });
+                observed.push(None);
+                marked.push(Some(complete));
+            }
+            Class::Optimizer | Class::Labeler => {
+                if let (Some(emitted), Some(segmenter)) = (said_of_segments, node.segmenter) {
+                    let segmenter = graph.operators[segmenter].name.clone();
+                    let rank = node.rank;
+                    parts = parts.concat(
+                        emitted.flat_map(move |row| part_of(&segmenter, rank, row.emission)),
+                    );
+                }
+                observed.push(None);
+                marked.push(None);
+            }
+        }
+    }
+
+    let segments = merge_parts(parts);
+    results = results.concat(observations.clone().map(Row::Observation));
+    results = results.concat(segments.clone().map(Row::Segment));
+    results.concat(select_replays(segments, observations, told, Arc::new(featurers)))
+}
+
+fn told_of<'scope>(told: Rows<'scope, Control>, name: Name) -> Rows<'scope, Told> {
+    told.flat_map(move |control| match control {
+        Control::Observation { position, observation } if observation.operator == name => {
+            Some((position, observation))
+        }
+        _ => None,
+    })
+}
+
+/// What one operator's fold sees.
+fn items_of<'scope>(
+    index: usize,
+    node: &OperatorNode,
+    operator: &Operator,
+    steps: &Rows<'scope, (Position, Item)>,
+    scans: &Rows<'scope, (Position, ScanRow)>,
+    observed: &[Option<Rows<'scope, Told>>],
+    marked: &[Option<Rows<'scope, (Position, Segment)>>],
+) -> Rows<'scope, (Position, Item)> {
+    let mut items = steps.clone();
+    if !matches!(operator, Operator::Fold(_)) {
+        let own = index as u32;
+        items = items.concat(scans.clone().flat_map(move |(position, row)| match row {
+            ScanRow::Signature { operator, track, bytes } if operator == own => {
+                Some((position, Item::Signature(track, bytes)))
+            }
+            _ => None,
+        }));
+    }
+    for input in &node.observations {
+        if let Some(Some(rows)) = observed.get(*input) {
+            items = items.concat(
+                rows.clone().map(|(position, row)| (position, Item::Observation(row))),
+            );
+        }
+    }
+    if let Some(Some(rows)) = node.segmenter.and_then(|segmenter| marked.get(segmenter)) {
+        items = items.concat(rows.clone().map(|(position, row)| (position, Item::Segment(row))));
+    }
+    items
+}
+
+fn fold_node<'scope>(
+    graph: &EventGraph,
+    index: usize,
+    node: &OperatorNode,
+    operator: &Operator,
+    items: Rows<'scope, (Position, Item)>,
+) -> Rows<'scope, FoldOutput> {
+    let (fold, per_track) = match operator {
+        Operator::Video { fold, .. } | Operator::Fold(fold) => (fold.clone(), false),
+        Operator::Audio { fold, .. } => (fold.clone(), true),
+    };
+    let name = node.name.to_string();
+    let ordered =
+        OrderedFold { name, fold, per_track, window: graph.window, route: index as u64 };
+    ordered_fold(items, ordered)
+}
+
+fn part_of(segmenter: &Name, rank: u32, emission: Emission) -> Option<(SegmentId, Part)> {
+    let id = |start| SegmentId { start, segmenter: segmenter.clone() };
+    match emission {
+        Emission::Optimized { segment, track, marks, attributes } => {
+            Some((id(segment), Part::Optimized { rank, track, marks, attributes }))
+        }
+        Emission::Labelled { segment, label, attributes } => {
+            Some((id(segment), Part::Labelled { rank, label, attributes }))
+        }
+        _ => None,
+    }
+}
+
+fn refusal(operator: &Name, position: Position) -> Failure {
+    Failure {
+        position: Some(position),
+        input: "correction".to_owned(),
+        operator: Some(operator.clone()),
+        message: "the correction came after the correction window had passed and was refused"
+            .to_owned(),
+        domain: Domain::External,
+        retry: Retry::No,
+    }
+}
+
