@@ -157,3 +157,104 @@ fn set_values_are_toml_or_text() {
     assert_eq!(weights, expected.map(|(feature, weight)| (feature.to_owned(), weight)));
     assert_eq!(spec.pipeline.correction_window, 3);
 }
+
+#[test]
+fn the_schema_knows_types_and_options() {
+    let schema = spec::schema::schema(&spec_types::catalog());
+    let operators = &schema["properties"]["operators"]["additionalProperties"];
+    let rules = operators["allOf"].as_array().unwrap();
+    assert_eq!(rules.len(), 7);
+    let cuts = &rules[0]["then"]["properties"];
+    assert_eq!(cuts["threshold"]["default"], 27.0);
+    assert_eq!(cuts["threshold"]["minimum"], 0);
+    assert_eq!(cuts["min_shot"]["default"], "0.5s");
+    let replay = &schema["properties"]["replays"]["additionalProperties"]["properties"];
+    assert_eq!(replay["tolerance"]["default"], "30s");
+    assert_eq!(replay["mode"]["default"], "duration");
+    assert_eq!(schema["properties"]["pipeline"]["properties"]["max_segment"]["default"], "300s");
+    let text = schema.to_string();
+    assert!(!text.contains("\"$ref\""), "an editor would look for what is not there");
+}
+
+/// Another implementation of JSON Schema agrees: good specs pass, a spec with an unknown key fails.
+#[test]
+fn good_specs_pass_the_schema() {
+    let program = "import json, sys, tomllib\n\
+        try:\n import jsonschema\nexcept ImportError:\n print('skip'); sys.exit()\n\
+        schema = json.load(open(sys.argv[1]))\n\
+        check = jsonschema.Draft202012Validator(schema)\n\
+        check.check_schema(schema)\n\
+        for path in sys.argv[2:]:\n\
+        \x20   errors = [e.message for e in check.iter_errors(tomllib.load(open(path, 'rb')))]\n\
+        \x20   print(path.rsplit('/', 1)[-1], 'ok' if not errors else errors[0])\n";
+    let directory = tempfile::tempdir().unwrap();
+    let schema = directory.path().join("schema.json");
+    let text = spec::schema::schema(&spec_types::catalog()).to_string();
+    std::fs::write(&schema, text).unwrap();
+    let names = ["good_tennis", "good_no_sinks", "good_featurer_only", "keys_unknown", "tests_bad"];
+    let output = std::process::Command::new("python3")
+        .args(["-c", program])
+        .arg(&schema)
+        .args(names.map(|name| directory_of(name)))
+        .output();
+    let Ok(output) = output else { return eprintln!("skipped: no python3") };
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if printed.starts_with("skip") {
+        return eprintln!("skipped: python3 has no module jsonschema");
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), names.len(), "{printed}");
+    for (line, good) in lines.iter().zip([true, true, true, false, false]) {
+        assert_eq!(line.ends_with(" ok"), good, "{line}");
+    }
+}
+
+fn directory_of(name: &str) -> PathBuf {
+    directory().join(format!("{name}.toml"))
+}
+
+#[test]
+fn a_test_of_a_spec_is_compared_by_what_a_reader_sees() {
+    use matchcut_dataflow::spec::{TestOutcome, compare};
+    use matchcut_model::chunk::TrackNumber;
+    use matchcut_model::segment::Segment;
+    use matchcut_model::time::{MediaTime, TimeRange};
+
+    let spec = spec::parse(&tennis(), Path::new("t.toml"), &[], &spec_types::catalog()).unwrap();
+    let test = &spec.tests[0];
+    assert_eq!(test.observations.len(), 4);
+    assert_eq!(test.end, MediaTime::from_seconds(60));
+    let cheer = &test.observations[2].0;
+    assert_eq!((cheer.start.to_millis(), cheer.end.to_millis()), (19_500, 21_000));
+    assert_eq!(cheer.track, Some(TrackNumber(1)));
+    assert_eq!(cheer.attributes["level_db"].plain_text(), "-3.5");
+
+    let marks = |start, end| TimeRange::new(MediaTime::from_millis(start), MediaTime::from_millis(end));
+    let mut segment =
+        Segment::new("rally".into(), MediaTime::from_seconds(4), Some(MediaTime::from_seconds(21)));
+    segment.opto.insert(TrackNumber(1), marks(4_000, 21_000));
+    let mut got = TestOutcome::default();
+    got.segments.push(segment.clone());
+    got.replays.insert("best".into(), vec![marks(4_000, 21_000)]);
+    assert_eq!(compare(test, &got), []);
+
+    // A flick beside a millisecond is not seen, a millisecond is.
+    got.segments[0].end = Some(MediaTime::from_flicks(MediaTime::from_seconds(21).flicks() + 9));
+    assert_eq!(compare(test, &got), []);
+    got.segments[0].end = Some(MediaTime::from_millis(21_001));
+    got.segments[0].opto.clear();
+    got.segments.push(Segment::new("rally".into(), MediaTime::from_seconds(40), None));
+    got.replays.clear();
+    let text: Vec<String> = compare(test, &got).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        text,
+        [
+            "segment at 4.000, end\n  expected  21.000\n  got       21.001",
+            "segment at 4.000, optimized marks on track 1\n  expected  4.000..21.000\n  \
+             got       not optimized",
+            "segment of \"rally\" at 40.000\n  expected  no such segment\n  got       40.000..open",
+            "replay \"best\"\n  expected  4.000..21.000\n  got       nothing",
+        ]
+    );
+}

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use matchcut_model::observation::Class;
+use matchcut_model::replay::FeatureKey;
 use matchcut_model::value::{Name, Value};
 use matchcut_operators::sdk::{AttributeKind, AttributeSpec, EdgeKind, OptionSpec};
 use serde_json::Value as Json;
@@ -12,7 +13,7 @@ use super::diagnostic::{Report, Span};
 use super::parts::{Draft, Inputs, OperatorDraft, Word};
 use super::suggest;
 use super::tree::Tree;
-use super::{Feature, Input};
+use super::Input;
 
 /// What the words in a draft refer to, by part.
 pub(super) struct Wiring {
@@ -23,8 +24,8 @@ pub(super) struct Wiring {
 
 pub(super) struct WiredReplay {
     pub inputs: Vec<Input>,
-    pub weights: Vec<(Feature, f64)>,
-    pub include: Vec<Feature>,
+    pub weights: Vec<(FeatureKey, f64)>,
+    pub include: Vec<FeatureKey>,
 }
 
 pub(super) fn check(draft: &Draft, report: &mut Report) -> Wiring {
@@ -48,7 +49,7 @@ pub(super) fn check(draft: &Draft, report: &mut Report) -> Wiring {
         let inputs = resolve_all(&replay.inputs, &owner, draft, report);
         kinds(&inputs, &owner, &[EdgeKind::Segments], draft, report);
         at_least_one(&replay.inputs, &owner, "segments", report);
-        same_segments(&inputs, &owner, &owners, draft, report);
+        one_segmenter(&inputs, &owner, &owners, draft, report);
         let mut weights = Vec::new();
         for (word, weight) in &replay.weights {
             if let Some(feature) = feature(word, &owner, draft, report) {
@@ -305,9 +306,23 @@ fn operator_words(
     if !operator.inputs.whole || inputs.iter().any(|resolved| resolved.input.is_none()) {
         return;
     }
-    let named = |option: &&OptionSpec| option.schema.get("x-names").is_some();
-    for option in description.options.iter().filter(named) {
-        let Some(entry) = operator.table.get(&option.name) else { continue };
+    for option in description.options.iter().filter(|option| !names_of(option).is_empty()) {
+        let Some(entry) = operator.table.get(&option.name) else {
+            // A default can be as wrong as what is written.
+            if let ("attributes", Some(word)) = (names_of(option), option.default.as_str())
+                && let Some(known) = attributes_of_inputs(inputs, draft)
+                && !known.contains(&word)
+            {
+                let message = format!(
+                    "\"{}\" of operator \"{}\" is \"{word}\" when left out, and no input has that \
+                     attribute",
+                    option.name, operator.name.text
+                );
+                let hint = suggest::hint("", "they have", &known);
+                report.error(operator.name.span, message, hint);
+            }
+            continue;
+        };
         let words: Vec<(&str, Span)> = match &entry.node.value {
             Tree::Text(text) => vec![(text, entry.node.span)],
             Tree::Table(table) => table.0.iter().map(|e| (e.key.as_str(), e.key_span)).collect(),
@@ -322,16 +337,16 @@ fn operator_words(
         };
         let is_text = matches!(entry.node.value, Tree::Text(_));
         let owner = format!("\"{}\" of operator \"{}\"", option.name, operator.name.text);
-        match option.schema.get("x-names").and_then(Json::as_str) {
+        match names_of(option) {
             // A text here is a choice of the type's own ("safe"), not a name.
-            Some("inputs") if !is_text => {
+            "inputs" if !is_text => {
                 let known: Vec<&str> = inputs.iter().map(|r| r.word.text.as_str()).collect();
                 for (word, span) in words.into_iter().filter(|(word, _)| !known.contains(word)) {
                     let message = format!("{owner}: \"{word}\" is no input of it");
                     report.no_such(span, message, suggest::hint(word, "its inputs are", &known));
                 }
             }
-            Some("attributes") => {
+            "attributes" => {
                 let Some(known) = attributes_of_inputs(inputs, draft) else { continue };
                 for (word, span) in words.into_iter().filter(|(word, _)| !known.contains(word)) {
                     let message = format!("{owner}: no input has an attribute \"{word}\"");
@@ -341,6 +356,10 @@ fn operator_words(
             _ => {}
         }
     }
+}
+
+fn names_of(option: &OptionSpec) -> &str {
+    option.schema.get("x-names").and_then(Json::as_str).unwrap_or_default()
 }
 
 /// What the featurers among the inputs emit; `None` when one of them emits anything.
@@ -474,35 +493,45 @@ fn writers(draft: &Draft, owners: &[BTreeSet<usize>], report: &mut Report) {
     }
 }
 
-/// `rally` and `trim` are the same segments when `trim` updates those of `rally`.
-fn same_segments(
+/// A replay chooses from one segmenter's segments; `rally` and `trim` are the same ones when `trim`
+/// updates those of `rally`.
+fn one_segmenter(
     inputs: &[Resolved],
     owner: &str,
     owners: &[BTreeSet<usize>],
     draft: &Draft,
     report: &mut Report,
 ) {
-    let mut seen: BTreeMap<usize, &str> = BTreeMap::new();
+    let mut first: Option<(usize, &str)> = None;
     for Resolved { word, input } in inputs {
         let Some(Input::Operator(name)) = input else { continue };
         let Some((at, _)) = operator_of(draft, name) else { continue };
         for segmenter in &owners[at] {
-            match seen.insert(*segmenter, &word.text) {
-                Some(earlier) if earlier != word.text => {
-                    let message = format!(
-                        "inputs \"{earlier}\" and \"{}\" of {owner} are the same segments, of \"{}\"",
-                        word.text, draft.operators[*segmenter].name.text
-                    );
-                    report.error(word.span, message, Some("name one of them".to_owned()));
-                }
-                _ => {}
+            let Some((first_segmenter, earlier)) = first else {
+                first = Some((*segmenter, &word.text));
+                continue;
+            };
+            if earlier == word.text {
+                continue;
             }
+            let message = match first_segmenter == *segmenter {
+                true => format!(
+                    "inputs \"{earlier}\" and \"{}\" of {owner} are the same segments, of \"{}\"",
+                    word.text, draft.operators[*segmenter].name.text
+                ),
+                false => format!(
+                    "inputs \"{earlier}\" and \"{}\" of {owner} are segments of two segmenters",
+                    word.text
+                ),
+            };
+            let hint = "a replay chooses from the segments of one; name one input".to_owned();
+            report.error(word.span, message, Some(hint));
         }
     }
 }
 
 /// Reads `OPERATOR.ATTRIBUTE` or `OPERATOR.ATTRIBUTE=VALUE`.
-fn feature(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Option<Feature> {
+fn feature(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Option<FeatureKey> {
     let text = word.text.as_str();
     let Some((operator, rest)) = text.split_once('.') else {
         let message = format!("feature \"{text}\" of {owner} names no attribute");
@@ -543,7 +572,7 @@ fn feature(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Opti
             return None;
         }
     };
-    Some(Feature { operator: Name::from(operator), attribute: Name::from(attribute), value })
+    Some(FeatureKey::new(operator, attribute, value))
 }
 
 fn examples(operator: &str, attributes: &[AttributeSpec]) -> String {
@@ -623,7 +652,7 @@ fn unused(draft: &Draft, wiring: &Wiring, owners: &[BTreeSet<usize>], report: &m
                     let replay = &wiring.replays[at];
                     todo.extend(replay.inputs.iter().cloned());
                     let features = replay.weights.iter().map(|(f, _)| f).chain(&replay.include);
-                    todo.extend(features.map(|f| Input::Operator(f.operator.clone())));
+                    todo.extend(features.filter_map(|f| f.operator.clone()).map(Input::Operator));
                 }
             }
             Input::Operator(name) => {

@@ -15,7 +15,8 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-use matchcut_model::value::{Name, Value};
+use matchcut_model::replay::FeatureKey;
+use matchcut_model::value::Name;
 use matchcut_operators::sdk::Options;
 use serde::Serialize;
 
@@ -88,9 +89,9 @@ pub struct ReplaySpec {
     /// Its keys.
     pub settings: ReplaySettings,
     /// `weights`, read.
-    pub weights: Vec<(Feature, f64)>,
+    pub weights: Vec<(FeatureKey, f64)>,
     /// `include`, read.
-    pub include: Vec<Feature>,
+    pub include: Vec<FeatureKey>,
 }
 
 /// `[sinks.X]`
@@ -118,27 +119,6 @@ pub enum Input {
     Operator(Name),
     /// A replay.
     Replay(Name),
-}
-
-/// A value of an attribute of an operator, which a replay weighs: `cheers.peak`, `view.view=far`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Feature {
-    /// The operator.
-    pub operator: Name,
-    /// The attribute.
-    pub attribute: Name,
-    /// The value that counts; `true` for booleans.
-    pub value: Value,
-}
-
-impl std::fmt::Display for Feature {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.operator, self.attribute)?;
-        match &self.value {
-            Value::Bool(true) => Ok(()),
-            value => write!(f, "={}", value.plain_text()),
-        }
-    }
 }
 
 /// Why there is no spec.

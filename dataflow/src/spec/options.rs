@@ -91,6 +91,9 @@ pub(super) fn report_build_errors(
 
 /// What serde says, in the words of this program.
 fn plain(message: &str) -> String {
+    if message.contains("did not match any variant of untagged enum") {
+        return "this is in none of the forms that it can have".to_owned();
+    }
     message
         .replace("invalid type: ", "not usable: ")
         .replace("invalid value: ", "not usable: ")
@@ -150,11 +153,15 @@ pub(super) fn mismatch(schema: &Json, node: &Node) -> Option<Problem> {
     }
     match &node.value {
         Tree::Array(items) => {
-            let schema = schema.get("items")?;
+            let schema = alternatives.iter().find_map(|schema| schema.get("items"))?;
             items.iter().find_map(|item| mismatch(schema, item))
         }
         Tree::Table(table) => {
-            let schema = schema.get("additionalProperties").filter(|s| s.is_object())?;
+            let inside = |schema: &&&Json| {
+                schema.get("additionalProperties").is_some_and(Json::is_object)
+            };
+            let schema = alternatives.iter().find(inside)?;
+            let schema = schema.get("additionalProperties")?;
             table.0.iter().find_map(|entry| {
                 let mut problem = mismatch(schema, &entry.node)?;
                 // cheers.peak = 90 is a table in a table.

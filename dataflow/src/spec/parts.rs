@@ -492,9 +492,8 @@ fn resolve_paths(options: &mut Options, table: &Table, specs: &[OptionSpec], bas
 
 /// A path in a spec is relative to the spec; one on the command line to where the user stands.
 fn resolve(text: &str, span: Span, base: &Path) -> String {
-    let has_scheme = text.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.len() > 1
-            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+    let has_scheme = text.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     });
     if has_scheme || span.origin > 0 || text.is_empty() || Path::new(text).is_absolute() {
