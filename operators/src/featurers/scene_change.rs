@@ -309,12 +309,15 @@ impl SceneFold {
 }
 
 /// How far frame `at` jumps beyond the motion around it; `None` without a frame before it. A flash
-/// of one or two frames goes back to where it came from, so the jump must last.
+/// of one or two frames goes back to where it came from, so the frames after a jump must differ
+/// from the frame before it, and the frame of the jump from those further back.
 fn score(frames: &VecDeque<Jump>, at: usize) -> Option<f64> {
-    let mut jump = frames.get(at)?.lags[0]?;
+    let frame = frames.get(at)?;
+    let mut jump = frame.lags[0]?;
     for lag in 1..LAGS {
-        if let Some(lasting) = frames.get(at + lag).and_then(|later| later.lags[lag]) {
-            jump = jump.min(lasting);
+        let after = frames.get(at + lag).and_then(|later| later.lags[lag]);
+        for other in [after, frame.lags[lag]].into_iter().flatten() {
+            jump = jump.min(other);
         }
     }
     let around = (at.saturating_sub(NEIGHBOURS)..=at + NEIGHBOURS).filter(|other| *other != at);

@@ -14,7 +14,7 @@ use crate::sdk::{
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct PassthroughOptions {
-    /// The label.
+    /// The label of every segment.
     label: String,
     /// The attribute of the segment whose value is the label; `label` where a segment has none.
     attribute: Option<String>,

@@ -85,7 +85,7 @@ impl Fold for ShotFold {
         if step.end_of_event {
             self.split(line.reach(), line);
             let left = line.reach() - line.clamp(MediaTime::ZERO);
-            if left.times(2) >= self.options.min_duration {
+            if line.begin().is_some() && left.times(2) >= self.options.min_duration {
                 line.mark(MediaTime::ZERO, line.reach());
             }
         } else {

@@ -26,7 +26,10 @@ impl Line {
             let start = extent.span.start.max(MediaTime::ZERO);
             self.begin.get_or_insert(start);
             self.reach = self.reach.max(extent.span.end);
+        } else if !step.observations.is_empty() {
+            self.begin.get_or_insert(MediaTime::ZERO);
         }
+        self.reach = self.reach.max(step.watermark);
         if step.end_of_event {
             self.reach = step.watermark;
         }
