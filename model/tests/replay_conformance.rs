@@ -44,7 +44,8 @@ fn scenario(case: &Value) -> Scenario {
         let opto = segment.get("opto").map(|marks| [number(&marks[0]), number(&marks[1])]);
         let attributes: Vec<&str> =
             segment["attrs"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-        scenario = scenario.marked(start, number(&segment["end"]), opto).point(start, &attributes);
+        let at = segment.get("point").map_or(start, number);
+        scenario = scenario.marked(start, number(&segment["end"]), opto).point(at, &attributes);
     }
     for row in case["feedback"].as_array().unwrap() {
         for (side, field) in [("original", "OriginalFeedback"), ("optimized", "OptimizedFeedback")] {
@@ -88,13 +89,59 @@ fn compat_chooses_what_mre_chose_in_all_cases() {
     assert_eq!(wrong, Vec::<String>::new(), "{}", wrong.join("\n"));
 }
 
+/// Where the first pass of equal distribution takes nothing, MRE gives up; the next passes go on.
+const FIRST_PASS_TAKES_NOTHING: [(&str, &str); 3] = [
+    ("fuzz-95", "31.792:1000000030.792 42.224:84 88.93:15 184.855:122"),
+    ("fuzz-125", "32.582:99"),
+    ("fuzz-344", "895.472:73"),
+];
+
 #[test]
-fn intent_survey() {
+fn intent_agrees_with_mre_but_for_the_first_pass() {
+    let mut compared = 0;
     for case in cases() {
-        let (found, wanted) = (scenario(&case).document("none"), expected(&case));
-        if found != wanted {
-            let opto = case["segments"].as_array().unwrap().iter().any(|s| s.get("opto").is_some());
-            println!("{} mode {} equal {} opto {opto} disregard {} \n found {found}\n wanted {wanted}", case["name"], case["mode"], case["equal"], case["disregard_zero"]);
+        let name = case["name"].as_str().unwrap();
+        // A point at the original mark-in lies before the optimized one, so that with optimized
+        // marks it is outside; moved to the mark that holds, it is inside for both.
+        let scenario = scenario(&at_effective_start(&case));
+        let intended = FIRST_PASS_TAKES_NOTHING.iter().find(|(known, _)| *known == name);
+        match intended {
+            Some((_, intended)) => assert_eq!(scenario.brief("none"), *intended, "{name}"),
+            None => {
+                assert_eq!(scenario.document("none"), expected(&case), "{name}");
+                compared += 1;
+            }
+        }
+        assert_eq!(scenario.document("mre"), expected(&case), "{name} in compat");
+    }
+    assert_eq!(compared, 97);
+}
+
+/// The case with its points where the optimized marks begin.
+fn at_effective_start(case: &Value) -> Value {
+    let mut case = case.clone();
+    for segment in case["segments"].as_array_mut().unwrap() {
+        if let Some(start) = segment.get("opto").map(|marks| marks[0].clone()) {
+            segment["point"] = start;
         }
     }
+    case
+}
+
+#[test]
+fn a_feature_before_the_optimized_mark_in_is_outside() {
+    let mut optimized = 0;
+    for case in cases() {
+        if case["segments"].as_array().unwrap().iter().all(|segment| segment.get("opto").is_none()) {
+            continue;
+        }
+        optimized += 1;
+        let selection = scenario(&case).selection("none");
+        for entry in &selection.selected {
+            let has_feature = !entry.features.is_empty();
+            let moved = entry.effective != entry.range;
+            assert!(!(has_feature && moved), "{}: {entry:?}", case["name"]);
+        }
+    }
+    assert_eq!(optimized, 28);
 }
