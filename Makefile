@@ -1,0 +1,63 @@
+# Build, try and test matchcut. `make` alone looks whether this machine is ready.
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+# The tests find their Python readers here.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+MATCHCUT := $(CARGO_TARGET_DIR)/release/matchcut
+
+.PHONY: help check setup setup-test build demo test lint fmt bench docs deny clean
+
+help: check
+	@echo "This machine can build matchcut. Next:"
+	@echo "  make demo    build, and run the two demo jobs (out/demo, out/usopen2019)"
+	@echo "  make test    all tests"
+	@echo "  make lint    formatting and clippy"
+	@echo "  make bench   the bench harness"
+	@echo "  make docs    the book (needs mdbook)"
+	@echo "  make deny    licences and advisories of dependencies (needs cargo-deny)"
+
+check:
+	@scripts/check.sh
+
+setup: check
+	@scripts/setup.sh
+
+setup-test:
+	@scripts/check.sh test
+	@scripts/setup.sh test
+
+build: setup
+	cargo build --release --locked
+
+demo: build
+	$(MATCHCUT) run demo/demo.toml --out out/demo --force
+	$(MATCHCUT) replay demo/usopen2019/highlights.toml \
+		--observations demo/usopen2019/observations.jsonl --out out/usopen2019 --force
+	@echo
+	@echo "Results:"
+	@echo "  out/demo/report.html        the programme: timeline, clips, replays; open in a browser"
+	@echo "  out/demo/                   clips, replays (MP4, HLS), EDL, JSON"
+	@echo "  out/usopen2019/report.html  highlights of the US Open final of 2019"
+
+test: setup-test
+	cargo test --workspace --locked
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt:
+	cargo fmt --all
+
+bench: setup-test
+	cargo run --release --locked -p matchcut-bench
+
+docs:
+	mdbook build docs
+
+deny:
+	cargo deny check
+
+clean:
+	rm -rf out docs/book

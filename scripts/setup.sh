@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs what is missing and nothing else. `scripts/setup.sh` is for building and running,
+# `scripts/setup.sh test` for the tests too. Quick, and without root, when everything is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/packages.sh
+
+missing=$(missing_packages "$@")
+if [ -n "$missing" ]; then
+  as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  echo "installing:" $missing
+  "${as_root[@]}" apt-get update -qq
+  # $missing is a list of words.
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $missing
+fi
+
+# Python readers of what matchcut writes, in an environment of their own.
+if [ "${1:-}" = test ]; then
+  stamp=.venv/requirements.txt
+  if ! cmp -s scripts/test-requirements.txt "$stamp"; then
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet --disable-pip-version-check -r scripts/test-requirements.txt
+    cp scripts/test-requirements.txt "$stamp"
+  fi
+fi
