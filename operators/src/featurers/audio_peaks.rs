@@ -28,7 +28,7 @@ struct AudioPeaksOptions {
     #[serde(with = "text_duration")]
     #[schemars(with = "text_duration::Schema")]
     history: MediaTime,
-    /// A peak is louder than the mean of the past by so many standard deviations,
+    /// A peak is louder than the mean of the past by so many standard deviations of it,
     deviations: f64,
     /// and by at least so many decibels,
     rise_db: f64,
@@ -115,8 +115,8 @@ struct PeaksFold {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct PeaksState {
     bins: Bins,
-    /// Number and level of the pieces of the past, oldest first.
-    past: VecDeque<(i64, i32)>,
+    /// Number and amplitude of the pieces of the past, oldest first.
+    past: VecDeque<(i64, i64)>,
     in_burst: bool,
 }
 
@@ -140,8 +140,7 @@ impl PeaksFold {
         {
             state.past.pop_front();
         }
-        let level = bin.level();
-        let loud = self.stands_out(level, &state.past);
+        let loud = self.stands_out(bin, &state.past);
         let goes_on = state
             .past
             .back()
@@ -152,7 +151,7 @@ impl PeaksFold {
                 ("peak".into(), Value::from(true)),
                 (
                     "level_db".into(),
-                    Value::rounded(f64::from(level) / 100.0, 1),
+                    Value::rounded(f64::from(bin.level()) / 100.0, 1),
                 ),
             ]);
             emit.push(Emission::Observation {
@@ -162,21 +161,24 @@ impl PeaksFold {
             });
         }
         state.in_burst = loud;
-        state.past.push_back((bin.index, level));
+        state.past.push_back((bin.index, bin.amplitude()));
     }
 
-    fn stands_out(&self, level: i32, past: &VecDeque<(i64, i32)>) -> bool {
+    /// The statistics are of amplitudes, not of decibels: pauses, however quiet, then hardly widen
+    /// the spread.
+    fn stands_out(&self, bin: &Bin, past: &VecDeque<(i64, i64)>) -> bool {
         if past.len() < LEAST_HISTORY {
             return false;
         }
-        let levels = past.iter().map(|(_, level)| i64::from(*level));
+        let amplitudes = past.iter().map(|(_, amplitude)| *amplitude);
         let count = past.len() as f64;
-        let sum: i64 = levels.clone().sum();
-        let squares: i64 = levels.map(|level| level * level).sum();
+        let sum: i64 = amplitudes.clone().sum();
+        let squares: i64 = amplitudes.map(|amplitude| amplitude * amplitude).sum();
         let mean = sum as f64 / count;
         let deviation = (squares as f64 / count - mean * mean).max(0.0).sqrt();
-        let rise = (self.options.deviations * deviation).max(self.options.rise_db * 100.0);
-        let level = f64::from(level);
-        level >= self.options.min_level_db * 100.0 && level > mean + rise
+        let spread = mean + self.options.deviations * deviation;
+        let risen = mean * 10f64.powf(self.options.rise_db / 20.0);
+        let amplitude = bin.amplitude() as f64;
+        f64::from(bin.level()) >= self.options.min_level_db * 100.0 && amplitude > spread.max(risen)
     }
 }

@@ -44,9 +44,9 @@ struct DominantColorOptions {
     #[serde(with = "text_duration")]
     #[schemars(with = "text_duration::Schema")]
     memory: MediaTime,
-    /// From this share of the picture the view is `far`.
+    /// From this share of the picture the view is `far` (until it falls 0.03 below).
     far: f64,
-    /// From this share it is `near`, below it `close_up`.
+    /// From this share it is `near` (until it falls 0.03 below), else `close_up`.
     near: f64,
     /// How many pictures a second are looked at; each gives a point.
     rate: u32,
@@ -232,10 +232,34 @@ struct ColorFold {
     samples: u64,
 }
 
-/// The hues of the past, where old pictures count less and less.
+/// Where the camera is, by the share of the picture that pitch or court fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum View {
+    CloseUp,
+    Near,
+    Far,
+}
+
+impl View {
+    fn name(self) -> &'static str {
+        match self {
+            View::CloseUp => "close_up",
+            View::Near => "near",
+            View::Far => "far",
+        }
+    }
+}
+
+/// A view is left only when the share is so far below where it begins, so that a share that
+/// trembles there does not make the view tremble.
+const MARGIN: f64 = 0.03;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ColorState {
+    /// The hues of the past, where old pictures count less and less.
     learned: Vec<u64>,
+    /// The view of the last picture.
+    view: Option<View>,
 }
 
 /// Counts are kept with this factor, so that forgetting a part of them works in whole numbers.
@@ -250,15 +274,10 @@ impl Fold for ColorFold {
                 Some([from, to]) => share_between(&counts, from, to),
                 None => self.share_of_learned(&counts, state),
             };
-            let view = if share >= self.options.far {
-                "far"
-            } else if share >= self.options.near {
-                "near"
-            } else {
-                "close_up"
-            };
+            let view = self.view(share, state.view);
+            state.view = Some(view);
             let attributes = Attributes::from([
-                ("view".into(), Value::from(view)),
+                ("view".into(), Value::from(view.name())),
                 ("share".into(), Value::rounded(share, 3)),
             ]);
             emit.push(Emission::Observation {
@@ -271,6 +290,24 @@ impl Fold for ColorFold {
 }
 
 impl ColorFold {
+    fn view(&self, share: f64, last: Option<View>) -> View {
+        let from = |view: View, begins: f64| {
+            share
+                >= if last.is_some_and(|last| last >= view) {
+                    begins - MARGIN
+                } else {
+                    begins
+                }
+        };
+        if from(View::Far, self.options.far) {
+            View::Far
+        } else if from(View::Near, self.options.near) {
+            View::Near
+        } else {
+            View::CloseUp
+        }
+    }
+
     fn share_of_learned(&self, counts: &Histogram, state: &mut ColorState) -> f64 {
         state.learned.resize(BINS, 0);
         for (sum, count) in state.learned.iter_mut().zip(counts) {

@@ -26,6 +26,12 @@ pub(crate) struct Bin {
 }
 
 impl Bin {
+    /// Root mean square as a whole number; full scale is 2^19.
+    pub(crate) fn amplitude(&self) -> i64 {
+        let mean = self.squares as f64 / self.samples.max(1) as f64;
+        (mean.sqrt() * 16.0).round() as i64
+    }
+
     /// Root mean square in hundredths of a decibel of full scale.
     pub(crate) fn level(&self) -> i32 {
         if self.squares == 0 || self.samples == 0 {

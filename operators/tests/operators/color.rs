@@ -117,3 +117,24 @@ fn the_learned_colour_follows_a_new_court() {
         ["far", "far", "close_up", "far"]
     );
 }
+
+#[test]
+fn a_share_that_trembles_does_not_change_the_view() {
+    // Rows of grass in 36: 17 is 0.47, 16 is 0.44, 15 is 0.42.
+    assert_eq!(
+        views(
+            json!({}),
+            &[(1, 16), (1, 17), (1, 16), (1, 15), (1, 16)],
+            2000
+        ),
+        "nffnn"
+    );
+    assert_eq!(
+        views(
+            json!({"near": 0.25}),
+            &[(1, 9), (1, 8), (1, 7), (1, 8)],
+            2000
+        ),
+        "nncc"
+    );
+}
