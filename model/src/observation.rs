@@ -59,7 +59,10 @@ impl Observation {
         if self.is_point() {
             range.contains(self.start)
         } else {
-            range.overlaps(&TimeRange { start: self.start, end: self.end })
+            range.overlaps(&TimeRange {
+                start: self.start,
+                end: self.end,
+            })
         }
     }
 

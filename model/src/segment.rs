@@ -66,12 +66,14 @@ impl Segment {
     /// Takes over what `later` says of the same segment: what it leaves out stays.
     pub fn absorb(&mut self, later: &Segment) {
         self.end = later.end.or(self.end);
-        self.opto.extend(later.opto.iter().map(|(&track, &range)| (track, range)));
+        self.opto
+            .extend(later.opto.iter().map(|(&track, &range)| (track, range)));
         if later.label.is_some() {
             self.label.clone_from(&later.label);
         }
         let attributes = later.attributes.iter();
-        self.attributes.extend(attributes.map(|(name, value)| (name.clone(), value.clone())));
+        self.attributes
+            .extend(attributes.map(|(name, value)| (name.clone(), value.clone())));
     }
 
     /// The marks that count on `track`: optimized where there are such, else the original ones.

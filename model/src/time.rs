@@ -82,7 +82,10 @@ impl MediaTime {
 
     /// Whole milliseconds, rounded to the nearest (half away from zero).
     pub fn to_millis(self) -> i64 {
-        saturate(div_round(i128::from(self.0), i128::from(FLICKS_PER_MILLISECOND)))
+        saturate(div_round(
+            i128::from(self.0),
+            i128::from(FLICKS_PER_MILLISECOND),
+        ))
     }
 
     /// Seconds rounded to 3 decimals, as the text formats show them (12.04, not 12.0399…).
@@ -221,7 +224,10 @@ pub struct TimeRange {
 impl TimeRange {
     /// `[start, end)`; an end before the start gives an empty range at `start`.
     pub fn new(start: MediaTime, end: MediaTime) -> Self {
-        TimeRange { start, end: end.max(start) }
+        TimeRange {
+            start,
+            end: end.max(start),
+        }
     }
 
     /// Its length.
@@ -290,7 +296,10 @@ impl FrameRate {
             return None;
         }
         let gcd = gcd(num, den);
-        Some(FrameRate { num: num / gcd, den: den / gcd })
+        Some(FrameRate {
+            num: num / gcd,
+            den: den / gcd,
+        })
     }
 
     /// The time of frame `number`, rounded to the nearest flick (exact at every usual rate).

@@ -83,7 +83,9 @@ impl Number {
     /// `None` for NaN and infinities, which JSON cannot hold.
     pub fn new(value: f64) -> Option<Self> {
         // -0.0 and 0.0 are the same number to a reader.
-        value.is_finite().then_some(Number(if value == 0.0 { 0.0 } else { value }))
+        value
+            .is_finite()
+            .then_some(Number(if value == 0.0 { 0.0 } else { value }))
     }
 
     /// The number.
@@ -233,9 +235,11 @@ impl From<serde_json::Value> for Value {
             },
             Json::String(text) => Value::Text(text),
             Json::Array(items) => Value::List(items.into_iter().map(Value::from).collect()),
-            Json::Object(map) => {
-                Value::Map(map.into_iter().map(|(k, v)| (Name::from(k), v.into())).collect())
-            }
+            Json::Object(map) => Value::Map(
+                map.into_iter()
+                    .map(|(k, v)| (Name::from(k), v.into()))
+                    .collect(),
+            ),
         }
     }
 }

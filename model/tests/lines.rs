@@ -14,7 +14,11 @@ use matchcut_model::value::{Attributes, Name, Value};
 use proptest::prelude::*;
 
 fn errors(text: &[u8]) -> Vec<String> {
-    read_records("f.jsonl", text).unwrap_err().iter().map(ToString::to_string).collect()
+    read_records("f.jsonl", text)
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -36,7 +40,10 @@ fn only_few_fields_are_required() {
     assert_eq!(recording.segments, [first.into(), open.into()]);
     assert_eq!(recording.observations.len(), 1);
     assert!(recording.observations[0].is_point());
-    assert_eq!(recording.observations[0].start, MediaTime::from_millis(12_040));
+    assert_eq!(
+        recording.observations[0].start,
+        MediaTime::from_millis(12_040)
+    );
     assert_eq!(recording.observations[0].track, Some(TrackNumber(2)));
     assert_eq!(recording.remarks.len(), 1);
 }
@@ -89,11 +96,16 @@ fn exact_times_hold_where_they_agree() {
     // Frame 7 at 30000/1001: 0.233566… s.
     let exact = MediaTime::from_ticks(7 * 1001, 30_000).flicks();
     let line = |flicks: i64| {
-        format!("{{\"operator\":\"a\",\"class\":\"featurer\",\"start\":0.234,\"start_flicks\":{flicks}}}")
+        format!(
+            "{{\"operator\":\"a\",\"class\":\"featurer\",\"start\":0.234,\"start_flicks\":{flicks}}}"
+        )
     };
     assert_eq!(at(&line(exact)), exact);
     // The seconds were edited.
-    assert_eq!(at(&line(exact + 705_600_000)), MediaTime::from_millis(234).flicks());
+    assert_eq!(
+        at(&line(exact + 705_600_000)),
+        MediaTime::from_millis(234).flicks()
+    );
 }
 
 #[test]
@@ -127,7 +139,10 @@ fn lines_have_the_documented_keys_in_order() {
         utc: Some("2026-01-01T10:00:10Z".into()),
         timecode: Some("00:00:10:00".into()),
     });
-    line.end = Some(ExactTimes { frame: Some(780), ..ExactTimes::default() });
+    line.end = Some(ExactTimes {
+        frame: Some(780),
+        ..ExactTimes::default()
+    });
     line.clips = Some(vec![ClipEntry {
         track: 1,
         cut: Cut::Exact,
@@ -172,8 +187,11 @@ fn feedback_lines() {
         ]
     );
     let bad = b"{\"start\":1,\"feedback\":\"meh\"}\n{\"start\":1,\"side\":\"left\",\"feedback\":\"like\"}\n{\"feedback\":\"like\"}";
-    let errors: Vec<String> =
-        read_feedback("f", bad).unwrap_err().iter().map(ToString::to_string).collect();
+    let errors: Vec<String> = read_feedback("f", bad)
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         errors,
         [
@@ -194,7 +212,10 @@ fn one_of_several_segmenters() {
         "no segment is of \"c\"; there are segments of \"a\", \"b\""
     );
     recording.keep_segmenter("b").unwrap();
-    assert_eq!(recording.segmenters().into_iter().collect::<Vec<_>>(), ["b"]);
+    assert_eq!(
+        recording.segmenters().into_iter().collect::<Vec<_>>(),
+        ["b"]
+    );
     assert_eq!(Recording::default().keep_segmenter("x"), Ok(()));
 }
 

@@ -13,22 +13,29 @@ fn cases() -> Vec<Value> {
 fn scenario(case: &Value) -> Scenario {
     let flag = |name: &str| case[name].as_bool().unwrap();
     let number = |value: &Value| value.as_f64().unwrap();
-    let mut request =
-        lasting(number(&case["duration"]), number(&case["tolerance"]).max(0.0), &[]);
-    let clips = case["priorities"].as_array().unwrap().iter().map(|priority| {
-        let attribute = priority["attr"].as_str().unwrap();
-        let mut clip = json!({
-            "Name": format!("P | {attribute} | true"), "PluginName": "P",
-            "AttribName": attribute, "AttribValue": true
+    let mut request = lasting(
+        number(&case["duration"]),
+        number(&case["tolerance"]).max(0.0),
+        &[],
+    );
+    let clips = case["priorities"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|priority| {
+            let attribute = priority["attr"].as_str().unwrap();
+            let mut clip = json!({
+                "Name": format!("P | {attribute} | true"), "PluginName": "P",
+                "AttribName": attribute, "AttribValue": true
+            });
+            if let Some(weight) = priority.get("weight") {
+                clip["Weight"] = weight.clone();
+            }
+            if let Some(include) = priority.get("include") {
+                clip["Include"] = include.clone();
+            }
+            clip
         });
-        if let Some(weight) = priority.get("weight") {
-            clip["Weight"] = weight.clone();
-        }
-        if let Some(include) = priority.get("include") {
-            clip["Include"] = include.clone();
-        }
-        clip
-    });
     request["Priorities"]["Clips"] = clips.collect();
     request["ClipfeaturebasedSummarization"] = json!(case["mode"] == "clips");
     request["IncludeLikedSegments"] = json!(flag("include_liked"));
@@ -41,20 +48,36 @@ fn scenario(case: &Value) -> Scenario {
     }
     for segment in case["segments"].as_array().unwrap() {
         let start = number(&segment["start"]);
-        let opto = segment.get("opto").map(|marks| [number(&marks[0]), number(&marks[1])]);
-        let attributes: Vec<&str> =
-            segment["attrs"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let opto = segment
+            .get("opto")
+            .map(|marks| [number(&marks[0]), number(&marks[1])]);
+        let attributes: Vec<&str> = segment["attrs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+            .collect();
         let at = segment.get("point").map_or(start, number);
-        scenario = scenario.marked(start, number(&segment["end"]), opto).point(at, &attributes);
+        scenario = scenario
+            .marked(start, number(&segment["end"]), opto)
+            .point(at, &attributes);
     }
     for row in case["feedback"].as_array().unwrap() {
-        for (side, field) in [("original", "OriginalFeedback"), ("optimized", "OptimizedFeedback")] {
+        for (side, field) in [
+            ("original", "OriginalFeedback"),
+            ("optimized", "OptimizedFeedback"),
+        ] {
             if let Some(feedback) = row[field]["Feedback"].as_str() {
                 scenario = scenario.says(number(&row["Start"]), side, feedback);
             }
         }
     }
-    let starts: Vec<f64> = case["previous_starts"].as_array().unwrap().iter().map(number).collect();
+    let starts: Vec<f64> = case["previous_starts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(number)
+        .collect();
     scenario.stored(&starts)
 }
 
@@ -71,7 +94,11 @@ fn expected(case: &Value) -> Value {
             })
         })
         .collect();
-    let total = if mre["total_score"].is_null() { json!(0) } else { mre["total_score"].clone() };
+    let total = if mre["total_score"].is_null() {
+        json!(0)
+    } else {
+        mre["total_score"].clone()
+    };
     json!({"processed": mre["processed"], "selected": entries, "total_score": total})
 }
 
@@ -83,7 +110,8 @@ fn compat_chooses_what_mre_chose_in_all_cases() {
         .iter()
         .filter_map(|case| {
             let (found, wanted) = (scenario(case).document("mre"), expected(case));
-            (found != wanted).then(|| format!("{}\n  found {found}\n  wanted {wanted}", case["name"]))
+            (found != wanted)
+                .then(|| format!("{}\n  found {found}\n  wanted {wanted}", case["name"]))
         })
         .collect();
     assert_eq!(wrong, Vec::<String>::new(), "{}", wrong.join("\n"));
@@ -91,7 +119,10 @@ fn compat_chooses_what_mre_chose_in_all_cases() {
 
 /// Where the first pass of equal distribution takes nothing, MRE gives up; the next passes go on.
 const FIRST_PASS_TAKES_NOTHING: [(&str, &str); 3] = [
-    ("fuzz-95", "31.792:1000000030.792 42.224:84 88.93:15 184.855:122"),
+    (
+        "fuzz-95",
+        "31.792:1000000030.792 42.224:84 88.93:15 184.855:122",
+    ),
     ("fuzz-125", "32.582:99"),
     ("fuzz-344", "895.472:73"),
 ];
@@ -104,7 +135,9 @@ fn intent_agrees_with_mre_but_for_the_first_pass() {
         // A point at the original mark-in lies before the optimized one, so that with optimized
         // marks it is outside; moved to the mark that holds, it is inside for both.
         let scenario = scenario(&at_effective_start(&case));
-        let intended = FIRST_PASS_TAKES_NOTHING.iter().find(|(known, _)| *known == name);
+        let intended = FIRST_PASS_TAKES_NOTHING
+            .iter()
+            .find(|(known, _)| *known == name);
         match intended {
             Some((_, intended)) => assert_eq!(scenario.brief("none"), *intended, "{name}"),
             None => {
@@ -112,7 +145,11 @@ fn intent_agrees_with_mre_but_for_the_first_pass() {
                 compared += 1;
             }
         }
-        assert_eq!(scenario.document("mre"), expected(&case), "{name} in compat");
+        assert_eq!(
+            scenario.document("mre"),
+            expected(&case),
+            "{name} in compat"
+        );
     }
     assert_eq!(compared, 97);
 }
@@ -132,7 +169,12 @@ fn at_effective_start(case: &Value) -> Value {
 fn a_feature_before_the_optimized_mark_in_is_outside() {
     let mut optimized = 0;
     for case in cases() {
-        if case["segments"].as_array().unwrap().iter().all(|segment| segment.get("opto").is_none()) {
+        if case["segments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|segment| segment.get("opto").is_none())
+        {
             continue;
         }
         optimized += 1;

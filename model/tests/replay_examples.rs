@@ -104,11 +104,20 @@ fn spread() -> Scenario {
 
 #[test]
 fn example_5_equal_distribution() {
-    gives(&spread().equal(), "10:130 50:90 900:50", "10:130 50:90 900:50");
+    gives(
+        &spread().equal(),
+        "10:130 50:90 900:50",
+        "10:130 50:90 900:50",
+    );
     assert_eq!(spread().equal().document("none")["total_score"], 270);
     gives(&spread(), "10:130 50:90 100:90", "10:130 50:90 100:90");
-    let reasons: Vec<String> =
-        spread().equal().selection("none").selected.iter().map(|e| e.reason.to_string()).collect();
+    let reasons: Vec<String> = spread()
+        .equal()
+        .selection("none")
+        .selected
+        .iter()
+        .map(|e| e.reason.to_string())
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -128,7 +137,11 @@ fn example_6_equal_distribution_over_an_hour() {
         .segment(2000.0, 2020.0, &["B"])
         .segment(3000.0, 3020.0, &["C"])
         .segment(3900.0, 3920.0, &["A", "C"]);
-    gives(&scenario, "10:130 1000:90 3900:100", "10:130 1000:90 3900:100");
+    gives(
+        &scenario,
+        "10:130 1000:90 3900:100",
+        "10:130 1000:90 3900:100",
+    );
 }
 
 #[test]
@@ -175,7 +188,9 @@ fn example_9_liked() {
     // The last word on the same clip counts, other tracks and sides do not.
     let scenario = scenario.says(30.0, "original", "-");
     gives(&scenario, "0:90 60:130", "0:90 60:130");
-    let other = liked().says(30.0, "optimized", "like").set("IncludeLikedSegments", json!(true));
+    let other = liked()
+        .says(30.0, "optimized", "like")
+        .set("IncludeLikedSegments", json!(true));
     gives(&other, "0:90 60:130", "0:90 60:130");
 }
 
@@ -255,9 +270,19 @@ fn example_15_features_mode() {
         .segment(30.0, 50.0, &["B"])
         .segment(60.0, 80.0, &["A", "B"]);
     gives(&scenario, "0:- 60:-", "0:- 60:-");
-    gives(&scenario.clone().set("DisregardZeroWeightSegments", json!(true)), "", "0:- 60:-");
+    gives(
+        &scenario
+            .clone()
+            .set("DisregardZeroWeightSegments", json!(true)),
+        "",
+        "0:- 60:-",
+    );
     // MRE stores every time, the intent only what is new.
-    gives(&scenario.clone().stored(&[0.0, 60.0]), "0:- 60:-", "!0:- 60:-");
+    gives(
+        &scenario.clone().stored(&[0.0, 60.0]),
+        "0:- 60:-",
+        "!0:- 60:-",
+    );
     // Without any match an empty list is stored.
     let mut nothing = scenario;
     nothing.request["Priorities"]["Clips"][0]["AttribName"] = json!("Z");
@@ -267,11 +292,17 @@ fn example_15_features_mode() {
 }
 
 fn custom(duration: f64, points: &[(f64, f64, serde_json::Value)]) -> Scenario {
-    let scenario = replay(duration, 10.0)
-        .set("CustomSignificance", json!({"x1": 7, "x2": 3, "x3": 0, "unused": null}));
-    points.iter().fold(scenario, |scenario, (start, end, attributes)| {
-        scenario.marked(*start, *end, None).observed("P", *start, attributes.clone())
-    })
+    let scenario = replay(duration, 10.0).set(
+        "CustomSignificance",
+        json!({"x1": 7, "x2": 3, "x3": 0, "unused": null}),
+    );
+    points
+        .iter()
+        .fold(scenario, |scenario, (start, end, attributes)| {
+            scenario
+                .marked(*start, *end, None)
+                .observed("P", *start, attributes.clone())
+        })
 }
 
 #[test]
@@ -288,7 +319,11 @@ fn example_16_custom_priorities() {
     );
     gives(&scenario, "0:7 30:6", "0:7 30:6");
     // An empty map falls back to the weights.
-    gives(&scenario.set("CustomSignificance", json!({})), "0:90 30:130", "0:90 30:130");
+    gives(
+        &scenario.set("CustomSignificance", json!({})),
+        "0:90 30:130",
+        "0:90 30:130",
+    );
 }
 
 #[test]
@@ -346,11 +381,15 @@ fn example_19_optimized_marks_at_0() {
 
 #[test]
 fn example_20_one_after_the_other() {
-    let mut scenario = replay(30.0, 10.0).set("Catchup", json!(true)).segment(0.0, 20.0, &["B"]);
+    let mut scenario = replay(30.0, 10.0)
+        .set("Catchup", json!(true))
+        .segment(0.0, 20.0, &["B"]);
     gives(&scenario, "0:-", "0:-");
     scenario = scenario.stored(&[0.0]).segment(30.0, 50.0, &["A"]);
     gives(&scenario, "0:- 30:-", "0:- 30:-");
-    scenario = scenario.stored(&[0.0, 30.0]).segment(60.0, 80.0, &["A", "B"]);
+    scenario = scenario
+        .stored(&[0.0, 30.0])
+        .segment(60.0, 80.0, &["A", "B"]);
     gives(&scenario, "30:90 60:130", "30:90 60:130");
     scenario = scenario.stored(&[30.0, 60.0]).segment(90.0, 110.0, &["B"]);
     gives(&scenario, "!30:90 60:130", "!30:90 60:130");
@@ -373,7 +412,9 @@ fn example_21_the_last_one_is_disliked() {
 
 #[test]
 fn example_22_the_mark_out_moved() {
-    let before = replay(60.0, 30.0).segment(0.0, 20.0, &["A"]).selection("none");
+    let before = replay(60.0, 30.0)
+        .segment(0.0, 20.0, &["A"])
+        .selection("none");
     let previous: Vec<Previous> = before.selected.iter().map(Previous::from).collect();
     let now = replay(60.0, 30.0).segment(0.0, 25.0, &["A"]);
     // Where only starts are known nothing can be noticed.
@@ -381,7 +422,11 @@ fn example_22_the_mark_out_moved() {
     let selected = now.selection("none").selected;
     let mode = matchcut_model::replay::Mode::Duration;
     assert!(matchcut_model::replay::is_news(&selected, &previous, mode));
-    assert!(!matchcut_model::replay::is_news(&before.selected, &previous, mode));
+    assert!(!matchcut_model::replay::is_news(
+        &before.selected,
+        &previous,
+        mode
+    ));
     assert_eq!(selected[0].range.end, MediaTime::from_seconds(25));
 }
 
@@ -413,24 +458,41 @@ fn labels_and_values_count_as_meant() {
     let scenario = Scenario::new(request)
         .observed("view", 5.0, json!({"view": "far"}))
         .observed("view", 35.0, json!({"view": "near"}))
-        .line(json!({"operator": "seg", "class": "segmenter", "start": 0, "end": 30,
-            "attributes": {"long": true}}))
+        .line(
+            json!({"operator": "seg", "class": "segmenter", "start": 0, "end": 30,
+            "attributes": {"long": true}}),
+        )
         .line(json!({"operator": "seg", "class": "segmenter", "start": 30, "end": 60}))
         .line(json!({"operator": "seg", "class": "segmenter", "start": 60, "end": 90}))
-        .line(json!({"operator": "label", "class": "labeler", "start": 60, "end": 90,
-            "attributes": {"winner": true}}));
+        .line(
+            json!({"operator": "label", "class": "labeler", "start": 60, "end": 90,
+            "attributes": {"winner": true}}),
+        );
     // MRE sees only what the segmenter says: at 30 not, as nothing of it stands there.
     gives(&scenario, "0:-", "0:- 60:-");
     let mut short = scenario;
     short.request["DurationbasedSummarization"]["Duration"] = json!(30);
     gives(&short, "0:-", "60:70");
-    let features: Vec<String> = short.selection("none").left_out.iter().map(|e| format!("{}: {}", e.start, e.reason)).collect();
-    assert_eq!(features, ["0.000: does not fit: needs 30.000 s, 0.000 s left", "30.000: no wanted feature"]);
+    let features: Vec<String> = short
+        .selection("none")
+        .left_out
+        .iter()
+        .map(|e| format!("{}: {}", e.start, e.reason))
+        .collect();
+    assert_eq!(
+        features,
+        [
+            "0.000: does not fit: needs 30.000 s, 0.000 s left",
+            "30.000: no wanted feature"
+        ]
+    );
 }
 
 #[test]
 fn a_point_on_a_shared_border_is_of_the_later_segment() {
-    let scenario = replay(60.0, 0.0).segment(0.0, 20.0, &[]).segment(20.0, 40.0, &["A"]);
+    let scenario = replay(60.0, 0.0)
+        .segment(0.0, 20.0, &[])
+        .segment(20.0, 40.0, &["A"]);
     gives(&scenario, "0:- 20:-", "20:-");
 }
 
@@ -439,8 +501,10 @@ fn a_range_counts_where_it_overlaps() {
     let scenario = replay(60.0, 0.0)
         .marked(0.0, 20.0, None)
         .marked(20.0, 40.0, None)
-        .line(json!({"operator": "P", "class": "featurer", "start": 15, "end": 25,
-            "attributes": {"A": true}}));
+        .line(
+            json!({"operator": "P", "class": "featurer", "start": 15, "end": 25,
+            "attributes": {"A": true}}),
+        );
     gives(&scenario, "0:-", "0:- 20:-");
 }
 
@@ -461,7 +525,10 @@ fn an_open_segment_waits() {
         .point(5.0, &["A"])
         .line(json!({"operator": "seg", "class": "segmenter", "start": 0, "end": null}));
     gives(&scenario, "!", "!");
-    assert_eq!(scenario.selection("none").left_out[0].reason.to_string(), "still open");
+    assert_eq!(
+        scenario.selection("none").left_out[0].reason.to_string(),
+        "still open"
+    );
     // A later line of the same segment completes it.
     let complete =
         scenario.line(json!({"operator": "seg", "class": "segmenter", "start": 0, "end": 20}));

@@ -80,7 +80,10 @@ fn previous_start(text: &str) -> Result<PreviousStart, String> {
     if text.is_empty() {
         return Ok(PreviousStart(None));
     }
-    let seconds = text.parse::<f64>().ok().and_then(MediaTime::from_seconds_f64);
+    let seconds = text
+        .parse::<f64>()
+        .ok()
+        .and_then(MediaTime::from_seconds_f64);
     match seconds {
         Some(start) => Ok(PreviousStart(Some(start))),
         None => Err(format!("\"{text}\" is not a start in seconds")),
@@ -159,7 +162,12 @@ pub fn evaluate(args: &SelectArgs) -> Result<Evaluated, SelectError> {
     let mut recording = Recording::default();
     for path in &args.observations {
         let bytes = read(path)?;
-        errors.extend(recording.read(&path.display().to_string(), &bytes).err().unwrap_or_default());
+        errors.extend(
+            recording
+                .read(&path.display().to_string(), &bytes)
+                .err()
+                .unwrap_or_default(),
+        );
     }
     let mut feedback = Vec::new();
     for path in &args.feedback {
@@ -181,13 +189,23 @@ pub fn evaluate(args: &SelectArgs) -> Result<Evaluated, SelectError> {
             }
         }
     }
-    let previous: Vec<Previous> =
-        args.previous.iter().filter_map(|entry| entry.0).map(Previous::start).collect();
-    Ok(Evaluated { selection: recording.select(&request, &feedback, &previous), unknown })
+    let previous: Vec<Previous> = args
+        .previous
+        .iter()
+        .filter_map(|entry| entry.0)
+        .map(Previous::start)
+        .collect();
+    Ok(Evaluated {
+        selection: recording.select(&request, &feedback, &previous),
+        unknown,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SelectError> {
-    std::fs::read(path).map_err(|source| SelectError::Read { path: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| SelectError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read_request(path: &Path) -> Result<(ReplayRequest, Vec<UnknownField>), SelectError> {
@@ -196,8 +214,10 @@ fn read_request(path: &Path) -> Result<(ReplayRequest, Vec<UnknownField>), Selec
         path: path.to_owned(),
         source: io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()),
     })?;
-    ReplayRequest::from_json(&text)
-        .map_err(|source| SelectError::Request { path: path.to_owned(), source })
+    ReplayRequest::from_json(&text).map_err(|source| SelectError::Request {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Runs the command. The result goes to stdout, hints to stderr; an error is for the caller to
@@ -205,7 +225,10 @@ fn read_request(path: &Path) -> Result<(ReplayRequest, Vec<UnknownField>), Selec
 pub fn run(args: &SelectArgs) -> Result<ExitCode, SelectError> {
     let Evaluated { selection, unknown } = evaluate(args)?;
     for UnknownField(name) in unknown {
-        eprintln!("warning: {}: field \"{name}\" is not known and ignored", args.request.display());
+        eprintln!(
+            "warning: {}: field \"{name}\" is not known and ignored",
+            args.request.display()
+        );
     }
     print(&selection, args.format, &mut io::stdout().lock())?;
     Ok(ExitCode::SUCCESS)
@@ -222,11 +245,25 @@ fn print(selection: &Selection, format: Format, out: &mut impl Write) -> io::Res
 }
 
 fn text(selection: &Selection, out: &mut impl Write) -> io::Result<()> {
-    let length: MediaTime = selection.selected.iter().map(|entry| entry.effective.duration()).sum();
-    let news = if selection.processed { "" } else { ", nothing new to store" };
-    writeln!(out, "{} selected, {length} s{news}", selection.selected.len())?;
+    let length: MediaTime = selection
+        .selected
+        .iter()
+        .map(|entry| entry.effective.duration())
+        .sum();
+    let news = if selection.processed {
+        ""
+    } else {
+        ", nothing new to store"
+    };
+    writeln!(
+        out,
+        "{} selected, {length} s{news}",
+        selection.selected.len()
+    )?;
     for entry in &selection.selected {
-        let score = entry.score.map_or("-".to_owned(), |score| score.to_string());
+        let score = entry
+            .score
+            .map_or("-".to_owned(), |score| score.to_string());
         write!(out, "  {}  {score}  {}", entry.range, entry.reason)?;
         for feature in &entry.features {
             write!(out, "  {}@{}", feature.key, feature.at)?;
@@ -273,8 +310,15 @@ mod tests {
         fn args(&self, more: &[&str]) -> SelectArgs {
             let path = |name: &str| self.0.path().join(name).display().to_string();
             let (o, r, f) = (path("o.jsonl"), path("r.json"), path("f.jsonl"));
-            let mut words =
-                vec!["select", "--observations", &o, "--request", &r, "--feedback", &f];
+            let mut words = vec![
+                "select",
+                "--observations",
+                &o,
+                "--request",
+                &r,
+                "--feedback",
+                &f,
+            ];
             words.extend(more);
             Cli::try_parse_from(words).unwrap().args
         }
@@ -289,7 +333,10 @@ mod tests {
 
         fn error(&self, more: &[&str]) -> String {
             let dir = format!("{}/", self.0.path().display());
-            evaluate(&self.args(more)).unwrap_err().to_string().replace(&dir, "")
+            evaluate(&self.args(more))
+                .unwrap_err()
+                .to_string()
+                .replace(&dir, "")
         }
     }
 
@@ -332,14 +379,26 @@ mod tests {
         long["DurationbasedSummarization"] = json!({"Duration": 50});
         files.write("r.json", &long.to_string());
         let dash = || json!("-");
-        let (first, second, third) =
-            (entry(0.0, 20.0, dash()), entry(30.0, 50.0, dash()), entry(50.0, 80.0, dash()));
+        let (first, second, third) = (
+            entry(0.0, 20.0, dash()),
+            entry(30.0, 50.0, dash()),
+            entry(50.0, 80.0, dash()),
+        );
         assert_eq!(files.document(&[])["selected"], json!([first, third]));
-        assert_eq!(files.document(&["--compat", "mre"])["selected"], json!([first, second, third]));
+        assert_eq!(
+            files.document(&["--compat", "mre"])["selected"],
+            json!([first, second, third])
+        );
         long["compat"] = json!("mre");
         files.write("r.json", &long.to_string());
-        assert_eq!(files.document(&[])["selected"], json!([first, second, third]));
-        assert_eq!(files.document(&["--compat", "none"])["selected"], json!([first, third]));
+        assert_eq!(
+            files.document(&[])["selected"],
+            json!([first, second, third])
+        );
+        assert_eq!(
+            files.document(&["--compat", "none"])["selected"],
+            json!([first, third])
+        );
     }
 
     #[test]
@@ -350,18 +409,28 @@ mod tests {
             format!("{{\"start\":30.0,\"track\":1,\"side\":\"{side}\",\"feedback\":\"{word}\"}}\n")
         };
         let files = Files::new(RECORDS, &body, &line("original", "like"));
-        assert_eq!(files.document(&[])["selected"], json!([entry(0.0, 20.0, json!(90))]));
+        assert_eq!(
+            files.document(&[])["selected"],
+            json!([entry(0.0, 20.0, json!(90))])
+        );
         let all = line("optimized", "dislike") + &line("optimized", "like");
         files.write("f.jsonl", &all);
         let liked = json!([entry(30.0, 50.0, json!(1_000_000_029))]);
         assert_eq!(files.document(&[])["selected"], liked);
         files.write("f.jsonl", &(all + &line("optimized", "-")));
-        assert_eq!(files.document(&[])["selected"], json!([entry(0.0, 20.0, json!(90))]));
+        assert_eq!(
+            files.document(&[])["selected"],
+            json!([entry(0.0, 20.0, json!(90))])
+        );
     }
 
     #[test]
     fn bad_files_are_named_with_the_line() {
-        let files = Files::new("\n{\"operator\":\"x\"}\n{]\n", &request(), "{\"start\":true}\n");
+        let files = Files::new(
+            "\n{\"operator\":\"x\"}\n{]\n",
+            &request(),
+            "{\"start\":true}\n",
+        );
         assert_eq!(
             files.error(&[]),
             "o.jsonl:2: class: is missing\n\
@@ -370,13 +439,19 @@ mod tests {
         );
         files.write("r.json", "{\n  \"AudioTrack\": 1,\n}");
         assert_eq!(files.error(&[]), "r.json:3:1: trailing comma");
-        files.write("r.json", "{\"DurationbasedSummarization\": {\"Duration\": \"20\"}}");
+        files.write(
+            "r.json",
+            "{\"DurationbasedSummarization\": {\"Duration\": \"20\"}}",
+        );
         assert_eq!(
             files.error(&[]),
             "r.json: DurationbasedSummarization.Duration: is a string, expected a number of seconds"
         );
         std::fs::remove_file(files.0.path().join("r.json")).unwrap();
-        assert_eq!(files.error(&[]), "r.json: No such file or directory (os error 2)");
+        assert_eq!(
+            files.error(&[]),
+            "r.json: No such file or directory (os error 2)"
+        );
     }
 
     #[test]

@@ -90,18 +90,28 @@ mod tests {
 
     #[test]
     fn rounds_as_python_does() {
-        for (value, rounded) in
-            [(0.125, 0.12), (0.375, 0.38), (2.675, 2.67), (653.333_333, 653.33), (1.005, 1.0)]
-        {
+        for (value, rounded) in [
+            (0.125, 0.12),
+            (0.375, 0.38),
+            (2.675, 2.67),
+            (653.333_333, 653.33),
+            (1.005, 1.0),
+        ] {
             assert_eq!(round_to_hundredths(value), rounded, "{value}");
         }
     }
 
     #[test]
     fn cracks_between_the_buckets() {
-        assert_eq!(bounds(seconds(101_400)), [(0.0, 50.7), (50.7 + 0.001, 101.4)]);
+        assert_eq!(
+            bounds(seconds(101_400)),
+            [(0.0, 50.7), (50.7 + 0.001, 101.4)]
+        );
         let starts = [0, 50_700, 50_701, 50_702, 91_400, 101_401].map(seconds);
-        assert_eq!(buckets(seconds(101_400), starts.into_iter()), [vec![0, 1], vec![3, 4]]);
+        assert_eq!(
+            buckets(seconds(101_400), starts.into_iter()),
+            [vec![0, 1], vec![3, 4]]
+        );
         assert_eq!(bounds(seconds(3_920_000)).len(), 6);
     }
 

@@ -18,11 +18,21 @@ impl<'a> Points<'a> {
         let mut points: BTreeMap<Option<TrackNumber>, Vec<Point<'a>>> = BTreeMap::new();
         for observation in input.observations {
             let at = MediaTime::from_millis(observation.start.to_millis());
-            points.entry(observation.track).or_default().push((at, &observation.attributes));
+            points
+                .entry(observation.track)
+                .or_default()
+                .push((at, &observation.attributes));
         }
-        for recorded in input.segments.iter().filter(|one| !one.segment.attributes.is_empty()) {
+        for recorded in input
+            .segments
+            .iter()
+            .filter(|one| !one.segment.attributes.is_empty())
+        {
             let at = MediaTime::from_millis(recorded.segment.start().to_millis());
-            points.entry(None).or_default().push((at, &recorded.segment.attributes));
+            points
+                .entry(None)
+                .or_default()
+                .push((at, &recorded.segment.attributes));
         }
         points.values_mut().for_each(|list| list.sort_unstable());
         Points(points)
@@ -55,8 +65,16 @@ impl<'a> Points<'a> {
             }
             let hit = points.iter().find_map(|(at, attributes)| {
                 let set = attributes.get(attribute).is_some_and(is_true);
-                let points = if set { worth(priority, attributes, request) } else { None }?;
-                Some(Hit { priority: index, at: *at, points })
+                let points = if set {
+                    worth(priority, attributes, request)
+                } else {
+                    None
+                }?;
+                Some(Hit {
+                    priority: index,
+                    at: *at,
+                    points,
+                })
             });
             if let Some(hit) = hit {
                 seen.insert(attribute);
@@ -75,5 +93,7 @@ fn wants_true(priority: &Priority) -> bool {
 
 /// Whether Python finds the value equal to `True`.
 fn is_true(value: &Value) -> bool {
-    value.as_bool().unwrap_or_else(|| value.as_f64() == Some(1.0))
+    value
+        .as_bool()
+        .unwrap_or_else(|| value.as_f64() == Some(1.0))
 }

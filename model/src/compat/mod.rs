@@ -49,7 +49,10 @@ fn millis(time: MediaTime) -> MediaTime {
 }
 
 fn in_millis(range: TimeRange) -> TimeRange {
-    TimeRange { start: millis(range.start), end: millis(range.end) }
+    TimeRange {
+        start: millis(range.start),
+        end: millis(range.end),
+    }
 }
 
 impl CacheObject<'_> {
@@ -62,7 +65,11 @@ impl CacheObject<'_> {
     }
 
     fn verdict(&self, verdicts: &Verdicts, track: TrackNumber) -> Verdict {
-        let side = if self.optimized.is_some() { Side::Optimized } else { Side::Original };
+        let side = if self.optimized.is_some() {
+            Side::Optimized
+        } else {
+            Side::Original
+        };
         verdicts.at(self.range.start, track, side)
     }
 }
@@ -72,16 +79,26 @@ impl CacheObject<'_> {
 fn cache<'a>(recorded: &'a [Recorded]) -> Vec<CacheObject<'a>> {
     let mut objects = std::collections::BTreeMap::new();
     for Recorded { segment, track } in recorded {
-        let Some(range) = segment.range().map(in_millis) else { continue };
+        let Some(range) = segment.range().map(in_millis) else {
+            continue;
+        };
         let mut put = |track: TrackNumber, optimized: Option<TimeRange>| {
-            let object = CacheObject { segment, track, optimized, range };
+            let object = CacheObject {
+                segment,
+                track,
+                optimized,
+                range,
+            };
             objects.insert((range.start, range.end, track), object);
         };
         let marks = |track: &TrackNumber| segment.opto.get(track).copied().map(in_millis);
         match track {
             Some(track) => put(*track, marks(track)),
             None if segment.opto.is_empty() => put(TrackNumber::FIRST, None),
-            None => segment.opto.keys().for_each(|track| put(*track, marks(track))),
+            None => segment
+                .opto
+                .keys()
+                .for_each(|track| put(*track, marks(track))),
         }
     }
     objects.into_values().collect()
@@ -105,8 +122,11 @@ pub fn select(input: &SelectionInput<'_>) -> Selection {
     for object in cache(input.segments) {
         let verdict = object.verdict(&verdicts, request.track);
         let liked = request.include_liked && verdict == Verdict::Like;
-        let hits =
-            if liked { Vec::new() } else { points.hits(&object.range, object.track, request) };
+        let hits = if liked {
+            Vec::new()
+        } else {
+            points.hits(&object.range, object.track, request)
+        };
         let score: Score = hits.iter().filter_map(|hit: &Hit| hit.points).sum();
         let reason = if request.ignore_disliked && verdict == Verdict::Dislike {
             Some(LeftOut::Disliked)
@@ -129,25 +149,44 @@ pub fn select(input: &SelectionInput<'_>) -> Selection {
                 range: object.range,
                 segment: object.segment.id.clone(),
                 effective: object.effective(),
-                score: if liked { Score::liked(object.range.start) } else { score },
+                score: if liked {
+                    Score::liked(object.range.start)
+                } else {
+                    score
+                },
                 liked,
                 hits,
             }),
         }
     }
-    let Decision { selected, left_out: skipped, total_score } = decide(&candidates, request);
+    let Decision {
+        selected,
+        left_out: skipped,
+        total_score,
+    } = decide(&candidates, request);
     left_out.extend(skipped);
     left_out.sort();
     let processed = match request.mode {
         Mode::Duration => !candidates.is_empty() && !same_starts(&selected, input.previous),
         Mode::Features | Mode::Timestamps => true,
     };
-    Selection { processed, selected, total_score, left_out }
+    Selection {
+        processed,
+        selected,
+        total_score,
+        left_out,
+    }
 }
 
 fn same_starts(selected: &[Selected], previous: &[Previous]) -> bool {
-    let mut now: Vec<i64> = selected.iter().map(|entry| entry.range.start.to_millis()).collect();
-    let mut before: Vec<i64> = previous.iter().map(|entry| entry.start.to_millis()).collect();
+    let mut now: Vec<i64> = selected
+        .iter()
+        .map(|entry| entry.range.start.to_millis())
+        .collect();
+    let mut before: Vec<i64> = previous
+        .iter()
+        .map(|entry| entry.start.to_millis())
+        .collect();
     now.sort_unstable();
     before.sort_unstable();
     now == before

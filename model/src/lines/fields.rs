@@ -37,15 +37,25 @@ fn kind(value: &Json) -> &'static str {
 
 impl<'a> Fields<'a> {
     pub(crate) fn new(map: &'a Map<String, Json>) -> Self {
-        Fields { path: String::new(), map }
+        Fields {
+            path: String::new(),
+            map,
+        }
     }
 
     fn path_of(&self, field: &str) -> String {
-        if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) }
+        if self.path.is_empty() {
+            field.to_owned()
+        } else {
+            format!("{}.{field}", self.path)
+        }
     }
 
     pub(crate) fn error(&self, field: &str, problem: impl Into<String>) -> FieldError {
-        FieldError { field: self.path_of(field), problem: problem.into() }
+        FieldError {
+            field: self.path_of(field),
+            problem: problem.into(),
+        }
     }
 
     fn mismatch(&self, field: &str, found: &Json, wanted: &str) -> FieldError {
@@ -98,25 +108,35 @@ impl<'a> Fields<'a> {
     pub(crate) fn seconds(&self, field: &str) -> Result<Option<MediaTime>, FieldError> {
         match self.get(field) {
             None => Ok(None),
-            Some(value) => seconds(value).map(Some).map_err(|problem| self.error(field, problem)),
+            Some(value) => seconds(value)
+                .map(Some)
+                .map_err(|problem| self.error(field, problem)),
         }
     }
 
     /// A track number; a whole number that is written with a fraction of 0 is one too.
     pub(crate) fn track(&self, field: &str) -> Result<Option<TrackNumber>, FieldError> {
-        let Some(number) = self.number(field)? else { return Ok(None) };
+        let Some(number) = self.number(field)? else {
+            return Ok(None);
+        };
         let whole = number.trunc();
         if number == whole && (1.0..=f64::from(u32::MAX)).contains(&whole) {
             Ok(Some(TrackNumber(whole as u32)))
         } else {
-            Err(self.error(field, format!("{number} is not a track; tracks count 1, 2, …")))
+            Err(self.error(
+                field,
+                format!("{number} is not a track; tracks count 1, 2, …"),
+            ))
         }
     }
 
     pub(crate) fn object(&self, field: &str) -> Result<Option<Fields<'a>>, FieldError> {
         match self.get(field) {
             None => Ok(None),
-            Some(Json::Object(map)) => Ok(Some(Fields { path: self.path_of(field), map })),
+            Some(Json::Object(map)) => Ok(Some(Fields {
+                path: self.path_of(field),
+                map,
+            })),
             Some(other) => Err(self.mismatch(field, other, "an object")),
         }
     }
@@ -132,12 +152,11 @@ impl<'a> Fields<'a> {
             .iter()
             .enumerate()
             .map(|(index, item)| match item {
-                Json::Object(map) => {
-                    Ok(Fields { path: format!("{}[{index}]", self.path_of(field)), map })
-                }
-                other => {
-                    Err(self.mismatch(&format!("{field}[{index}]"), other, "an object"))
-                }
+                Json::Object(map) => Ok(Fields {
+                    path: format!("{}[{index}]", self.path_of(field)),
+                    map,
+                }),
+                other => Err(self.mismatch(&format!("{field}[{index}]"), other, "an object")),
             })
             .collect()
     }

@@ -77,11 +77,19 @@ fn read_all<T>(
         match parse(line) {
             Ok(row) => rows.extend(row),
             Err(problem) => {
-                errors.push(LineError { file: file.to_owned(), line: index + 1, problem });
+                errors.push(LineError {
+                    file: file.to_owned(),
+                    line: index + 1,
+                    problem,
+                });
             }
         }
     }
-    if errors.is_empty() { Ok(rows) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(rows)
+    } else {
+        Err(errors)
+    }
 }
 
 /// The object on a line, `None` on a blank one.
@@ -95,15 +103,24 @@ fn object(line: &[u8]) -> Result<Option<Map<String, Json>>, LineProblem> {
         Ok(_) => Err(LineProblem::NotAnObject),
         Err(error) => {
             let message = error.to_string();
-            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-            Err(LineProblem::NotJson { column: error.column(), message })
+            let message = message
+                .split(" at line ")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            Err(LineProblem::NotJson {
+                column: error.column(),
+                message,
+            })
         }
     }
 }
 
 /// Reads one line of an observations file; a blank one is `None`.
 pub fn parse_record(line: &[u8]) -> Result<Option<Record>, LineProblem> {
-    let Some(map) = object(line)? else { return Ok(None) };
+    let Some(map) = object(line)? else {
+        return Ok(None);
+    };
     let fields = Fields::new(&map);
     let record = match class(&fields)? {
         Class::Segmenter => Record::Segment(segment(&fields)?),
@@ -162,7 +179,10 @@ fn segment(fields: &Fields<'_>) -> Result<Recorded, FieldError> {
     }
     segment.label = fields.text("label")?.map(str::to_owned);
     segment.attributes = attributes(fields)?;
-    Ok(Recorded { segment, track: fields.track("track")? })
+    Ok(Recorded {
+        segment,
+        track: fields.track("track")?,
+    })
 }
 
 /// The optimized marks of one track: `"1": [10.2, 31.0]`.
@@ -179,7 +199,11 @@ fn optimized(
     let Some([start, end]) = marks.as_array().map(Vec::as_slice) else {
         return Err(opto.error(name, "is not [start, end]"));
     };
-    let flicks = |index: usize| exact.and_then(|exact| exact.get(index)).and_then(Json::as_i64);
+    let flicks = |index: usize| {
+        exact
+            .and_then(|exact| exact.get(index))
+            .and_then(Json::as_i64)
+    };
     let mark = |json: &Json, index: usize| {
         seconds(json)
             .map(|time| refine(time, flicks(index)))
@@ -209,15 +233,21 @@ fn required_time(fields: &Fields<'_>, field: &str) -> Result<MediaTime, FieldErr
 
 /// A time in seconds, made exact by its flicks where these agree with it.
 fn time(fields: &Fields<'_>, field: &str) -> Result<Option<MediaTime>, FieldError> {
-    let Some(time) = fields.seconds(field)? else { return Ok(None) };
-    let exact = fields.get(&format!("{field}_flicks")).and_then(Json::as_i64);
+    let Some(time) = fields.seconds(field)? else {
+        return Ok(None);
+    };
+    let exact = fields
+        .get(&format!("{field}_flicks"))
+        .and_then(Json::as_i64);
     Ok(Some(refine(time, exact)))
 }
 
 /// The seconds were perhaps edited and the flicks not: then the seconds hold.
 fn refine(time: MediaTime, flicks: Option<i64>) -> MediaTime {
     let exact = flicks.map(MediaTime::from_flicks);
-    exact.filter(|&exact| (exact - time).abs().flicks() * 2 <= FLICKS_PER_MILLISECOND).unwrap_or(time)
+    exact
+        .filter(|&exact| (exact - time).abs().flicks() * 2 <= FLICKS_PER_MILLISECOND)
+        .unwrap_or(time)
 }
 
 fn ordered(fields: &Fields<'_>, start: MediaTime, end: MediaTime) -> Result<(), FieldError> {
@@ -230,10 +260,16 @@ fn ordered(fields: &Fields<'_>, start: MediaTime, end: MediaTime) -> Result<(), 
 /// Reads one line of a feedback file; a blank one is `None`. A line without `track` is of track 1,
 /// one without `side` of the original clip.
 pub fn parse_feedback(line: &[u8]) -> Result<Option<Feedback>, LineProblem> {
-    let Some(map) = object(line)? else { return Ok(None) };
+    let Some(map) = object(line)? else {
+        return Ok(None);
+    };
     let fields = Fields::new(&map);
     let word = |field: &str| {
-        Ok::<_, FieldError>(fields.text(field)?.map(|text| text.trim().to_ascii_lowercase()))
+        Ok::<_, FieldError>(
+            fields
+                .text(field)?
+                .map(|text| text.trim().to_ascii_lowercase()),
+        )
     };
     let side = match word("side")?.as_deref() {
         None | Some("original") => Side::Original,

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use super::read::{LineError, Record, read_records};
 use crate::observation::Observation;
-use crate::replay::{Compat, Feedback, Previous, Recorded, ReplayRequest, Selection, SelectionInput, select};
+use crate::replay::{
+    Compat, Feedback, Previous, Recorded, ReplayRequest, Selection, SelectionInput, select,
+};
 use crate::value::Name;
 
 /// Segments and observations from any number of files, in the order read.
@@ -49,16 +51,23 @@ impl Recording {
 
     /// The segmenters that marked the segments.
     pub fn segmenters(&self) -> BTreeSet<Name> {
-        self.segments.iter().map(|recorded| recorded.segment.id.segmenter.clone()).collect()
+        self.segments
+            .iter()
+            .map(|recorded| recorded.segment.id.segmenter.clone())
+            .collect()
     }
 
     /// Keeps only the segments of one segmenter. Without any segment every name is right.
     pub fn keep_segmenter(&mut self, wanted: &str) -> Result<(), UnknownSegmenter> {
         let known = self.segmenters();
         if !known.is_empty() && !known.contains(wanted) {
-            return Err(UnknownSegmenter { wanted: wanted.to_owned(), known });
+            return Err(UnknownSegmenter {
+                wanted: wanted.to_owned(),
+                known,
+            });
         }
-        self.segments.retain(|recorded| recorded.segment.id.segmenter == wanted);
+        self.segments
+            .retain(|recorded| recorded.segment.id.segmenter == wanted);
         Ok(())
     }
 
@@ -69,10 +78,17 @@ impl Recording {
         feedback: &[Feedback],
         previous: &[Previous],
     ) -> Selection {
-        let featurers: BTreeSet<Name> =
-            self.observations.iter().map(|observation| observation.operator.clone()).collect();
+        let featurers: BTreeSet<Name> = self
+            .observations
+            .iter()
+            .map(|observation| observation.operator.clone())
+            .collect();
         // What labelers say is never seen by MRE.
-        let remarks = if request.compat == Compat::Mre { &[][..] } else { &self.remarks };
+        let remarks = if request.compat == Compat::Mre {
+            &[][..]
+        } else {
+            &self.remarks
+        };
         let observations = [&self.observations, remarks].concat();
         select(&SelectionInput {
             segments: &self.segments,

@@ -67,7 +67,12 @@ pub struct ObservationLine<'a> {
 impl<'a> ObservationLine<'a> {
     /// The line of what a featurer observed, without exact times.
     pub fn new(observation: &'a Observation) -> Self {
-        ObservationLine { observation, class: Class::Featurer, start: None, end: None }
+        ObservationLine {
+            observation,
+            class: Class::Featurer,
+            start: None,
+            end: None,
+        }
     }
 }
 
@@ -136,7 +141,12 @@ pub struct SegmentLine<'a> {
 impl<'a> SegmentLine<'a> {
     /// The line of a segment, without exact times and clips.
     pub fn new(segment: &'a Segment) -> Self {
-        SegmentLine { segment, start: None, end: None, clips: None }
+        SegmentLine {
+            segment,
+            start: None,
+            end: None,
+            clips: None,
+        }
     }
 }
 

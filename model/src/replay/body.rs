@@ -73,10 +73,20 @@ impl ReplayRequest {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let json: Json = serde_json::from_str(text).map_err(|error| {
             let message = error.to_string();
-            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-            RequestError::Json { line: error.line(), column: error.column(), message }
+            let message = message
+                .split(" at line ")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            RequestError::Json {
+                line: error.line(),
+                column: error.column(),
+                message,
+            }
         })?;
-        let Json::Object(map) = &json else { return Err(RequestError::NotAnObject) };
+        let Json::Object(map) = &json else {
+            return Err(RequestError::NotAnObject);
+        };
         let body = Fields::new(map);
         let unknown = body.names().filter(|name| !KNOWN.contains(name));
         let unknown = unknown.map(|name| UnknownField(name.to_owned())).collect();
@@ -86,7 +96,9 @@ impl ReplayRequest {
 
 fn read(body: &Fields<'_>) -> Result<ReplayRequest, FieldError> {
     let flag = |field: &str| Ok::<_, FieldError>(body.flag(field)?.unwrap_or(false));
-    let text = body.text("SpecifiedTimestamps")?.filter(|text| !text.trim().is_empty());
+    let text = body
+        .text("SpecifiedTimestamps")?
+        .filter(|text| !text.trim().is_empty());
     let mode = if text.is_some() {
         Mode::Timestamps
     } else if flag("ClipfeaturebasedSummarization")? {
@@ -104,7 +116,9 @@ fn read(body: &Fields<'_>) -> Result<ReplayRequest, FieldError> {
         ignore_disliked: flag("IgnoreDislikedSegments")?,
         disregard_zero_weight: flag("DisregardZeroWeightSegments")?,
         catchup: flag("Catchup")?,
-        track: body.track("AudioTrack")?.unwrap_or(ReplayRequest::default().track),
+        track: body
+            .track("AudioTrack")?
+            .unwrap_or(ReplayRequest::default().track),
         compat: compat(body)?,
         significance: significance(body)?,
         ..ReplayRequest::default()
@@ -147,7 +161,10 @@ fn compat(body: &Fields<'_>) -> Result<Compat, FieldError> {
     for field in ["compat", "Compat"] {
         if let Some(text) = body.text(field)? {
             return text.parse().map_err(|_| {
-                body.error(field, format!("\"{text}\" is not known; it is \"mre\" or \"none\""))
+                body.error(
+                    field,
+                    format!("\"{text}\" is not known; it is \"mre\" or \"none\""),
+                )
             });
         }
     }
@@ -155,14 +172,20 @@ fn compat(body: &Fields<'_>) -> Result<Compat, FieldError> {
 }
 
 fn significance(body: &Fields<'_>) -> Result<BTreeMap<String, Score>, FieldError> {
-    let Some(map) = body.object("CustomSignificance")? else { return Ok(BTreeMap::new()) };
+    let Some(map) = body.object("CustomSignificance")? else {
+        return Ok(BTreeMap::new());
+    };
     // An entry without a number says nothing, as for MRE.
     let entries = map.names().filter(|id| map.get(id).is_some());
-    entries.map(|id| Ok((id.to_owned(), score(&map, id)?.unwrap_or_default()))).collect()
+    entries
+        .map(|id| Ok((id.to_owned(), score(&map, id)?.unwrap_or_default())))
+        .collect()
 }
 
 fn score(fields: &Fields<'_>, field: &str) -> Result<Option<Score>, FieldError> {
-    let Some(number) = fields.number(field)? else { return Ok(None) };
+    let Some(number) = fields.number(field)? else {
+        return Ok(None);
+    };
     match Score::from_f64(number) {
         Some(score) if number.abs() <= 1e9 => Ok(Some(score)),
         _ => Err(fields.error(field, format!("{number} is out of range"))),
@@ -181,12 +204,20 @@ fn priority(clip: &Fields<'_>) -> Result<Priority, FieldError> {
         [attribute] => (None, *attribute, None),
         _ => (None, "", None),
     };
-    let operator = clip.text("PluginName")?.or(operator).filter(|name| !name.is_empty());
+    let operator = clip
+        .text("PluginName")?
+        .or(operator)
+        .filter(|name| !name.is_empty());
     let attribute = clip.text("AttribName")?.unwrap_or(attribute);
     if attribute.is_empty() {
-        return Err(clip.error("AttribName", "is missing, and Name does not say the attribute"));
+        return Err(clip.error(
+            "AttribName",
+            "is missing, and Name does not say the attribute",
+        ));
     }
-    let stated = clip.get("AttribValue").map(|json| Value::from(json.clone()));
+    let stated = clip
+        .get("AttribValue")
+        .map(|json| Value::from(json.clone()));
     let named = value.filter(|value| !value.is_empty()).map(parse_value);
     let value = match stated {
         Some(value) if value.as_bool().is_none() => value,
@@ -196,14 +227,22 @@ fn priority(clip: &Fields<'_>) -> Result<Priority, FieldError> {
     if weight.is_some_and(|weight| weight < Score::ZERO) {
         return Err(clip.error("Weight", "is negative"));
     }
-    let key =
-        FeatureKey { operator: operator.map(Name::new), attribute: Name::new(attribute), value };
+    let key = FeatureKey {
+        operator: operator.map(Name::new),
+        attribute: Name::new(attribute),
+        value,
+    };
     let name = if name.is_empty() {
         Priority::included(key.clone()).name
     } else {
         name.to_owned()
     };
-    Ok(Priority { key, weight, include: clip.flag("Include")?, name })
+    Ok(Priority {
+        key,
+        weight,
+        include: clip.flag("Include")?,
+        name,
+    })
 }
 
 /// The times of `Priorities.Clips`; where these carry none, those of the text they come from.

@@ -57,7 +57,11 @@ pub fn consider(
         range,
         segment: subject.segment.id.clone(),
         effective: subject.effective,
-        score: if liked { Score::liked(range.start) } else { sum(&hits) },
+        score: if liked {
+            Score::liked(range.start)
+        } else {
+            sum(&hits)
+        },
         liked,
         hits: if liked { Vec::new() } else { hits },
     })

@@ -24,11 +24,22 @@ pub struct Decision {
 /// Chooses among `candidates`, which are in order of their original start. Not for mode
 /// `timestamps`, which has no candidates.
 pub fn decide(candidates: &[Candidate], request: &ReplayRequest) -> Decision {
-    let reason = |candidate: &Candidate, other| if candidate.liked { Reason::Liked } else { other };
+    let reason = |candidate: &Candidate, other| {
+        if candidate.liked {
+            Reason::Liked
+        } else {
+            other
+        }
+    };
     let mut decision = Decision::default();
     if request.mode != Mode::Duration {
         for candidate in candidates {
-            decision.take(candidate, None, reason(candidate, Reason::HasFeature), request);
+            decision.take(
+                candidate,
+                None,
+                reason(candidate, Reason::HasFeature),
+                request,
+            );
         }
         return decision;
     }
@@ -43,11 +54,18 @@ pub fn decide(candidates: &[Candidate], request: &ReplayRequest) -> Decision {
         .collect();
     if pieces.iter().map(|piece| piece.length).sum::<MediaTime>() <= limit {
         for candidate in candidates {
-            decision.take(candidate, None, reason(candidate, Reason::EverythingFits), request);
+            decision.take(
+                candidate,
+                None,
+                reason(candidate, Reason::EverythingFits),
+                request,
+            );
         }
         return decision;
     }
-    let buckets = request.equal_distribution.then(|| spread(candidates, request.compat));
+    let buckets = request
+        .equal_distribution
+        .then(|| spread(candidates, request.compat));
     let outcomes = match &buckets {
         None => fill(&pieces, limit),
         Some(buckets) => fill_rows(&pieces, buckets, limit, request.compat == Compat::Mre),
@@ -77,7 +95,9 @@ pub fn decide(candidates: &[Candidate], request: &ReplayRequest) -> Decision {
 
 /// The indexes of `candidates` by part of the event.
 fn spread(candidates: &[Candidate], rules: Compat) -> Vec<Vec<usize>> {
-    let end = candidates.last().map_or(MediaTime::ZERO, |last| last.effective.end);
+    let end = candidates
+        .last()
+        .map_or(MediaTime::ZERO, |last| last.effective.end);
     let starts = candidates.iter().map(|candidate| candidate.effective.start);
     if rules == Compat::Mre {
         return compat::buckets(end, starts);
@@ -102,7 +122,11 @@ impl Decision {
     ) {
         let features = candidate.hits.iter().filter_map(|hit| {
             let key = request.priorities.get(hit.priority)?.key.clone();
-            Some(Feature { key, at: hit.at, points: hit.points })
+            Some(Feature {
+                key,
+                at: hit.at,
+                points: hit.points,
+            })
         });
         self.total_score = self.total_score + whole(score);
         self.selected.push(Selected {

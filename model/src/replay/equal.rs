@@ -40,17 +40,27 @@ impl Buckets {
         let end = end.max(MediaTime::ZERO);
         let count = count(end);
         let unit = i128::from(CENTISECOND) * count as i128;
-        let (whole, rest) = (i128::from(end.flicks()) / unit, i128::from(end.flicks()) % unit);
+        let (whole, rest) = (
+            i128::from(end.flicks()) / unit,
+            i128::from(end.flicks()) % unit,
+        );
         let up = 2 * rest > unit || (2 * rest == unit && whole % 2 == 1);
         let centiseconds = (whole + i128::from(up)).max(1);
-        let width = i64::try_from(centiseconds).unwrap_or(i64::MAX).saturating_mul(CENTISECOND);
-        Buckets { count, width: MediaTime::from_flicks(width) }
+        let width = i64::try_from(centiseconds)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(CENTISECOND);
+        Buckets {
+            count,
+            width: MediaTime::from_flicks(width),
+        }
     }
 
     /// The bucket of a candidate that starts (effectively) at `start`.
     pub fn index(&self, start: MediaTime) -> usize {
         let index = start.flicks().max(0) / self.width.flicks().max(1);
-        usize::try_from(index).unwrap_or(usize::MAX).min(self.count.saturating_sub(1))
+        usize::try_from(index)
+            .unwrap_or(usize::MAX)
+            .min(self.count.saturating_sub(1))
     }
 }
 
@@ -62,16 +72,29 @@ mod tests {
     #[test]
     fn counts_and_widths() {
         let of = |seconds| Buckets::of(MediaTime::from_seconds(seconds));
-        for (seconds, count) in
-            [(0, 2), (3000, 2), (3600, 2), (3601, 6), (3660, 6), (7800, 8), (10_800, 8), (10_801, 10)]
-        {
+        for (seconds, count) in [
+            (0, 2),
+            (3000, 2),
+            (3600, 2),
+            (3601, 6),
+            (3660, 6),
+            (7800, 8),
+            (10_800, 8),
+            (10_801, 10),
+        ] {
             assert_eq!(of(seconds).count, count, "{seconds} s");
         }
         assert_eq!(of(920).width, MediaTime::from_seconds(460));
         assert_eq!(of(3920).width, MediaTime::from_millis(653_330));
         // 0.05 / 2 lies in the middle and goes to the even hundredth.
-        assert_eq!(Buckets::of(MediaTime::from_millis(50)).width, MediaTime::from_millis(20));
-        assert_eq!(Buckets::of(MediaTime::from_millis(70)).width, MediaTime::from_millis(40));
+        assert_eq!(
+            Buckets::of(MediaTime::from_millis(50)).width,
+            MediaTime::from_millis(20)
+        );
+        assert_eq!(
+            Buckets::of(MediaTime::from_millis(70)).width,
+            MediaTime::from_millis(40)
+        );
         assert!(of(0).width > MediaTime::ZERO);
     }
 

@@ -57,13 +57,19 @@ pub struct Verdicts(BTreeMap<(i64, TrackNumber, Side), Verdict>);
 impl Verdicts {
     /// The verdict on the clip of a segment that starts at `start`.
     pub fn at(&self, start: MediaTime, track: TrackNumber, side: Side) -> Verdict {
-        self.0.get(&(start.to_millis(), track, side)).copied().unwrap_or_default()
+        self.0
+            .get(&(start.to_millis(), track, side))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The verdict that counts for `segment` on `track`: on the optimized clip where there is one.
     pub fn of(&self, segment: &Segment, track: TrackNumber) -> Verdict {
-        let side =
-            if segment.opto.contains_key(&track) { Side::Optimized } else { Side::Original };
+        let side = if segment.opto.contains_key(&track) {
+            Side::Optimized
+        } else {
+            Side::Original
+        };
         self.at(segment.start(), track, side)
     }
 }
@@ -86,7 +92,12 @@ mod tests {
     #[test]
     fn the_last_verdict_on_the_side_that_exists_counts() {
         let start = MediaTime::from_millis(10_000);
-        let row = |side, verdict| Feedback { start, track: TrackNumber::FIRST, side, verdict };
+        let row = |side, verdict| Feedback {
+            start,
+            track: TrackNumber::FIRST,
+            side,
+            verdict,
+        };
         let verdicts: Verdicts = [
             row(Side::Original, Verdict::Like),
             row(Side::Optimized, Verdict::Like),

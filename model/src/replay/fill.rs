@@ -69,7 +69,9 @@ impl<'a> Filling<'a> {
             self.taken += 1;
             Outcome::Taken { rank: self.taken }
         } else {
-            Outcome::NoRoom { left: self.limit - self.used }
+            Outcome::NoRoom {
+                left: self.limit - self.used,
+            }
         };
     }
 }
@@ -94,13 +96,17 @@ pub fn fill_rows(
     limit: MediaTime,
     give_up: bool,
 ) -> Vec<Outcome> {
-    let buckets: Vec<Vec<usize>> =
-        buckets.iter().map(|bucket| best_first(pieces, bucket.clone())).collect();
+    let buckets: Vec<Vec<usize>> = buckets
+        .iter()
+        .map(|bucket| best_first(pieces, bucket.clone()))
+        .collect();
     let depth = buckets.iter().map(Vec::len).max().unwrap_or(0);
     let mut filling = Filling::new(pieces, limit);
     for pass in 0..depth {
-        let mut row: Vec<usize> =
-            buckets.iter().filter_map(|bucket| bucket.get(pass).copied()).collect();
+        let mut row: Vec<usize> = buckets
+            .iter()
+            .filter_map(|bucket| bucket.get(pass).copied())
+            .collect();
         row.sort_by_key(|&index| std::cmp::Reverse(pieces[index].score));
         for index in row {
             filling.offer(index);

@@ -48,7 +48,9 @@ impl FeatureKey {
 
     /// Whether `attributes` hold the attribute with the value.
     pub fn is_in(&self, attributes: &Attributes) -> bool {
-        attributes.get(&self.attribute).is_some_and(|found| same(&self.value, found))
+        attributes
+            .get(&self.attribute)
+            .is_some_and(|found| same(&self.value, found))
     }
 }
 
@@ -82,7 +84,9 @@ pub(super) fn parse_value(text: &str) -> Value {
 
 /// A text that is not a feature key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a feature; write OPERATOR.ATTRIBUTE or OPERATOR.ATTRIBUTE=VALUE, for example \"cheers.peak\" or \"view.view=far\"")]
+#[error(
+    "\"{0}\" is not a feature; write OPERATOR.ATTRIBUTE or OPERATOR.ATTRIBUTE=VALUE, for example \"cheers.peak\" or \"view.view=far\""
+)]
 pub struct ParseFeatureKeyError(pub String);
 
 impl FromStr for FeatureKey {
@@ -100,7 +104,11 @@ impl FromStr for FeatureKey {
         {
             return Err(fail());
         }
-        Ok(FeatureKey::new(operator, attribute, value.map_or(Value::Bool(true), parse_value)))
+        Ok(FeatureKey::new(
+            operator,
+            attribute,
+            value.map_or(Value::Bool(true), parse_value),
+        ))
     }
 }
 
@@ -133,9 +141,15 @@ mod tests {
     #[test]
     fn reads_operator_attribute_and_value() {
         assert_eq!(key("cheers.peak"), FeatureKey::new("cheers", "peak", true));
-        assert_eq!(key(" view.view = far "), FeatureKey::new("view", "view", "far"));
+        assert_eq!(
+            key(" view.view = far "),
+            FeatureKey::new("view", "view", "far")
+        );
         assert_eq!(key("score.home=3"), FeatureKey::new("score", "home", 3));
-        assert_eq!(key("score.home=\"3\""), FeatureKey::new("score", "home", "3"));
+        assert_eq!(
+            key("score.home=\"3\""),
+            FeatureKey::new("score", "home", "3")
+        );
         assert_eq!(key("a.b=FALSE"), FeatureKey::new("a", "b", false));
         for bad in ["", "peak", ".peak", "cheers.", "cheers.peak=", "=far"] {
             assert_eq!(

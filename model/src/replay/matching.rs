@@ -60,7 +60,10 @@ pub(crate) fn worth(
         return priority.counts().then_some(priority.weight);
     }
     let id = attributes.get(CORRELATION_ID)?.plain_text();
-    request.significance.get(&id).map(|&significance| Some(significance))
+    request
+        .significance
+        .get(&id)
+        .map(|&significance| Some(significance))
 }
 
 /// Whether `observation` is the feature `index` of the request, in this segment.
@@ -78,7 +81,11 @@ pub fn hit_by_observation(
         return None;
     }
     let points = points(priority, &observation.attributes, request)?;
-    Some(Hit { priority: index, at: observation.start, points })
+    Some(Hit {
+        priority: index,
+        at: observation.start,
+        points,
+    })
 }
 
 /// Whether the segment itself carries the feature `index`: its segmenter or a labeler said so.
@@ -100,7 +107,11 @@ pub fn hit_by_segment(
         return None;
     }
     let points = points(priority, &segment.attributes, request)?;
-    Some(Hit { priority: index, at: segment.start(), points })
+    Some(Hit {
+        priority: index,
+        at: segment.start(),
+        points,
+    })
 }
 
 /// Of all hits of one segment, one for each feature: the earliest, at the same time the one that
@@ -108,7 +119,9 @@ pub fn hit_by_segment(
 pub fn settle(hits: impl IntoIterator<Item = Hit>, request: &ReplayRequest) -> Vec<Hit> {
     let mut best: Vec<Option<Hit>> = vec![None; request.priorities.len()];
     for hit in hits {
-        let Some(slot) = best.get_mut(hit.priority) else { continue };
+        let Some(slot) = best.get_mut(hit.priority) else {
+            continue;
+        };
         let better = slot.is_none_or(|old| {
             (hit.at, std::cmp::Reverse(hit.points)) < (old.at, std::cmp::Reverse(old.points))
         });
@@ -119,7 +132,12 @@ pub fn settle(hits: impl IntoIterator<Item = Hit>, request: &ReplayRequest) -> V
     let mut seen = BTreeSet::new();
     best.into_iter()
         .flatten()
-        .filter(|hit| request.priorities.get(hit.priority).is_some_and(|p| seen.insert(&p.key)))
+        .filter(|hit| {
+            request
+                .priorities
+                .get(hit.priority)
+                .is_some_and(|p| seen.insert(&p.key))
+        })
         .collect()
 }
 

@@ -55,8 +55,10 @@ pub(crate) use equal::count as bucket_count;
 pub use feedback::{Feedback, Side, Verdict, Verdicts};
 pub use fill::{Outcome, Piece, fill, fill_rows};
 pub use key::{FeatureKey, ParseFeatureKeyError};
-pub use matching::{CORRELATION_ID, Hit, Subject, hit_by_observation, hit_by_segment, hits, settle};
 pub(crate) use matching::worth;
+pub use matching::{
+    CORRELATION_ID, Hit, Subject, hit_by_observation, hit_by_segment, hits, settle,
+};
 pub use request::{Compat, Mode, ParseCompatError, Priority, ReplayRequest};
 pub use score::Score;
 pub use select::{Previous, Recorded, SelectionInput, is_news, select};

@@ -72,12 +72,22 @@ pub struct Priority {
 impl Priority {
     /// A feature that is worth `weight`.
     pub fn weighted(key: FeatureKey, weight: Score) -> Self {
-        Priority { name: mre_name(&key), key, weight: Some(weight), include: None }
+        Priority {
+            name: mre_name(&key),
+            key,
+            weight: Some(weight),
+            include: None,
+        }
     }
 
     /// A feature that is included, whatever it is worth.
     pub fn included(key: FeatureKey) -> Self {
-        Priority { name: mre_name(&key), key, weight: None, include: Some(true) }
+        Priority {
+            name: mre_name(&key),
+            key,
+            weight: None,
+            include: Some(true),
+        }
     }
 
     /// Whether it can choose segments at all: a weight above 0, or without a weight the wish to
@@ -91,8 +101,15 @@ impl Priority {
 }
 
 fn mre_name(key: &FeatureKey) -> String {
-    let operator = key.operator.as_ref().map_or("*", |operator| operator.as_str());
-    format!("{operator} | {} | {}", key.attribute, key.value.plain_text())
+    let operator = key
+        .operator
+        .as_ref()
+        .map_or("*", |operator| operator.as_str());
+    format!(
+        "{operator} | {} | {}",
+        key.attribute,
+        key.value.plain_text()
+    )
 }
 
 /// One replay, as asked for.

@@ -148,8 +148,14 @@ mod tests {
         assert_eq!(Score::from_micros(-500_000).to_string(), "-0.5");
         assert_eq!(Score::from_micros(1).to_string(), "0.000001");
         assert_eq!(serde_json::to_string(&Score::from(7)).unwrap(), "7");
-        assert_eq!(serde_json::to_string(&Score::from_micros(7_250_000)).unwrap(), "7.25");
-        assert_eq!(serde_json::from_str::<Score>("7.25").unwrap(), Score::from_micros(7_250_000));
+        assert_eq!(
+            serde_json::to_string(&Score::from_micros(7_250_000)).unwrap(),
+            "7.25"
+        );
+        assert_eq!(
+            serde_json::from_str::<Score>("7.25").unwrap(),
+            Score::from_micros(7_250_000)
+        );
         assert_eq!(serde_json::from_str::<Score>("7").unwrap(), Score::from(7));
     }
 
@@ -159,13 +165,17 @@ mod tests {
         assert_eq!(score.to_string(), "1000000518.451");
         assert_eq!(score.whole(), 1_000_000_518);
         assert_eq!(serde_json::to_string(&score).unwrap(), "1000000518.451");
-        assert!(Score::liked(MediaTime::from_seconds(60)) > Score::liked(MediaTime::from_seconds(30)));
+        assert!(
+            Score::liked(MediaTime::from_seconds(60)) > Score::liked(MediaTime::from_seconds(30))
+        );
     }
 
     #[test]
     fn sums_do_not_depend_on_their_order() {
-        let parts: Vec<Score> =
-            [0.1, 0.2, 0.3, 1e9].iter().filter_map(|&value| Score::from_f64(value)).collect();
+        let parts: Vec<Score> = [0.1, 0.2, 0.3, 1e9]
+            .iter()
+            .filter_map(|&value| Score::from_f64(value))
+            .collect();
         let forward: Score = parts.iter().copied().sum();
         let backward: Score = parts.iter().rev().copied().sum();
         assert_eq!(forward, backward);

@@ -29,7 +29,10 @@ pub struct Recorded {
 
 impl From<Segment> for Recorded {
     fn from(segment: Segment) -> Self {
-        Recorded { segment, track: None }
+        Recorded {
+            segment,
+            track: None,
+        }
     }
 }
 
@@ -86,7 +89,11 @@ pub fn select(input: &SelectionInput<'_>) -> Selection {
         Mode::Timestamps => (Vec::new(), given(request)),
         Mode::Duration | Mode::Features => choose(input),
     };
-    let Decision { selected, left_out, total_score } = decision;
+    let Decision {
+        selected,
+        left_out,
+        total_score,
+    } = decision;
     skipped.extend(left_out);
     skipped.sort();
     Selection {
@@ -109,8 +116,17 @@ fn choose(input: &SelectionInput<'_>) -> (Vec<Skipped>, Decision) {
             skipped.push(skip(segment, LeftOut::Open));
             continue;
         };
-        let subject = Subject { segment, effective, track };
-        let hits = hits(&subject, observations.near(&effective), input.featurers, request);
+        let subject = Subject {
+            segment,
+            effective,
+            track,
+        };
+        let hits = hits(
+            &subject,
+            observations.near(&effective),
+            input.featurers,
+            request,
+        );
         match consider(&subject, range, hits, verdicts.of(segment, track), request) {
             Ok(candidate) => candidates.push(candidate),
             Err(reason) => skipped.push(skip(segment, reason)),
@@ -127,9 +143,15 @@ fn merge(
 ) -> BTreeMap<SegmentId, Segment> {
     let mut merged: BTreeMap<SegmentId, Segment> = BTreeMap::new();
     let mut others = BTreeMap::new();
-    for Recorded { segment, track: own } in recorded {
+    for Recorded {
+        segment,
+        track: own,
+    } in recorded
+    {
         if let Some(own) = own.filter(|&own| own != track) {
-            others.entry(&segment.id).or_insert(skip(segment, LeftOut::OtherTrack(own)));
+            others
+                .entry(&segment.id)
+                .or_insert(skip(segment, LeftOut::OtherTrack(own)));
             continue;
         }
         match merged.get_mut(&segment.id) {
@@ -140,7 +162,10 @@ fn merge(
         }
     }
     skipped.extend(
-        others.into_iter().filter(|(id, _)| !merged.contains_key(*id)).map(|(_, entry)| entry),
+        others
+            .into_iter()
+            .filter(|(id, _)| !merged.contains_key(*id))
+            .map(|(_, entry)| entry),
     );
     merged
 }
@@ -188,13 +213,22 @@ impl<'a> Timeline<'a> {
                     && observation.attributes.contains_key(&priority.key.attribute)
             })
         };
-        let (mut points, mut ranges): (Vec<_>, Vec<_>) =
-            observations.iter().filter(matters).partition(|observation| observation.is_point());
+        let (mut points, mut ranges): (Vec<_>, Vec<_>) = observations
+            .iter()
+            .filter(matters)
+            .partition(|observation| observation.is_point());
         points.sort_by_key(|observation| observation.start);
         ranges.sort_by_key(|observation| observation.start);
-        let longest =
-            ranges.iter().map(|range| range.end - range.start).max().unwrap_or(MediaTime::ZERO);
-        Timeline { points, ranges, longest }
+        let longest = ranges
+            .iter()
+            .map(|range| range.end - range.start)
+            .max()
+            .unwrap_or(MediaTime::ZERO);
+        Timeline {
+            points,
+            ranges,
+            longest,
+        }
     }
 
     /// At least all observations that intersect `range`.

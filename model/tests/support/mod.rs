@@ -19,7 +19,10 @@ pub struct Scenario {
 
 impl Scenario {
     pub fn new(request: Value) -> Self {
-        Scenario { request, ..Scenario::default() }
+        Scenario {
+            request,
+            ..Scenario::default()
+        }
     }
 
     pub fn line(mut self, line: Value) -> Self {
@@ -33,8 +36,7 @@ impl Scenario {
     }
 
     pub fn marked(self, start: f64, end: f64, opto: Option<[f64; 2]>) -> Self {
-        let mut line =
-            json!({"operator": "seg", "class": "segmenter", "start": start, "end": end});
+        let mut line = json!({"operator": "seg", "class": "segmenter", "start": start, "end": end});
         if let Some(opto) = opto {
             line["opto"] = json!({ "1": opto });
         }
@@ -42,8 +44,10 @@ impl Scenario {
     }
 
     pub fn point(self, at: f64, attributes: &[&str]) -> Self {
-        let map: serde_json::Map<String, Value> =
-            attributes.iter().map(|name| ((*name).to_owned(), Value::Bool(true))).collect();
+        let map: serde_json::Map<String, Value> = attributes
+            .iter()
+            .map(|name| ((*name).to_owned(), Value::Bool(true)))
+            .collect();
         self.observed("P", at, Value::Object(map))
     }
 
@@ -84,9 +88,15 @@ impl Scenario {
 
     pub fn selection(&self, compat: &str) -> Selection {
         let mut recording = Recording::default();
-        recording.read("records.jsonl", self.records.as_bytes()).unwrap();
+        recording
+            .read("records.jsonl", self.records.as_bytes())
+            .unwrap();
         let feedback = read_feedback("feedback.jsonl", self.feedback.as_bytes()).unwrap();
-        let body = self.clone().set("compat", json!(compat)).request.to_string();
+        let body = self
+            .clone()
+            .set("compat", json!(compat))
+            .request
+            .to_string();
         let (request, unknown) = ReplayRequest::from_json(&body).unwrap();
         assert_eq!(unknown, []);
         let previous: Vec<Previous> = self
@@ -108,9 +118,14 @@ impl Scenario {
             .selected
             .iter()
             .map(|entry| {
-                let score = entry.score.map_or("-".to_owned(), |score| score.to_string());
+                let score = entry
+                    .score
+                    .map_or("-".to_owned(), |score| score.to_string());
                 let start = entry.range.start.to_string();
-                format!("{}:{score}", start.trim_end_matches('0').trim_end_matches('.'))
+                format!(
+                    "{}:{score}",
+                    start.trim_end_matches('0').trim_end_matches('.')
+                )
             })
             .collect();
         let mark = if selection.processed { "" } else { "!" };
