@@ -1,7 +1,12 @@
 //! The types that a spec can name: operators from the registry, sources, sinks. It is a value, so
 //! that tests and embedders can bring types of their own.
 
-use matchcut_operators::sdk::{Description, EdgeKind, OperatorType, OptionSpec, options_of};
+use std::path::Path;
+
+use matchcut_operators::sdk::{
+    Description, EdgeKind, OperatorType, OptionError, OptionSpec, Options, options_of,
+    parse_options,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +21,22 @@ pub struct PartType {
     pub options: Vec<OptionSpec>,
     /// What a sink takes; nothing for a source.
     pub inputs: Vec<EdgeKind>,
+    /// What the type itself says of the options and, for a source, of the URI (option `uri`).
+    #[serde(skip)]
+    pub check: fn(&PartCheck<'_>) -> Vec<OptionError>,
+}
+
+/// A source or sink as it was read, for [`PartType::check`].
+#[derive(Clone, Copy, Debug)]
+pub struct PartCheck<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its `type`.
+    pub kind: &'a str,
+    /// The URI of a source.
+    pub uri: &'a str,
+    /// Its other options.
+    pub options: &'a Options,
 }
 
 /// All types that a spec can name.
@@ -60,12 +81,46 @@ impl Catalog {
 
 /// The source types of the ingest crate. What they have in common (`uri`) is not an option.
 pub fn source_types() -> Vec<PartType> {
-    let kind = |name, summary| PartType { name, summary, options: Vec::new(), inputs: Vec::new() };
-    vec![
-        kind("hls", "An HLS playlist, master or media, live or recorded: http, https or a file."),
-        kind("directory", "A directory of numbered .ts files, finished or still growing."),
-        kind("file", "An MP4, MKV or TS file, cut into chunks at key frames."),
-    ]
+    matchcut_ingest::source_types()
+        .into_iter()
+        .map(|source| PartType {
+            name: source.name,
+            summary: source.summary,
+            options: source
+                .options
+                .into_iter()
+                .map(|option| OptionSpec {
+                    name: option.name,
+                    description: option.description,
+                    default: option.default,
+                    schema: option.schema,
+                })
+                .collect(),
+            inputs: Vec::new(),
+            check: check_source,
+        })
+        .collect()
+}
+
+/// Relative paths are resolved already.
+fn check_source(part: &PartCheck<'_>) -> Vec<OptionError> {
+    let PartCheck { name, kind, uri, options } = *part;
+    let errors = matchcut_ingest::SourceConfig::new(name, kind, uri, Path::new(""), options);
+    let error = |error: matchcut_ingest::ConfigError| OptionError {
+        option: error.option,
+        message: error.message,
+    };
+    errors.err().into_iter().flatten().map(error).collect()
+}
+
+fn check_file_sink(part: &PartCheck<'_>) -> Vec<OptionError> {
+    match parse_options::<FileSinkOptions>(part.options) {
+        Ok(options) if options.dir.trim().is_empty() => {
+            vec![OptionError::new("dir", "a directory expected, this is empty")]
+        }
+        Ok(_) => Vec::new(),
+        Err(errors) => errors,
+    }
 }
 
 /// Options of the `file` sink.
@@ -90,5 +145,6 @@ pub fn sink_types() -> Vec<PartType> {
         summary: "JSON lines, clips, replays and exports in a directory.",
         options: options_of::<FileSinkOptions>(),
         inputs: vec![EdgeKind::Observations, EdgeKind::Segments, EdgeKind::Replays],
+        check: check_file_sink,
     }]
 }

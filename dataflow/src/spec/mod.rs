@@ -23,7 +23,7 @@ use serde::Serialize;
 pub use cases::{
     ExpectedRange, ExpectedSegment, Mismatch, SpecTest, TestObservation, TestOutcome, compare,
 };
-pub use catalog::{Catalog, FileSinkOptions, PartType, sink_types, source_types};
+pub use catalog::{Catalog, FileSinkOptions, PartCheck, PartType, sink_types, source_types};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use options::{pipeline_options, replay_options};
 pub use overrides::Override;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use matchcut_operators::sdk::{Description, OptionSpec, Options};
 
-use super::catalog::{Catalog, PartType};
+use super::catalog::{Catalog, PartCheck, PartType};
 use super::diagnostic::{Report, Span};
 use super::options::{self, pipeline_options, replay_options};
 use super::settings::{Mode, Pipeline, ReplaySettings};
@@ -284,17 +284,6 @@ fn source(
     let owner = format!("source \"{}\"", part.key);
     let known: Vec<&str> = catalog.sources.iter().map(|kind| kind.name).collect();
     let kind = type_of(part, table, &owner, &known, report);
-    let mut options = Options::new();
-    if let Some(word) = &kind {
-        match catalog.source(&word.text) {
-            Some(kind) => {
-                let common = ["type", "uri"];
-                (options, _) = options::read(table, &owner, &kind.options, &common, report);
-                resolve_paths(&mut options, table, &kind.options, base);
-            }
-            None => no_such_type(word, "source", &known, report),
-        }
-    }
     let mut uri = String::new();
     match table.get("uri") {
         None => report.missing(part.key_span, format!("\"uri\" of {owner} is missing"), None),
@@ -305,6 +294,26 @@ fn source(
                 }
                 uri = resolve(&word.text, word.span, base);
             }
+        }
+    }
+    let mut options = Options::new();
+    if let Some(word) = &kind {
+        match catalog.source(&word.text) {
+            Some(kind) => {
+                let common = ["type", "uri"];
+                (options, _) = options::read(table, &owner, &kind.options, &common, report);
+                resolve_paths(&mut options, table, &kind.options, base);
+                let (name, part_kind) = (part.key.as_str(), kind.name);
+                let check = PartCheck { name, kind: part_kind, uri: &uri, options: &options };
+                // That the URI is not there was said above.
+                let errors = (kind.check)(&check).into_iter();
+                let errors = errors.filter(|error| {
+                    !uri.trim().is_empty() || error.option.as_deref() != Some("uri")
+                });
+                let errors = errors.collect();
+                options::report_build_errors(errors, table, &owner, part.key_span, report);
+            }
+            None => no_such_type(word, "source", &known, report),
         }
     }
     SourceDraft {
@@ -472,6 +481,10 @@ fn sink(
                     options.entry(option.name.clone()).or_insert_with(default);
                 }
                 resolve_paths(&mut options, table, &kind.options, base);
+                let (name, part_kind) = (part.key.as_str(), kind.name);
+                let check = PartCheck { name, kind: part_kind, uri: "", options: &options };
+                let errors = (kind.check)(&check);
+                options::report_build_errors(errors, table, &owner, part.key_span, report);
                 found = Some(kind.clone());
             }
             None => no_such_type(word, "sink", &known, report),

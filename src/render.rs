@@ -1,0 +1,149 @@
+//! What the commands that read specs share: loading one with `--set`, and saying what went wrong
+//! on stderr with the exit code that belongs to it.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use matchcut_dataflow::plan::{self, Plan, PlanError};
+use matchcut_dataflow::spec::{self, Catalog, Override, Spec, SpecError};
+
+/// Exit code of a spec that is wrong (EX_CONFIG).
+pub const BAD_SPEC: u8 = 78;
+
+/// Exit code of a command line that is wrong.
+pub const BAD_USAGE: u8 = 2;
+
+/// Why a command that works on a spec could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No usable spec.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A spec without a plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A name on the command line that nothing has.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What would be right.
+        hint: Option<String>,
+    },
+    /// The result cannot be written.
+    #[error("cannot write the result")]
+    Write(#[from] io::Error),
+    /// A test could not be run.
+    #[error("test \"{name}\" cannot be run: {message}")]
+    Test {
+        /// The test.
+        name: String,
+        /// Why.
+        message: String,
+    },
+}
+
+impl CommandError {
+    /// The exit code that belongs to it.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            CommandError::Spec(SpecError::Invalid(_)) | CommandError::Plan(_) => {
+                ExitCode::from(BAD_SPEC)
+            }
+            CommandError::Spec(SpecError::Usage(_)) | CommandError::Usage { .. } => {
+                ExitCode::from(BAD_USAGE)
+            }
+            // Whoever reads a pipe may stop reading; that is no failure.
+            CommandError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                ExitCode::SUCCESS
+            }
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// Says it on stderr; findings in a spec start a line each with their place.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            CommandError::Spec(SpecError::Invalid(found) | SpecError::Usage(found)) => {
+                eprint!("{found}");
+            }
+            CommandError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            CommandError::Usage { message, hint } => {
+                eprintln!("error: {message}");
+                if let Some(hint) = hint {
+                    eprintln!("  help: {hint}");
+                }
+            }
+            CommandError::Plan(PlanError::Options { errors, .. }) => {
+                eprintln!("error: {self}");
+                for error in errors {
+                    eprintln!("  {error}");
+                }
+            }
+            error => {
+                eprintln!("error: {error}");
+                let mut source = std::error::Error::source(error);
+                // Transparent errors show their own text already; what caused them comes below.
+                while let Some(cause) = source {
+                    eprintln!("  because: {cause}");
+                    source = cause.source();
+                }
+            }
+        }
+        self.exit_code()
+    }
+}
+
+/// Reads a spec and says its warnings on stderr.
+pub fn load(path: &Path, set: &[String]) -> Result<(Spec, Catalog), CommandError> {
+    let catalog = Catalog::built_in();
+    let overrides: Vec<Override> = set.iter().cloned().map(Override).collect();
+    let spec = spec::load(path, &overrides, &catalog)?;
+    eprint!("{}", spec.warnings);
+    Ok((spec, catalog))
+}
+
+/// Reads a spec and compiles it.
+pub fn load_plan(path: &Path, set: &[String]) -> Result<(Spec, Plan), CommandError> {
+    let (spec, catalog) = load(path, set)?;
+    let plan = plan::compile(&spec, &catalog)?;
+    Ok((spec, plan))
+}
+
+/// `1 source`, `3 operators`.
+pub fn count(number: usize, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
+}
+
+/// Text in lines of at most `width` characters, each behind `indent` blanks.
+pub fn wrapped(text: &str, indent: usize, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        if line > 0 && indent + line + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    let indent = " ".repeat(indent);
+    lines.iter().map(|line| format!("{indent}{line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_counted_and_wrapped() {
+        assert_eq!(count(1, "source"), "1 source");
+        assert_eq!(count(0, "source"), "0 sources");
+        assert_eq!(wrapped("one two three", 2, 10), "  one two\n  three\n");
+    }
+}
