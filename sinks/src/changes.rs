@@ -2,9 +2,9 @@
 //! reader (a row whose text does not change) is no change.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use matchcut_model::change::{ChoiceRow, ChunkRow, EpochChanges, Row};
-use matchcut_model::chunk::Epoch;
 use matchcut_model::failure::Failure;
 use matchcut_model::replay::ReplayEntry;
 use matchcut_model::time::MediaTime;
@@ -14,63 +14,45 @@ use serde_json::{Value as Json, json};
 use crate::exact::{Exact, input_name};
 use crate::replay_document;
 
-/// One line of `changes.jsonl`.
-#[derive(Debug, Serialize)]
-struct ChangeLine<'a> {
-    epoch: Epoch,
-    kind: &'a str,
-    diff: i64,
-    value: Json,
-}
-
-/// By this the lines of an epoch are sorted: kind, identity, then what goes before what comes.
+/// By this the lines of an epoch are sorted: kind, identity, then what goes before what comes. The
+/// value stands last, as the JSON that is written.
 type Key = (&'static str, MediaTime, String, String);
 
 /// The lines of an epoch, each with its line feed.
 pub(crate) fn lines(epoch: &EpochChanges, exact: &Exact<'_>) -> Result<Vec<u8>, serde_json::Error> {
-    let mut net: BTreeMap<Key, (i64, Json)> = BTreeMap::new();
+    let mut net: BTreeMap<Key, i64> = BTreeMap::new();
     for change in &epoch.changes {
-        let Some((kind, time, name, value)) = describe(&change.row, exact)? else {
-            continue;
-        };
-        let text = value.to_string();
-        net.entry((kind, time, name, text)).or_insert((0, value)).0 += change.diff;
+        if let Some(key) = describe(&change.row, exact)? {
+            *net.entry(key).or_default() += change.diff;
+        }
     }
-    let mut sorted: Vec<(Key, i64, Json)> = net
-        .into_iter()
-        .filter(|(_, (diff, _))| *diff != 0)
-        .map(|(key, (diff, value))| (key, diff, value))
-        .collect();
-    sorted.sort_by(
-        |((kind, time, name, text), diff, _), (other, other_diff, _)| {
-            (kind, time, name, diff, text)
-                .cmp(&(&other.0, &other.1, &other.2, other_diff, &other.3))
-        },
-    );
-    let mut bytes = Vec::new();
-    for ((kind, ..), diff, value) in sorted {
-        serde_json::to_writer(
-            &mut bytes,
-            &ChangeLine {
-                epoch: epoch.epoch,
-                kind,
-                diff,
-                value,
-            },
-        )?;
-        bytes.push(b'\n');
+    let mut sorted: Vec<(Key, i64)> = net.into_iter().filter(|(_, diff)| *diff != 0).collect();
+    sorted.sort_by(|(one, one_diff), (other, other_diff)| {
+        (one.0, one.1, &one.2, one_diff, &one.3)
+            .cmp(&(other.0, other.1, &other.2, other_diff, &other.3))
+    });
+    let mut text = String::new();
+    for ((kind, _, _, value), diff) in sorted {
+        let epoch = epoch.epoch;
+        // Writing to a string cannot fail; kinds are plain words.
+        let _ = writeln!(
+            text,
+            "{{\"epoch\":{epoch},\"kind\":\"{kind}\",\"diff\":{diff},\"value\":{value}}}"
+        );
     }
-    Ok(bytes)
+    Ok(text.into_bytes())
 }
 
 /// Kind, identity and value of a row. A segment that a replay leaves out, and the replay as a whole,
 /// are no results of their own.
-fn describe(
-    row: &Row,
-    exact: &Exact<'_>,
-) -> Result<Option<(&'static str, MediaTime, String, Json)>, serde_json::Error> {
+fn describe(row: &Row, exact: &Exact<'_>) -> Result<Option<Key>, serde_json::Error> {
     Ok(match row {
-        Row::Chunk(row) => Some(("chunk", row.extent.span.start, String::new(), chunk(row))),
+        Row::Chunk(row) => Some((
+            "chunk",
+            row.extent.span.start,
+            String::new(),
+            chunk(row).to_string(),
+        )),
         Row::Failure(row) => {
             let position = row.position.map_or(0, |position| position.0);
             let operator = row
@@ -78,14 +60,14 @@ fn describe(
                 .as_ref()
                 .map_or("", |operator| operator.as_str());
             let time = MediaTime::from_flicks(i64::try_from(position).unwrap_or(i64::MAX));
-            Some(("error", time, operator.to_owned(), failure(row)))
+            Some(("error", time, operator.to_owned(), failure(row).to_string()))
         }
         Row::Observation(row) => {
-            let value = serde_json::to_value(exact.observation(row))?;
+            let value = serde_json::to_string(&exact.observation(row))?;
             Some(("observation", row.start, row.operator.to_string(), value))
         }
         Row::Segment(row) => {
-            let value = serde_json::to_value(exact.segment(row))?;
+            let value = serde_json::to_string(&exact.segment(row))?;
             Some(("segment", row.start(), row.id.segmenter.to_string(), value))
         }
         Row::Choice(row) if row.chosen => {
@@ -124,7 +106,7 @@ pub(crate) fn failure(row: &Failure) -> Json {
     })
 }
 
-fn choice(row: &ChoiceRow) -> Result<Json, serde_json::Error> {
+fn choice(row: &ChoiceRow) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     struct Value<'a> {
         replay: &'a str,
@@ -134,7 +116,7 @@ fn choice(row: &ChoiceRow) -> Result<Json, serde_json::Error> {
     let mut entry = replay_document::entry(row, None);
     // The track is the replay's; where a feature was seen stands in replay.json.
     entry.features = None;
-    serde_json::to_value(Value {
+    serde_json::to_string(&Value {
         replay: &row.replay,
         entry,
     })

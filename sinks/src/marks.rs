@@ -9,33 +9,32 @@ use matchcut_model::timeline::EventTimeline;
 /// What counts frames where there are none: observations without chunks, or sound alone.
 const FALLBACK_RATE: FrameRate = FrameRate { num: 25, den: 1 };
 
-/// The frames of an event, found by time.
-#[derive(Debug)]
+/// The frames of an event, found by time. Costs nothing to make, so that there is one an epoch.
+#[derive(Clone, Copy, Debug)]
 pub struct FrameIndex<'a> {
-    chunks: Vec<&'a PlacedChunk>,
+    timeline: &'a EventTimeline,
     rate: FrameRate,
     video: bool,
+    frames: u64,
 }
 
 impl<'a> FrameIndex<'a> {
     /// The frames of `timeline`. Without any, `rate` or else 25 frames a second are counted.
     pub fn new(timeline: &'a EventTimeline, rate: Option<FrameRate>) -> Self {
-        let mut chunks: Vec<_> = timeline
-            .iter()
-            .filter(|chunk| !chunk.frames.is_empty())
-            .collect();
-        chunks.sort_by_key(|chunk| chunk.first_frame);
-        let declared = chunks.iter().find_map(|chunk| chunk.frame_rate);
+        let last = timeline.iter().rev().find(|chunk| !chunk.frames.is_empty());
+        let frames = last.map_or(0, |chunk| chunk.first_frame + chunk.frames.len() as u64);
+        let declared = timeline.iter().find_map(|chunk| chunk.frame_rate);
         let rate = declared
             .or(rate)
-            .or_else(|| measured_rate(&chunks))
+            .or_else(|| measured_rate(timeline))
             .unwrap_or(FALLBACK_RATE);
         // Of observations alone nobody knows; what they were made from most likely had pictures.
-        let video = !chunks.is_empty() || timeline.is_empty();
+        let video = last.is_some() || timeline.is_empty();
         FrameIndex {
-            chunks,
+            timeline,
             rate,
             video,
+            frames,
         }
     }
 
@@ -51,20 +50,18 @@ impl<'a> FrameIndex<'a> {
 
     /// Number of frames.
     pub fn len(&self) -> u64 {
-        self.chunks
-            .last()
-            .map_or(0, |chunk| chunk.first_frame + chunk.frames.len() as u64)
+        self.frames
     }
 
     /// Whether there is no frame.
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.frames == 0
     }
 
     /// The number of the first frame that is shown at or after `time`; the number of frames if
     /// there is none.
     pub fn at_or_after(&self, time: MediaTime) -> i64 {
-        if self.chunks.is_empty() {
+        if self.is_empty() {
             let frame = self.rate.frame_at(time);
             return if self.rate.time_of(frame) < time {
                 frame + 1
@@ -72,16 +69,24 @@ impl<'a> FrameIndex<'a> {
                 frame
             };
         }
-        let ends_before =
-            |chunk: &&PlacedChunk| chunk.frames.last().is_none_or(|last| last.time < time);
-        let number = match self.chunks.get(self.chunks.partition_point(ends_before)) {
-            Some(chunk) => {
-                let index = chunk.frames.partition_point(|frame| frame.time < time);
-                chunk.first_frame + index as u64
-            }
-            None => self.len(),
+        let number = match self.timeline.frame_at(time) {
+            Some(shown) if shown.frame.time >= time => shown.number,
+            Some(shown) => shown.number + 1,
+            None => self.next_after_hole(time),
         };
         i64::try_from(number).unwrap_or(i64::MAX)
+    }
+
+    /// Where nothing is shown, every chunk may be the next.
+    fn next_after_hole(&self, time: MediaTime) -> u64 {
+        let last_time = |chunk: &PlacedChunk| chunk.frames.last().map(|last| last.time);
+        let after = |chunk: &&PlacedChunk| last_time(chunk).is_some_and(|last| last >= time);
+        self.timeline
+            .iter()
+            .find(after)
+            .map_or(self.frames, |chunk| {
+                chunk.first_frame + chunk.frames.partition_point(|frame| frame.time < time) as u64
+            })
     }
 
     /// The frames of a range: the first, and the one after the last.
@@ -91,8 +96,8 @@ impl<'a> FrameIndex<'a> {
 }
 
 /// The rate that the frames of the first chunk with several keep.
-fn measured_rate(chunks: &[&PlacedChunk]) -> Option<FrameRate> {
-    let chunk = chunks.iter().find(|chunk| chunk.frames.len() > 1)?;
+fn measured_rate(timeline: &EventTimeline) -> Option<FrameRate> {
+    let chunk = timeline.iter().find(|chunk| chunk.frames.len() > 1)?;
     let (first, last) = (chunk.frames.first()?, chunk.frames.last()?);
     let ticks = u32::try_from((last.time - first.time).to_ticks(90_000)).ok()?;
     let frames = u32::try_from(chunk.frames.len() - 1).ok()?;

@@ -13,7 +13,7 @@
       else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
       else node.setAttribute(key, value === true ? "" : value);
     }
-    for (const child of children.flat()) {
+    for (const child of children.flat(Infinity)) {
       if (child !== null && child !== undefined) node.append(child);
     }
     return node;
@@ -181,7 +181,7 @@
   for (const lane of data.lanes) {
     describe(lane);
     lane.kind = "observation";
-    lane.title = lane.track !== null && lanesOf.get(lane.name) > 1 ? lane.name + " · track " + lane.track : lane.name;
+    lane.title = lane.track !== null && lanesOf.get(lane.name) > 1 ? lane.name + ", track " + lane.track : lane.name;
     lane.note = lane.items.length.toLocaleString("en");
     lane.height = lane.shape === "curve" ? 40 : 32;
     if (lane.shape === "strip") lane.hues = lane.values.map((_, i) => hues[i % hues.length]);
@@ -233,7 +233,7 @@
       const last = lower(lane.items, view.to + 1e-9);
       if (lane.kind === "replay") drawReplay(lane, first, last, x);
       else if (lane.kind === "segment") drawSegments(lane, first, last, x);
-      else if (lane.shape === "strip") drawStrip(lane, first, last, x);
+      else if (lane.shape === "strip") drawStrip(lane, first, last, x, width);
       else if (lane.shape === "curve") drawCurve(lane, first, last, x, width);
       else drawMarks(lane, first, last, x, width);
     }
@@ -309,7 +309,8 @@
 
   // Many observations fall on one pixel when the whole event is shown: what would be drawn over
   // is not drawn.
-  function drawStrip(lane, first, last, x) {
+  function drawStrip(lane, first, last, x, width) {
+    if (last - first > width) return drawShares(lane, first, last, x, width);
     let drawn = -1e9;
     for (let i = first; i < last; i++) {
       const [from, until, attributes] = lane.items[i];
@@ -323,6 +324,33 @@
       if (value < 0) continue;
       context.fillStyle = colour[lane.hues[value]];
       context.fillRect(a, lane.top + 8, drawn - a, lane.height - 15);
+    }
+  }
+
+  // Several values share a pixel: each takes its part of the height.
+  function drawShares(lane, first, last, x, width) {
+    const columns = Math.ceil(width), kinds = lane.values.length;
+    const weights = new Float64Array(columns * kinds), sums = new Float64Array(columns);
+    const codes = new Map(lane.values.map((value, i) => [value, i]));
+    for (let i = first; i < last; i++) {
+      const [from, until, attributes] = lane.items[i];
+      const value = codes.get(attributes[lane.key]), column = Math.floor(x(from));
+      if (value === undefined || column < 0 || column >= columns) continue;
+      const next = i + 1 < lane.items.length ? lane.items[i + 1][0] : end;
+      const long = until > from ? until - from : Math.min(next - from, lane.hold);
+      weights[column * kinds + value] += long;
+      sums[column] += long;
+    }
+    const top = lane.top + 6, tall = lane.height - 11;
+    for (let value = 0; value < kinds; value++) {
+      context.fillStyle = colour[lane.hues[value]];
+      for (let column = 0; column < columns; column++) {
+        if (!sums[column]) continue;
+        let before = 0;
+        for (let other = 0; other < value; other++) before += weights[column * kinds + other];
+        const part = weights[column * kinds + value] / sums[column];
+        if (part > 0) context.fillRect(column, top + tall * before / sums[column], 1, tall * part);
+      }
     }
   }
 
