@@ -2,7 +2,8 @@
 //! come from the options structs, their comments and their defaults.
 
 use matchcut_model::time::MediaTime;
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -64,7 +65,12 @@ pub fn source_types() -> Vec<SourceDescription> {
 
 /// The options of a struct with their documentation and defaults.
 fn options_of<T: JsonSchema + Default + Serialize>() -> Vec<OptionSpec> {
-    let schema = schema_for!(T).to_value();
+    // An option's schema stands alone, so that it refers to nothing outside itself.
+    let inline = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let schema = inline
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
     let defaults = serde_json::to_value(T::default()).unwrap_or_default();
     let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else {
         return Vec::new();

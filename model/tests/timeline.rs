@@ -1,5 +1,7 @@
 //! The rules of the event timeline, by example and by property.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use matchcut_model::chunk::{ChunkRef, Container, PlacedChunk, Position, Resource, TrackNumber};
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange, Timestamp};
 use matchcut_model::timeline::{

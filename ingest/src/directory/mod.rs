@@ -3,7 +3,7 @@
 
 mod listing;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use matchcut_model::chunk::{ChunkRef, Container, Position, Resource};
@@ -34,7 +34,8 @@ pub struct DirectorySource {
     sizes: HashMap<String, (u64, Instant)>,
     hole_since: Option<Instant>,
     last_growth: Option<Instant>,
-    told: Vec<String>,
+    /// Files that were read, or told to be late.
+    told: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl DirectorySource {
             sizes: HashMap::new(),
             hole_since: None,
             last_growth: None,
-            told: Vec::new(),
+            told: HashSet::new(),
         }
     }
 
@@ -271,9 +272,8 @@ impl DirectorySource {
 
     /// A file that came after its number was passed over.
     fn late(&mut self, number: u64, entry: &Entry) {
-        let read = self.told.contains(&entry.name);
-        if !read {
-            self.told.push(entry.name.clone());
+        if !self.told.contains(&entry.name) {
+            self.told.insert(entry.name.clone());
             let message = format!("number {number} came too late: later files were read before it");
             self.queue
                 .push_back(SourceItem::Notice(self.failure(None, &entry.name, message)));
@@ -299,7 +299,7 @@ impl DirectorySource {
 
     fn admit(&mut self, number: u64, entry: &Entry, said: Option<&Segment>) {
         self.next_number = Some(number.saturating_add(1));
-        self.told.push(entry.name.clone());
+        self.told.insert(entry.name.clone());
         let position = Position(self.next_position);
         let path = self.path.join(&entry.name);
         let each: Option<MediaTime> = said.and_then(|said| said.duration);
@@ -343,12 +343,8 @@ impl Look {
         let Ok(Playlist::Media(playlist)) = parsed else {
             return;
         };
-        let names: Vec<&String> = self
-            .series
-            .files
-            .values()
-            .map(|entry| &entry.name)
-            .collect();
+        let files = self.series.files.values();
+        let names: HashSet<&str> = files.map(|entry| entry.name.as_str()).collect();
         let mut ours = false;
         for news in Window::default().advance(&playlist) {
             let News::Chunk(segment) = news else { continue };
@@ -358,7 +354,7 @@ impl Look {
                 .next()
                 .unwrap_or_default()
                 .to_owned();
-            if segment.range.is_none() && names.contains(&&name) {
+            if segment.range.is_none() && names.contains(name.as_str()) {
                 ours = true;
                 self.said.entry(name).or_insert(segment);
             }

@@ -125,6 +125,11 @@ pub fn parse(uri: &str, bytes: &[u8], whole: bool) -> Result<Playlist, PlaylistE
         })
         .filter(|line| !line.text.is_empty())
         .collect();
+    // Comments before the first tag are common, though not allowed.
+    let comments = lines
+        .iter()
+        .take_while(|line| line.text.starts_with('#') && !line.text.starts_with("#EXT"));
+    let lines = &lines[comments.count()..];
     let error = |line: usize, text: &str, message: String| PlaylistError {
         uri: uri.to_owned(),
         line,
@@ -147,7 +152,7 @@ pub fn parse(uri: &str, bytes: &[u8], whole: bool) -> Result<Playlist, PlaylistE
         "#EXT-X-STREAM-INF",
         "#EXT-X-I-FRAME-STREAM-INF",
         "#EXT-X-MEDIA",
-    ]) && !is(&["#EXTINF", "#EXT-X-TARGETDURATION"])
+    ]) && !is(&["#EXTINF"])
     {
         return Ok(Playlist::Master(master::read(lines)));
     }
