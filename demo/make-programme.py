@@ -91,7 +91,7 @@ SHOTS = [
     near(9.0, 75), far(150, 0.90), close_up(10.0, 50),
     near(14.0, 50), far(250, 0.80), close_up(24.0, 75),
     near(36.0, 50), far(100, 1.00), near(28.0, 75),
-    near(52.0, 40), far(375, 0.75), close_up(50.5, 75),
+    near(52.0, 40), far(375, 0.75), close_up(57.0, 75),
     near(64.0, 40), far(125, 0.95), close_up(55.0, 50),
     near(60.0, 75), far(300, 0.70), close_up(94.0, 100),
     near(98.0, 50), far(200, 0.85), near(105.0, 75),
@@ -115,8 +115,8 @@ SHOTS = [
 
 # After each rally of the game: (delay from the end of the rally in s, length in s, level in dBFS).
 CHEERS = [
-    (0.10, 1.6, -19), (0.10, 2.8, -13), None, (0.08, 3.0, -10), (0.15, 1.8, -17),
-    (0.05, 3.8, -9), (0.12, 2.4, -14), (0.10, 2.8, -12), None, (0.05, 2.6, -9),
+    (0.10, 1.6, -22), (0.10, 2.8, -17), None, (0.08, 3.0, -15), (0.15, 1.8, -20),
+    (0.05, 3.8, -13), (0.12, 2.4, -18), (0.10, 2.8, -16), None, (0.05, 2.6, -13),
 ]
 SCORES = ["0 : 0", "1 : 0", "1 : 1", "2 : 1", "3 : 1", "3 : 2", "4 : 2", "4 : 3", "5 : 3", "5 : 4", "6 : 4"]
 FADE_FRAMES, BLACK_FRAMES = 25, 75
@@ -164,8 +164,8 @@ def lower_thirds():
     ]
 
 
-# Lower thirds that are part of the source film.
-SOURCE_TITLES = [("interview", 58, 142, "CARLO"), ("interview", 260, 341, "OMAR")]
+# Lower thirds that are part of the source film, read by eye: first and end frame in the section.
+SOURCE_TITLES = [("interview", 71, 138, "CARLO"), ("interview", 264, 341, "OMAR")]
 
 
 def run(*command):
@@ -334,18 +334,18 @@ def render_sound(sources, out):
     for number, (first, end) in enumerate(game_stretches()):
         length = (end - first) / RATE
         # The murmur of a hall: far below the cheers, above what counts as silence.
-        add(f"anoisesrc=r=48000:c=pink:seed={40 + number}:a=0.05:d={length},highpass=f=120,"
+        add(f"anoisesrc=r=48000:c=pink:seed={40 + number}:a=0.07:d={length},highpass=f=120,"
             "lowpass=f=3000", first / RATE)
     for rally in rallies():
         stroke, length = rally["stroke"], (rally["end_frame"] - rally["start_frame"]) / RATE
         # A dry knock whenever the ball turns round.
-        add(f"aevalsrc='0.5*(random(0)-0.5)*exp(-90*mod(t,{stroke}))':s=48000:d={length}",
+        add(f"aevalsrc='0.9*(random(0)-0.5)*exp(-90*mod(t,{stroke}))':s=48000:d={length}",
             rally["start_frame"] / RATE)
     for number, cheer in enumerate(cheers()):
         length = cheer["end"] - cheer["start"]
-        # Pink noise of amplitude 1 is near -14 dBFS once it is limited to the range of voices.
+        # Pink noise of amplitude 1 has -23.9 dBFS left in the range of voices.
         add(f"anoisesrc=r=48000:c=pink:seed={70 + number}:a=1:d={length:.3f},highpass=f=300,"
-            f"lowpass=f=4000,volume={cheer['level_db'] + 15.5}dB,tremolo=f=5:d=0.15,"
+            f"lowpass=f=4000,volume={cheer['level_db'] + 23.9}dB,tremolo=f=5:d=0.15,"
             f"afade=in:d=0.08,afade=out:st={length - 0.5:.3f}:d=0.5", cheer["start"])
     graph = ";".join(chains) + f";{''.join(labels)}amix={len(labels)}:normalize=0," \
         f"apad,atrim=end_sample={TOTAL * 48000 // RATE},alimiter=level=0:limit=0.9"
