@@ -21,15 +21,16 @@ pub(crate) fn interleave(
     if channels == 0 {
         return Ok(());
     }
-    let planes = buffer.planes_data();
+    let plane = |index: usize| {
+        buffer.plane_data(index as u32).map_err(|error| UnsupportedSamples(error.to_string()))
+    };
     if buffer.layout() == AudioLayout::NonInterleaved {
-        for (channel, plane) in planes.iter().enumerate().take(channels) {
-            convert(format, plane, out, channel, channels)?;
+        for channel in 0..channels {
+            convert(format, plane(channel)?, out, channel, channels)?;
         }
         Ok(())
     } else {
-        let plane = planes.first().copied().unwrap_or_default();
-        convert(format, plane, out, 0, 1)
+        convert(format, plane(0)?, out, 0, 1)
     }
 }
 

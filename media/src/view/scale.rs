@@ -130,17 +130,22 @@ impl Scaler {
         let rounding = Rounding::new(
             u64::from(self.x.total) * u64::from(self.y.total) * (1 << excess),
         );
-        // Sums of whole rows of bytes fit 16 bits up to 257 rows: half the memory to move.
-        let narrow = plane.depth == Depth::Eight
-            && plane.step == 1
-            && self.y.whole().is_some_and(|rows| rows <= 257);
+        let bytes = plane.depth == Depth::Eight && plane.step == 1;
         for (cell, out) in self.y.cells.iter().zip(out.chunks_exact_mut(width)) {
-            if narrow {
-                sum_bytes(&plane, cell.first, cell.last, &mut self.narrow);
+            let rows = cell.last - cell.first + 1;
+            if bytes && self.y.unit == 1 && rows <= MOST_ROWS {
+                sum_bytes(&plane, cell.first, rows, &mut self.narrow);
                 columns(&self.x, &self.narrow, rounding, out);
+                continue;
+            }
+            self.sums.clear();
+            self.sums.resize(plane.width as usize, 0);
+            if bytes && rows <= MOST_ROWS {
+                // Rows inside count alike: their plain sum is weighted once.
+                let inside = rows.saturating_sub(2);
+                sum_bytes(&plane, cell.first + 1, inside, &mut self.narrow);
+                add_weighted(&plane, cell, self.y.unit, &self.narrow, &mut self.sums);
             } else {
-                self.sums.clear();
-                self.sums.resize(plane.width as usize, 0);
                 for y in cell.first..=cell.last {
                     let weight = if y == cell.first {
                         cell.head
@@ -151,30 +156,51 @@ impl Scaler {
                     };
                     add_row(&plane, y, weight, &mut self.sums);
                 }
-                columns(&self.x, &self.sums, rounding, out);
             }
+            columns(&self.x, &self.sums, rounding, out);
         }
     }
 }
 
-/// `sums[x]` becomes the sum of column x over rows `first..=last`.
-fn sum_bytes(plane: &Plane<'_>, first: u32, last: u32, sums: &mut Vec<u16>) {
+/// Sums of so many rows of bytes fit 16 bits: half the memory to move.
+const MOST_ROWS: u32 = 257;
+
+/// `sums[x]` becomes the sum of column x over `rows` rows from `first` on. Additions here and below
+/// are wrapping ones, which never wrap, because checked ones cannot become vector code.
+fn sum_bytes(plane: &Plane<'_>, first: u32, rows: u32, sums: &mut Vec<u16>) {
     let width = plane.width as usize;
+    let row = |y: u32| &plane.row(first + y)[..width];
     sums.clear();
-    sums.extend(plane.row(first)[..width].iter().map(|v| u16::from(*v)));
-    let mut y = first + 1;
+    let mut y = 0;
+    if rows >= 2 {
+        let both = row(0).iter().zip(row(1));
+        sums.extend(both.map(|(a, b)| u16::from(*a).wrapping_add(u16::from(*b))));
+        y = 2;
+    } else {
+        sums.resize(width, 0);
+    }
     // Two rows at once halve the passes over the sums.
-    while y < last {
-        let (a, b) = (&plane.row(y)[..width], &plane.row(y + 1)[..width]);
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += u16::from(*a) + u16::from(*b);
+    while y + 1 < rows {
+        for ((sum, a), b) in sums.iter_mut().zip(row(y)).zip(row(y + 1)) {
+            *sum = sum.wrapping_add(u16::from(*a)).wrapping_add(u16::from(*b));
         }
         y += 2;
     }
-    if y == last {
-        for (sum, v) in sums.iter_mut().zip(&plane.row(y)[..width]) {
-            *sum += u16::from(*v);
+    if y < rows {
+        for (sum, v) in sums.iter_mut().zip(row(y)) {
+            *sum = sum.wrapping_add(u16::from(*v));
         }
+    }
+}
+
+/// The first and the last row of a cell and the sum of those between, each with its weight.
+fn add_weighted(plane: &Plane<'_>, cell: &Cell, unit: u32, inside: &[u16], sums: &mut [u32]) {
+    let ends = plane.row(cell.first).iter().zip(plane.row(cell.last));
+    for ((sum, inside), (head, tail)) in sums.iter_mut().zip(inside).zip(ends) {
+        *sum = u32::from(*inside)
+            .wrapping_mul(unit)
+            .wrapping_add(u32::from(*head).wrapping_mul(cell.head))
+            .wrapping_add(u32::from(*tail).wrapping_mul(cell.tail));
     }
 }
 
@@ -183,19 +209,19 @@ fn add_row(plane: &Plane<'_>, y: u32, weight: u32, sums: &mut [u32]) {
     match plane.depth {
         Depth::Eight if plane.step == 1 => {
             for (sum, v) in sums.iter_mut().zip(row) {
-                *sum += u32::from(*v) * weight;
+                *sum = sum.wrapping_add(u32::from(*v).wrapping_mul(weight));
             }
         }
         Depth::Eight => {
             for (sum, v) in sums.iter_mut().zip(row.iter().step_by(plane.step)) {
-                *sum += u32::from(*v) * weight;
+                *sum = sum.wrapping_add(u32::from(*v).wrapping_mul(weight));
             }
         }
         Depth::Sixteen { bits, shift } => {
             let mask = ((1u32 << bits) - 1) as u16;
             for (sum, v) in sums.iter_mut().zip(row.chunks(plane.step)) {
                 let v = u16::from_le_bytes([v[0], v[1]]) >> shift & mask;
-                *sum += u32::from(v) * weight;
+                *sum = sum.wrapping_add(u32::from(v).wrapping_mul(weight));
             }
         }
     }
@@ -221,30 +247,30 @@ impl Rounding {
 }
 
 /// Averages the columns of `sums` into `out`.
-fn columns<T: Copy + Into<u64> + Into<u32>>(
-    axis: &Axis,
-    sums: &[T],
-    rounding: Rounding,
-    out: &mut [u8],
-) where
+fn columns<T: Copy>(axis: &Axis, sums: &[T], rounding: Rounding, out: &mut [u8])
+where
     u32: From<T>,
 {
+    let at = |sum: T| u64::from(u32::from(sum));
     // The usual ratios get loops of fixed length.
+    let small = size_of::<T>() == 2;
     match axis.whole() {
-        Some(2) if size_of::<T>() == 2 => whole_columns::<T, 2>(sums, rounding, out),
-        Some(3) if size_of::<T>() == 2 => whole_columns::<T, 3>(sums, rounding, out),
-        Some(4) if size_of::<T>() == 2 => whole_columns::<T, 4>(sums, rounding, out),
-        Some(6) if size_of::<T>() == 2 => whole_columns::<T, 6>(sums, rounding, out),
-        Some(8) if size_of::<T>() == 2 => whole_columns::<T, 8>(sums, rounding, out),
+        Some(2) if small => whole_columns::<T, 2>(sums, rounding, out),
+        Some(3) if small => whole_columns::<T, 3>(sums, rounding, out),
+        Some(4) if small => whole_columns::<T, 4>(sums, rounding, out),
+        Some(6) if small => whole_columns::<T, 6>(sums, rounding, out),
+        Some(8) if small => whole_columns::<T, 8>(sums, rounding, out),
+        Some(12) if small => whole_columns::<T, 12>(sums, rounding, out),
         _ => {
             for (cell, out) in axis.cells.iter().zip(out) {
                 let (first, last) = (cell.first as usize, cell.last as usize);
-                let mut sum = u64::from(cell.head) * Into::<u64>::into(sums[first]);
+                let mut sum = u64::from(cell.head) * at(sums[first]);
                 if last > first {
-                    let inside: u64 =
-                        sums[first + 1..last].iter().map(|v| Into::<u64>::into(*v)).sum();
+                    let inside = sums[first + 1..last]
+                        .iter()
+                        .fold(0_u64, |sum, v| sum.wrapping_add(at(*v)));
                     sum += inside * u64::from(axis.unit);
-                    sum += u64::from(cell.tail) * Into::<u64>::into(sums[last]);
+                    sum += u64::from(cell.tail) * at(sums[last]);
                 }
                 *out = rounding.apply(sum);
             }
@@ -258,7 +284,7 @@ where
 {
     let (add, factor) = (rounding.add, rounding.factor);
     for (out, cell) in out.iter_mut().zip(sums.as_chunks::<N>().0) {
-        let sum: u32 = cell.iter().map(|v| u32::from(*v)).sum();
+        let sum = cell.iter().fold(0_u32, |sum, v| sum.wrapping_add(u32::from(*v)));
         *out = ((f64::from(sum) + add) * factor) as u8;
     }
 }
