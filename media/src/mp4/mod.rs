@@ -2,6 +2,7 @@
 //! builder that the writer of cuts uses.
 
 pub(crate) mod boxes;
+pub(crate) mod describe;
 pub(crate) mod movie;
 pub(crate) mod sample_entry;
 pub(crate) mod sample_table;
