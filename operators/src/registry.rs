@@ -1,7 +1,9 @@
 //! The operator types that a spec can name. Documentation, validation and the command line list
 //! what stands here.
 
-use crate::featurers::{AudioPeaks, AudioSilence, DominantColor, Passthrough, SceneChange};
+use crate::featurers::{
+    AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange,
+};
 use crate::labelers::{LabelPassthrough, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
@@ -15,6 +17,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &AudioSilence,
         &DominantColor,
         &Passthrough,
+        &External,
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,

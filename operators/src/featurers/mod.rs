@@ -3,6 +3,7 @@
 mod audio_peaks;
 mod audio_silence;
 mod dominant_color;
+mod external;
 mod levels;
 mod passthrough;
 mod scene_change;
@@ -10,5 +11,6 @@ mod scene_change;
 pub(crate) use audio_peaks::AudioPeaks;
 pub(crate) use audio_silence::AudioSilence;
 pub(crate) use dominant_color::DominantColor;
+pub(crate) use external::External;
 pub(crate) use passthrough::Passthrough;
 pub(crate) use scene_change::SceneChange;

@@ -56,6 +56,7 @@ struct RangesOptions {
     /// forward. One word for all inputs, or a table: { cuts = "unsafe", quiet = "safe" }. The
     /// ranges of an input that gives points are those between successive points, with start and
     /// end of the event.
+    #[schemars(extend("x-names" = "inputs"))]
     bias: BiasOption,
     /// How much longer than the search window to wait before deciding. Most featurers report a
     /// range only when it has ended; wait longer where ranges that are still open matter.

@@ -18,6 +18,7 @@ use crate::values::has;
 #[serde(default, deny_unknown_fields)]
 struct KeyMomentOptions {
     /// The attribute that is true at a key moment.
+    #[schemars(extend("x-names" = "attributes"))]
     attribute: String,
     /// How long before the moment a clip begins.
     #[serde(with = "text_duration")]

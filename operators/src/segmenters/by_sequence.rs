@@ -19,6 +19,7 @@ use crate::sdk::{
 #[serde(default, deny_unknown_fields)]
 struct SequenceOptions {
     /// The attribute whose values are looked at.
+    #[schemars(extend("x-names" = "attributes"))]
     attribute: String,
     /// Sequences of values that begin a clip, any of them: at the first sample of the last value,
     /// less `padding`.

@@ -17,6 +17,7 @@ use crate::values::has;
 #[serde(default, deny_unknown_fields)]
 struct ShotOptions {
     /// The attribute that is true where a shot begins.
+    #[schemars(extend("x-names" = "attributes"))]
     attribute: String,
     /// Shots are put together until a clip has this length. What is left at the end of the event
     /// is a clip if it has at least half of it.

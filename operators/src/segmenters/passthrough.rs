@@ -32,6 +32,7 @@ struct PassthroughOptions {
     /// The part of a chunk that its clip covers, in the middle of it (more than 0, at most 1).
     chunk_to_segment_ratio: f64,
     /// With `ranges`: only those where this attribute is true.
+    #[schemars(extend("x-names" = "attributes"))]
     attribute: Option<String>,
     /// Longer clips end here. The pipeline's `max_segment` when left out.
     #[serde(with = "text_duration::optional")]
