@@ -29,23 +29,44 @@ fn names_become_indices() {
     let names: Vec<&str> = plan.operators.iter().map(|o| o.name.as_str()).collect();
     assert_eq!(names, ["cuts", "cheers", "view", "rally", "trim"]);
     let rally = plan.operator("rally").unwrap();
-    assert_eq!((rally.class, rally.observations.as_slice()), (Class::Segmenter, &[2][..]));
-    assert_eq!(rally.options["max_segment"], "120s", "the pipeline gives its own");
+    assert_eq!(
+        (rally.class, rally.observations.as_slice()),
+        (Class::Segmenter, &[2][..])
+    );
+    assert_eq!(
+        rally.options["max_segment"], "120s",
+        "the pipeline gives its own"
+    );
     let trim = plan.operator("trim").unwrap();
-    assert_eq!(trim.inputs, [PlanInput::Operator(3), PlanInput::Operator(0)]);
-    assert_eq!((trim.segmenter, trim.rank, &trim.observations[..]), (Some(3), 0, &[0][..]));
+    assert_eq!(
+        trim.inputs,
+        [PlanInput::Operator(3), PlanInput::Operator(0)]
+    );
+    assert_eq!(
+        (trim.segmenter, trim.rank, &trim.observations[..]),
+        (Some(3), 0, &[0][..])
+    );
     assert_eq!(plan.chains.len(), 1);
-    assert_eq!((plan.chains[0].segmenter, plan.chains[0].updates.as_slice()), (3, &[4][..]));
+    assert_eq!(
+        (plan.chains[0].segmenter, plan.chains[0].updates.as_slice()),
+        (3, &[4][..])
+    );
     let best = &plan.replays[0];
     assert_eq!(best.segmenter, 3);
     assert_eq!(best.request.duration, MediaTime::from_seconds(60));
     assert_eq!(best.request.tolerance, MediaTime::from_seconds(10));
     assert!(best.request.catchup);
-    let features: Vec<(usize, &str)> =
-        best.features.iter().map(|f| (f.operator, f.feature.as_str())).collect();
+    let features: Vec<(usize, &str)> = best
+        .features
+        .iter()
+        .map(|f| (f.operator, f.feature.as_str()))
+        .collect();
     assert_eq!(features, [(1, "cheers.peak"), (0, "cuts.hard_cut")]);
     assert_eq!(best.request.priorities.len(), 2);
-    assert_eq!(plan.sinks[0].inputs, [PlanInput::Operator(4), PlanInput::Replay(0)]);
+    assert_eq!(
+        plan.sinks[0].inputs,
+        [PlanInput::Operator(4), PlanInput::Replay(0)]
+    );
 }
 
 #[test]
@@ -63,7 +84,10 @@ fn operators_stand_behind_their_inputs() {
     let ranks: Vec<u32> = plan.operators.iter().map(|o| o.rank).collect();
     assert_eq!(ranks, [0, 0, 0, 1]);
     assert_eq!(plan.operators[3].segmenter, Some(1));
-    assert_eq!(plan.operators[1].options["max_segment"], "7s", "its own is kept");
+    assert_eq!(
+        plan.operators[1].options["max_segment"], "7s",
+        "its own is kept"
+    );
 }
 
 #[test]
@@ -71,7 +95,10 @@ fn a_plan_prints_and_serializes() {
     let plan = tennis();
     let printed = plan.to_string();
     assert!(printed.contains("segments rally -> trim\n"), "{printed}");
-    assert!(printed.contains("cheers.peak = 90, cuts.hard_cut = 10"), "{printed}");
+    assert!(
+        printed.contains("cheers.peak = 90, cuts.hard_cut = 10"),
+        "{printed}"
+    );
     let json = serde_json::to_value(&plan).unwrap();
     assert_eq!(json["operators"][4]["name"], "trim");
     assert_eq!(json["operators"][4]["inputs"][0]["operator"], 3);
@@ -86,7 +113,10 @@ fn pictures_have_all_parts_and_edges() {
     assert_eq!(graph.edges.len(), 11);
     assert_eq!(graph.edges.iter().filter(|edge| edge.implicit).count(), 2);
     let dot = graph.dot();
-    assert!(dot.contains("[label = \"peak × 90\", style = dashed]"), "{dot}");
+    assert!(
+        dot.contains("[label = \"peak × 90\", style = dashed]"),
+        "{dot}"
+    );
     assert!(dot.contains("[label = \"segments\"]"), "{dot}");
     let mermaid = graph.mermaid();
     assert!(mermaid.contains("-.->|\"hard_cut × 10\"|"), "{mermaid}");
@@ -120,4 +150,35 @@ fn boxes_do_not_overlap() {
             assert!(apart, "{a:?} {b:?}");
         }
     }
+}
+
+#[test]
+fn built_in_types_carry_the_example() {
+    let plan = plan_of(&text("good_tennis.toml"), &Catalog::built_in());
+    let classes: Vec<Class> = plan.operators.iter().map(|o| o.class).collect();
+    use Class::{Featurer, Optimizer, Segmenter};
+    assert_eq!(
+        classes,
+        [Featurer, Featurer, Featurer, Segmenter, Optimizer]
+    );
+    // Cuts and view look at frames, cheers listens.
+    let looking: Vec<&str> = plan
+        .operators
+        .iter()
+        .filter(|o| o.view.is_some())
+        .map(|o| o.name.as_str())
+        .collect();
+    assert_eq!(looking, ["cuts", "view"]);
+    let users: usize = plan.views.iter().map(|view| view.operators.len()).sum();
+    assert_eq!(users, 2);
+}
+
+#[test]
+fn equal_views_are_shared() {
+    let text = "[pipeline]\nname = \"x\"\n[sources.a]\ntype = \"file\"\nuri = \"x.mp4\"\n\
+        [operators.cuts]\ntype = \"scene_change\"\ninputs = [\"a.video\"]\n\
+        [operators.fine]\ntype = \"scene_change\"\ninputs = [\"a.video\"]\nthreshold = 10\n";
+    let plan = plan_of(text, &Catalog::built_in());
+    assert_eq!(plan.views.len(), 1);
+    assert_eq!(plan.views[0].operators, [0, 1]);
 }

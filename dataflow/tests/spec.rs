@@ -112,7 +112,10 @@ fn diagnostics_are_data() {
     let json = serde_json::to_value(&diagnostics).unwrap();
     let first = &json[0];
     assert_eq!(first["file"], "a.toml");
-    assert_eq!((first["line"].as_u64(), first["column"].as_u64()), (Some(3), Some(1)));
+    assert_eq!(
+        (first["line"].as_u64(), first["column"].as_u64()),
+        (Some(3), Some(1))
+    );
     assert_eq!(first["severity"], "error");
 }
 
@@ -129,9 +132,15 @@ fn relative_paths_are_relative_to_the_spec() {
     assert_eq!(spec.sources[1].uri, "https://example.com/x.m3u8");
     // An option that is left out has its default, relative to the spec as well.
     assert_eq!(spec.sinks[0].options["dir"], "dir/out");
-    let set = [Override("sources.a.uri=here.mp4".into()), Override("sinks.files.dir=x".into())];
+    let set = [
+        Override("sources.a.uri=here.mp4".into()),
+        Override("sinks.files.dir=x".into()),
+    ];
     let spec = spec::parse(text, Path::new("dir/x.toml"), &set, &catalog).unwrap();
-    assert_eq!(spec.sources[0].uri, "here.mp4", "a path on the command line stays as it is");
+    assert_eq!(
+        spec.sources[0].uri, "here.mp4",
+        "a path on the command line stays as it is"
+    );
     assert_eq!(spec.sinks[0].options["dir"], "x");
 }
 
@@ -151,10 +160,20 @@ fn set_values_are_toml_or_text() {
     let replay = &spec.replays[0];
     assert_eq!(replay.settings.duration.to_millis(), 120_000);
     assert_eq!(replay.settings.tolerance.to_millis(), 5_000);
-    let weights: Vec<(String, f64)> =
-        replay.weights.iter().map(|(feature, weight)| (feature.to_string(), *weight)).collect();
-    let expected = [("cheers.peak", 7.0), ("cuts.hard_cut", 10.0), ("view.view=far", 3.0)];
-    assert_eq!(weights, expected.map(|(feature, weight)| (feature.to_owned(), weight)));
+    let weights: Vec<(String, f64)> = replay
+        .weights
+        .iter()
+        .map(|(feature, weight)| (feature.to_string(), *weight))
+        .collect();
+    let expected = [
+        ("cheers.peak", 7.0),
+        ("cuts.hard_cut", 10.0),
+        ("view.view=far", 3.0),
+    ];
+    assert_eq!(
+        weights,
+        expected.map(|(feature, weight)| (feature.to_owned(), weight))
+    );
     assert_eq!(spec.pipeline.correction_window, 3);
 }
 
@@ -171,14 +190,27 @@ fn the_schema_knows_types_and_options() {
     let replay = &schema["properties"]["replays"]["additionalProperties"]["properties"];
     assert_eq!(replay["tolerance"]["default"], "30s");
     assert_eq!(replay["mode"]["default"], "duration");
-    assert_eq!(schema["properties"]["pipeline"]["properties"]["max_segment"]["default"], "300s");
-    let text = schema.to_string();
-    assert!(!text.contains("\"$ref\""), "an editor would look for what is not there");
+    assert_eq!(
+        schema["properties"]["pipeline"]["properties"]["max_segment"]["default"],
+        "300s"
+    );
+    for catalog in [spec_types::catalog(), spec::Catalog::built_in()] {
+        let text = spec::schema::schema(&catalog).to_string();
+        assert!(
+            !text.contains("\"$ref\""),
+            "an editor would look for what is not there"
+        );
+    }
 }
 
 /// Another implementation of JSON Schema agrees: good specs pass, a spec with an unknown key fails.
 #[test]
 fn good_specs_pass_the_schema() {
+    check_with_python(&spec_types::catalog());
+    check_with_python(&spec::Catalog::built_in());
+}
+
+fn check_with_python(catalog: &spec::Catalog) {
     let program = "import json, sys, tomllib\n\
         try:\n import jsonschema\nexcept ImportError:\n print('skip'); sys.exit()\n\
         schema = json.load(open(sys.argv[1]))\n\
@@ -189,20 +221,32 @@ fn good_specs_pass_the_schema() {
         \x20   print(path.rsplit('/', 1)[-1], 'ok' if not errors else errors[0])\n";
     let directory = tempfile::tempdir().unwrap();
     let schema = directory.path().join("schema.json");
-    let text = spec::schema::schema(&spec_types::catalog()).to_string();
+    let text = spec::schema::schema(catalog).to_string();
     std::fs::write(&schema, text).unwrap();
-    let names = ["good_tennis", "good_no_sinks", "good_featurer_only", "keys_unknown", "tests_bad"];
+    let names = [
+        "good_tennis",
+        "good_no_sinks",
+        "good_featurer_only",
+        "keys_unknown",
+        "tests_bad",
+    ];
     let output = std::process::Command::new("python3")
         .args(["-c", program])
         .arg(&schema)
         .args(names.map(|name| directory_of(name)))
         .output();
-    let Ok(output) = output else { return eprintln!("skipped: no python3") };
+    let Ok(output) = output else {
+        return eprintln!("skipped: no python3");
+    };
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if printed.starts_with("skip") {
         return eprintln!("skipped: python3 has no module jsonschema");
     }
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(lines.len(), names.len(), "{printed}");
     for (line, good) in lines.iter().zip([true, true, true, false, false]) {
@@ -226,27 +270,44 @@ fn a_test_of_a_spec_is_compared_by_what_a_reader_sees() {
     assert_eq!(test.observations.len(), 4);
     assert_eq!(test.end, MediaTime::from_seconds(60));
     let cheer = &test.observations[2].0;
-    assert_eq!((cheer.start.to_millis(), cheer.end.to_millis()), (19_500, 21_000));
+    assert_eq!(
+        (cheer.start.to_millis(), cheer.end.to_millis()),
+        (19_500, 21_000)
+    );
     assert_eq!(cheer.track, Some(TrackNumber(1)));
     assert_eq!(cheer.attributes["level_db"].plain_text(), "-3.5");
 
-    let marks = |start, end| TimeRange::new(MediaTime::from_millis(start), MediaTime::from_millis(end));
-    let mut segment =
-        Segment::new("rally".into(), MediaTime::from_seconds(4), Some(MediaTime::from_seconds(21)));
+    let marks =
+        |start, end| TimeRange::new(MediaTime::from_millis(start), MediaTime::from_millis(end));
+    let mut segment = Segment::new(
+        "rally".into(),
+        MediaTime::from_seconds(4),
+        Some(MediaTime::from_seconds(21)),
+    );
     segment.opto.insert(TrackNumber(1), marks(4_000, 21_000));
     let mut got = TestOutcome::default();
     got.segments.push(segment.clone());
-    got.replays.insert("best".into(), vec![marks(4_000, 21_000)]);
+    got.replays
+        .insert("best".into(), vec![marks(4_000, 21_000)]);
     assert_eq!(compare(test, &got), []);
 
     // A flick beside a millisecond is not seen, a millisecond is.
-    got.segments[0].end = Some(MediaTime::from_flicks(MediaTime::from_seconds(21).flicks() + 9));
+    got.segments[0].end = Some(MediaTime::from_flicks(
+        MediaTime::from_seconds(21).flicks() + 9,
+    ));
     assert_eq!(compare(test, &got), []);
     got.segments[0].end = Some(MediaTime::from_millis(21_001));
     got.segments[0].opto.clear();
-    got.segments.push(Segment::new("rally".into(), MediaTime::from_seconds(40), None));
+    got.segments.push(Segment::new(
+        "rally".into(),
+        MediaTime::from_seconds(40),
+        None,
+    ));
     got.replays.clear();
-    let text: Vec<String> = compare(test, &got).iter().map(ToString::to_string).collect();
+    let text: Vec<String> = compare(test, &got)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         text,
         [

@@ -32,8 +32,11 @@ pub enum OperatorsFormat {
 
 /// Prints the types on stdout.
 pub fn run(args: &OperatorsArgs) -> Result<ExitCode, CommandError> {
-    let all: Vec<Description> =
-        Catalog::built_in().operators.iter().map(|kind| kind.describe()).collect();
+    let all: Vec<Description> = Catalog::built_in()
+        .operators
+        .iter()
+        .map(|kind| kind.describe())
+        .collect();
     let mut chosen: Vec<&Description> = Vec::new();
     for name in &args.types {
         let Some(found) = all.iter().find(|description| description.name == name) else {
@@ -66,7 +69,11 @@ pub fn run(args: &OperatorsArgs) -> Result<ExitCode, CommandError> {
 
 fn listed(all: &[&Description]) -> String {
     let mut out = String::new();
-    let width = all.iter().map(|description| description.name.len()).max().unwrap_or(0);
+    let width = all
+        .iter()
+        .map(|description| description.name.len())
+        .max()
+        .unwrap_or(0);
     let mut class = None;
     for description in all {
         if class != Some(description.class) {
@@ -74,18 +81,33 @@ fn listed(all: &[&Description]) -> String {
             let gap = if out.is_empty() { "" } else { "\n" };
             let _ = writeln!(out, "{gap}{}s", description.class);
         }
-        let _ = writeln!(out, "  {:width$}  {}", description.name, description.summary);
+        let _ = writeln!(
+            out,
+            "  {:width$}  {}",
+            description.name, description.summary
+        );
     }
     out.push_str("\nmatchcut operators TYPE describes one, with its options.\n");
     out
 }
 
 fn described(description: &Description) -> String {
-    let Description { name, class, summary, inputs, attributes, options } = description;
+    let Description {
+        name,
+        class,
+        summary,
+        inputs,
+        attributes,
+        options,
+    } = description;
     let mut out = format!("{name} ({class})\n");
     out.push_str(&wrapped(summary, 2, 96));
     let takes: Vec<String> = inputs.iter().map(rule).collect();
-    let takes = if takes.is_empty() { "nothing".to_owned() } else { takes.join(", ") };
+    let takes = if takes.is_empty() {
+        "nothing".to_owned()
+    } else {
+        takes.join(", ")
+    };
     let _ = writeln!(out, "\n  inputs: {takes}");
     if !attributes.is_empty() {
         out.push_str("\n  attributes\n");

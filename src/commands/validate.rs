@@ -84,7 +84,10 @@ pub fn run(args: &ValidateArgs) -> Result<ExitCode, CommandError> {
 
 /// A wrong command line before a wrong spec before a file that cannot be read.
 fn severer(a: u8, b: u8) -> u8 {
-    [BAD_USAGE, BAD_SPEC, 1].into_iter().find(|code| a == *code || b == *code).unwrap_or(0)
+    [BAD_USAGE, BAD_SPEC, 1]
+        .into_iter()
+        .find(|code| a == *code || b == *code)
+        .unwrap_or(0)
 }
 
 fn verdict(found: &Diagnostics) -> String {

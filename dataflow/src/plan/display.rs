@@ -10,11 +10,18 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "pipeline {}", self.pipeline.name)?;
         for source in &self.sources {
-            writeln!(f, "source {} ({}): {}", source.name, source.kind, source.uri)?;
+            writeln!(
+                f,
+                "source {} ({}): {}",
+                source.name, source.kind, source.uri
+            )?;
         }
         for (at, view) in self.views.iter().enumerate() {
             let source = self.name_of(PlanInput::Video(view.source));
-            let rate = view.view.rate.map_or("every frame".to_owned(), |r| format!("{r} fps"));
+            let rate = view
+                .view
+                .rate
+                .map_or("every frame".to_owned(), |r| format!("{r} fps"));
             writeln!(
                 f,
                 "view {at}: {source} {}x{} {:?}, {rate}, for {}",
@@ -38,8 +45,9 @@ impl fmt::Display for Plan {
         }
         for chain in &self.chains {
             let all = std::iter::once(&chain.segmenter).chain(&chain.updates);
-            let names: Vec<String> =
-                all.map(|at| self.name_of(PlanInput::Operator(*at))).collect();
+            let names: Vec<String> = all
+                .map(|at| self.name_of(PlanInput::Operator(*at)))
+                .collect();
             writeln!(f, "segments {}", names.join(" -> "))?;
         }
         for replay in &self.replays {
@@ -48,7 +56,11 @@ impl fmt::Display for Plan {
             let request = &replay.request;
             match request.mode {
                 Mode::Duration => {
-                    write!(f, "{} s, at most {} s more", request.duration, request.tolerance)?;
+                    write!(
+                        f,
+                        "{} s, at most {} s more",
+                        request.duration, request.tolerance
+                    )?;
                 }
                 Mode::Features => f.write_str("by features")?,
                 Mode::Timestamps => write!(f, "{} given ranges", request.timestamps.len())?,
@@ -72,7 +84,11 @@ impl fmt::Display for Plan {
 impl Plan {
     fn listed(&self, inputs: impl Iterator<Item = PlanInput>) -> String {
         let names: Vec<String> = inputs.map(|input| self.name_of(input)).collect();
-        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+        if names.is_empty() {
+            "nothing".to_owned()
+        } else {
+            names.join(", ")
+        }
     }
 }
 

@@ -244,7 +244,10 @@ pub fn compile(spec: &Spec, catalog: &Catalog) -> Result<Plan, PlanError> {
 type Index = BTreeMap<Name, usize>;
 
 fn index<'a>(names: impl Iterator<Item = &'a Name>) -> Index {
-    names.enumerate().map(|(at, name)| (name.clone(), at)).collect()
+    names
+        .enumerate()
+        .map(|(at, name)| (name.clone(), at))
+        .collect()
 }
 
 struct Names {
@@ -256,7 +259,10 @@ struct Names {
 impl Names {
     fn one(&self, part: &Name, input: &Input) -> Result<PlanInput, PlanError> {
         let find = |index: &Index, name: &Name| {
-            let missing = || PlanError::NoSuchPart { part: part.clone(), name: name.clone() };
+            let missing = || PlanError::NoSuchPart {
+                part: part.clone(),
+                name: name.clone(),
+            };
             index.get(name).copied().ok_or_else(missing)
         };
         Ok(match input {
@@ -282,13 +288,17 @@ fn order(spec: &Spec) -> Result<Vec<usize>, PlanError> {
             if let Input::Operator(name) = input {
                 let part = operator.name.clone();
                 let at = names.get(name).copied();
-                before.insert(at.ok_or(PlanError::NoSuchPart { part, name: name.clone() })?);
+                before.insert(at.ok_or(PlanError::NoSuchPart {
+                    part,
+                    name: name.clone(),
+                })?);
             }
         }
         missing.push(before);
     }
-    let mut ready: BTreeSet<usize> =
-        (0..missing.len()).filter(|at| missing[*at].is_empty()).collect();
+    let mut ready: BTreeSet<usize> = (0..missing.len())
+        .filter(|at| missing[*at].is_empty())
+        .collect();
     let mut users: Vec<Vec<usize>> = vec![Vec::new(); missing.len()];
     for (at, before) in missing.iter().enumerate() {
         before.iter().for_each(|input| users[*input].push(at));
@@ -322,12 +332,16 @@ fn operator(
     let declared = &spec.operators[at];
     let name = declared.name.clone();
     let Some((kind, description)) = catalog.operator(&declared.kind) else {
-        return Err(PlanError::NoSuchType { operator: name, kind: declared.kind.clone() });
+        return Err(PlanError::NoSuchType {
+            operator: name,
+            kind: declared.kind.clone(),
+        });
     };
     let options = with_pipeline_options(&declared.options, &description.options, &spec.pipeline);
-    let operator = kind
-        .build(&options)
-        .map_err(|errors| PlanError::Options { operator: name.clone(), errors })?;
+    let operator = kind.build(&options).map_err(|errors| PlanError::Options {
+        operator: name.clone(),
+        errors,
+    })?;
     let inputs = names.all(&name, &declared.inputs)?;
     let input_operators = || {
         inputs.iter().filter_map(|input| match input {
@@ -335,12 +349,12 @@ fn operator(
             _ => None,
         })
     };
-    let observations =
-        input_operators().filter(|o| o.class == Class::Featurer).map(|o| o.index).collect();
+    let observations = input_operators()
+        .filter(|o| o.class == Class::Featurer)
+        .map(|o| o.index)
+        .collect();
     let segmenter = match description.class {
-        Class::Optimizer | Class::Labeler => {
-            Some(one_segmenter(&name, input_operators())?)
-        }
+        Class::Optimizer | Class::Labeler => Some(one_segmenter(&name, input_operators())?),
         Class::Featurer | Class::Segmenter => None,
     };
     Ok(PlanOperator {
@@ -387,7 +401,10 @@ fn one_segmenter<'a>(
         .collect();
     match segmenters.first() {
         Some(one) if segmenters.len() == 1 => Ok(*one),
-        _ => Err(PlanError::Segmenters { part: part.clone(), found: segmenters.len() }),
+        _ => Err(PlanError::Segmenters {
+            part: part.clone(),
+            found: segmenters.len(),
+        }),
     }
 }
 
@@ -400,7 +417,10 @@ fn place(
 ) {
     let index = operator.index;
     if operator.class == Class::Segmenter {
-        chains.push(Chain { segmenter: index, updates: Vec::new() });
+        chains.push(Chain {
+            segmenter: index,
+            updates: Vec::new(),
+        });
     }
     if let Some(segmenter) = operator.segmenter
         && let Some(chain) = chains.iter_mut().find(|chain| chain.segmenter == segmenter)
@@ -414,9 +434,15 @@ fn place(
     });
     if let (Operator::Video { scanner, .. }, Some(source)) = (&operator.operator, source) {
         let wanted = scanner.view();
-        let known = views.iter().position(|v| v.source == source && v.view == wanted);
+        let known = views
+            .iter()
+            .position(|v| v.source == source && v.view == wanted);
         let at = known.unwrap_or_else(|| {
-            views.push(PlanView { source, view: wanted, operators: Vec::new() });
+            views.push(PlanView {
+                source,
+                view: wanted,
+                operators: Vec::new(),
+            });
             views.len() - 1
         });
         views[at].operators.push(index);
@@ -437,18 +463,37 @@ fn plan_replay(
     });
     let segmenter = one_segmenter(&replay.name, of_operators)?;
     let mut features = Vec::new();
-    let weighed = replay.weights.iter().map(|(feature, weight)| (feature, Some(*weight)));
+    let weighed = replay
+        .weights
+        .iter()
+        .map(|(feature, weight)| (feature, Some(*weight)));
     let included = replay.include.iter().map(|feature| (feature, None));
     for (feature, weight) in weighed.chain(included) {
         if let Some(name) = &feature.operator {
-            let operator = names.operators.get(name).copied().ok_or_else(|| {
-                PlanError::NoSuchPart { part: replay.name.clone(), name: name.clone() }
-            })?;
-            features.push(PlanFeature { operator, feature: feature.to_string(), weight });
+            let operator =
+                names
+                    .operators
+                    .get(name)
+                    .copied()
+                    .ok_or_else(|| PlanError::NoSuchPart {
+                        part: replay.name.clone(),
+                        name: name.clone(),
+                    })?;
+            features.push(PlanFeature {
+                operator,
+                feature: feature.to_string(),
+                weight,
+            });
         }
     }
     let name = replay.name.clone();
-    Ok(PlanReplay { name, segmenter, inputs, request: request(replay), features })
+    Ok(PlanReplay {
+        name,
+        segmenter,
+        inputs,
+        request: request(replay),
+        features,
+    })
 }
 
 /// What a replay of a spec asks for.
@@ -472,7 +517,12 @@ pub fn request(replay: &ReplaySpec) -> ReplayRequest {
                 Some(Priority::weighted(key.clone(), Score::from_f64(*weight)?))
             })
             .collect(),
-        Mode::Features => replay.include.iter().cloned().map(Priority::included).collect(),
+        Mode::Features => replay
+            .include
+            .iter()
+            .cloned()
+            .map(Priority::included)
+            .collect(),
         Mode::Timestamps => Vec::new(),
     };
     let range = |stretch: &crate::spec::Stretch| {
@@ -499,7 +549,9 @@ pub fn request(replay: &ReplaySpec) -> ReplayRequest {
 impl Plan {
     /// The operator with this name.
     pub fn operator(&self, name: &str) -> Option<&PlanOperator> {
-        self.operators.iter().find(|operator| operator.name == *name)
+        self.operators
+            .iter()
+            .find(|operator| operator.name == *name)
     }
 
     /// What an input carries.

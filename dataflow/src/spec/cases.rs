@@ -84,7 +84,11 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n  expected  {}\n  got       {}", self.what, self.expected, self.got)
+        write!(
+            f,
+            "{}\n  expected  {}\n  got       {}",
+            self.what, self.expected, self.got
+        )
     }
 }
 
@@ -126,7 +130,11 @@ pub fn compare(expected: &SpecTest, got: &TestOutcome) -> Vec<Mismatch> {
 fn listed<T: fmt::Display>(items: &[T]) -> String {
     match items {
         [] => "nothing".to_owned(),
-        _ => items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        _ => items
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 
@@ -136,7 +144,10 @@ fn compare_segments(expected: &[ExpectedSegment], got: &[Segment], out: &mut Vec
     for want in expected {
         let is_it = |have: &&Segment| {
             same(have.id.start, want.start)
-                && want.operator.as_ref().is_none_or(|operator| *operator == have.id.segmenter)
+                && want
+                    .operator
+                    .as_ref()
+                    .is_none_or(|operator| *operator == have.id.segmenter)
         };
         let what = match &want.operator {
             Some(operator) => format!("segment of \"{operator}\" at {}", want.start),
@@ -144,12 +155,20 @@ fn compare_segments(expected: &[ExpectedSegment], got: &[Segment], out: &mut Vec
         };
         let Some(at) = left.iter().position(is_it) else {
             let got = "no segment that starts there".to_owned();
-            out.push(Mismatch { what, expected: described(want), got });
+            out.push(Mismatch {
+                what,
+                expected: described(want),
+                got,
+            });
             continue;
         };
         let have = left.remove(at);
         let mut differ = |field: &str, expected: String, got: String| {
-            out.push(Mismatch { what: format!("{what}, {field}"), expected, got });
+            out.push(Mismatch {
+                what: format!("{what}, {field}"),
+                expected,
+                got,
+            });
         };
         if let Some(end) = want.end
             && have.end.is_none_or(|have| !same(have, end))
@@ -162,13 +181,20 @@ fn compare_segments(expected: &[ExpectedSegment], got: &[Segment], out: &mut Vec
             if have.is_none_or(|have| !same(have.start, marks.start) || !same(have.end, marks.end))
             {
                 let got = have.map_or("not optimized".to_owned(), ToString::to_string);
-                differ(&format!("optimized marks on track {track}"), marks.to_string(), got);
+                differ(
+                    &format!("optimized marks on track {track}"),
+                    marks.to_string(),
+                    got,
+                );
             }
         }
         if let Some(label) = &want.label
             && have.label.as_ref() != Some(label)
         {
-            let got = have.label.as_ref().map_or("no label".to_owned(), |l| format!("\"{l}\""));
+            let got = have
+                .label
+                .as_ref()
+                .map_or("no label".to_owned(), |l| format!("\"{l}\""));
             differ("label", format!("\"{label}\""), got);
         }
     }
@@ -196,11 +222,17 @@ const SEGMENT_KEYS: [&str; 5] = ["operator", "start", "end", "opto", "label"];
 const OBSERVATION_KEYS: [&str; 6] = ["operator", "at", "start", "end", "track", "attributes"];
 
 pub(super) fn read(root: &Table, draft: &Draft, report: &mut Report) -> Vec<SpecTest> {
-    let Some(entry) = root.get("tests") else { return Vec::new() };
-    let Some(items) = array(&entry.node, "[[tests]]", report) else { return Vec::new() };
+    let Some(entry) = root.get("tests") else {
+        return Vec::new();
+    };
+    let Some(items) = array(&entry.node, "[[tests]]", report) else {
+        return Vec::new();
+    };
     let mut tests: Vec<SpecTest> = Vec::new();
     for item in items {
-        let Some(table) = table(item, "a test", report) else { continue };
+        let Some(table) = table(item, "a test", report) else {
+            continue;
+        };
         if let Some(test) = test(table, item.span, draft, report) {
             if tests.iter().any(|earlier| earlier.name == test.name) {
                 let message = format!("there are two tests \"{}\"", test.name);
@@ -243,7 +275,11 @@ fn expected<T>(
     have: &Tree,
     report: &mut Report,
 ) -> Option<T> {
-    report.error(span, format!("{what}: {wanted} expected, this is {}", have.kind()), None);
+    report.error(
+        span,
+        format!("{what}: {wanted} expected, this is {}", have.kind()),
+        None,
+    );
     None
 }
 
@@ -263,15 +299,27 @@ fn time(node: &Node, what: &str, report: &mut Report) -> Option<MediaTime> {
     };
     let time = MediaTime::from_seconds_f64(seconds).filter(|time| !time.is_negative());
     if time.is_none() {
-        report.error(node.span, format!("{what}: {seconds} is no time of an event"), None);
+        report.error(
+            node.span,
+            format!("{what}: {seconds} is no time of an event"),
+            None,
+        );
     }
     time
 }
 
 fn only(table: &Table, what: &str, known: &[&str], report: &mut Report) {
-    for entry in table.0.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+    for entry in table
+        .0
+        .iter()
+        .filter(|entry| !known.contains(&entry.key.as_str()))
+    {
         let hint = suggest::hint(&entry.key, "its keys are", known);
-        report.error(entry.key_span, format!("{what} has no key \"{}\"", entry.key), hint);
+        report.error(
+            entry.key_span,
+            format!("{what} has no key \"{}\"", entry.key),
+            hint,
+        );
     }
 }
 
@@ -294,12 +342,16 @@ fn range(node: &Node, what: &str, report: &mut Report) -> Option<ExpectedRange> 
         }
         Tree::Broken => return None,
         _ => {
-            let hint = Some("write { start = \"1s\", end = \"2s\" } or [\"1s\", \"2s\"]".to_owned());
+            let hint =
+                Some("write { start = \"1s\", end = \"2s\" } or [\"1s\", \"2s\"]".to_owned());
             report.error(node.span, format!("{what}: start and end expected"), hint);
             return None;
         }
     };
-    let range = ExpectedRange { start: start?, end: end? };
+    let range = ExpectedRange {
+        start: start?,
+        end: end?,
+    };
     if range.end < range.start {
         report.error(node.span, format!("{what} ends before it starts"), None);
         return None;
@@ -321,10 +373,18 @@ fn test(table: &Table, at: Span, draft: &Draft, report: &mut Report) -> Option<S
     if let Some(entry) = table.get("observations")
         && let Some(items) = array(&entry.node, &format!("\"observations\" of {title}"), report)
     {
-        observations.extend(items.iter().filter_map(|item| observation(item, draft, report)));
+        observations.extend(
+            items
+                .iter()
+                .filter_map(|item| observation(item, draft, report)),
+        );
     }
     observations.sort_by(|a, b| a.0.cmp(&b.0));
-    let last = observations.iter().map(|o| o.0.end).max().unwrap_or(MediaTime::ZERO);
+    let last = observations
+        .iter()
+        .map(|o| o.0.end)
+        .max()
+        .unwrap_or(MediaTime::ZERO);
     let mut end = last;
     if let Some(entry) = table.get("end")
         && let Some(given) = time(&entry.node, &format!("\"end\" of {title}"), report)
@@ -339,7 +399,12 @@ fn test(table: &Table, at: Span, draft: &Draft, report: &mut Report) -> Option<S
     if let Some(entry) = table.get("segments")
         && let Some(items) = array(&entry.node, &format!("\"segments\" of {title}"), report)
     {
-        segments = Some(items.iter().filter_map(|item| segment(item, draft, report)).collect());
+        segments = Some(
+            items
+                .iter()
+                .filter_map(|item| segment(item, draft, report))
+                .collect(),
+        );
     }
     let mut replays = BTreeMap::new();
     if let Some(entry) = table.get("replays")
@@ -355,7 +420,13 @@ fn test(table: &Table, at: Span, draft: &Draft, report: &mut Report) -> Option<S
         let hint = Some("say what must come out: segments = […] or replays.NAME = […]".to_owned());
         report.warning(at, format!("{title} expects nothing"), hint);
     }
-    Some(SpecTest { name: name?, observations, end, segments, replays })
+    Some(SpecTest {
+        name: name?,
+        observations,
+        end,
+        segments,
+        replays,
+    })
 }
 
 fn operator<'a>(
@@ -368,14 +439,26 @@ fn operator<'a>(
     let name = text(&entry.node, &format!("\"operator\" of {what}"), report)?;
     let of_class = |o: &OperatorDraft| o.description.as_ref().is_none_or(|d| d.class == class);
     let Some(found) = draft.operators.iter().find(|o| o.name.text == name) else {
-        let names: Vec<&str> =
-            draft.operators.iter().filter(|o| of_class(o)).map(|o| o.name.text.as_str()).collect();
+        let names: Vec<&str> = draft
+            .operators
+            .iter()
+            .filter(|o| of_class(o))
+            .map(|o| o.name.text.as_str())
+            .collect();
         let message = format!("{what}: there is no operator \"{name}\"");
-        report.no_such(entry.node.span, message, suggest::hint(&name, "there are", &names));
+        report.no_such(
+            entry.node.span,
+            message,
+            suggest::hint(&name, "there are", &names),
+        );
         return None;
     };
     if !of_class(found) {
-        let have = found.description.as_ref().map(|d| d.class.to_string()).unwrap_or_default();
+        let have = found
+            .description
+            .as_ref()
+            .map(|d| d.class.to_string())
+            .unwrap_or_default();
         let article = if have.starts_with('o') { "an" } else { "a" };
         let message = format!("{what}: a {class} expected, \"{name}\" is {article} {have}");
         report.error(entry.node.span, message, None);
@@ -390,7 +473,11 @@ fn observation(node: &Node, draft: &Draft, report: &mut Report) -> Option<TestOb
     let found = match table.get("operator") {
         Some(entry) => operator(entry, what, Class::Featurer, draft, report),
         None => {
-            report.missing(node.span, format!("\"operator\" of {what} is missing"), None);
+            report.missing(
+                node.span,
+                format!("\"operator\" of {what} is missing"),
+                None,
+            );
             None
         }
     };
@@ -408,7 +495,11 @@ fn observation(node: &Node, draft: &Draft, report: &mut Report) -> Option<TestOb
         }),
         _ => {
             let hint = Some("write at = \"1s\", or start = \"1s\", end = \"2s\"".to_owned());
-            report.error(node.span, format!("{what}: a time or a range expected"), hint);
+            report.error(
+                node.span,
+                format!("{what}: a time or a range expected"),
+                hint,
+            );
             None
         }
     };
@@ -444,10 +535,20 @@ fn observation(node: &Node, draft: &Draft, report: &mut Report) -> Option<TestOb
     }
     let (start, end) = range?;
     let operator = Name::new(&found?.name.text);
-    Some(TestObservation(Observation { start, end, operator, track, attributes }))
+    Some(TestObservation(Observation {
+        start,
+        end,
+        operator,
+        track,
+        attributes,
+    }))
 }
 
-fn attribute(entry: &Entry, operator: Option<&OperatorDraft>, report: &mut Report) -> Option<Value> {
+fn attribute(
+    entry: &Entry,
+    operator: Option<&OperatorDraft>,
+    report: &mut Report,
+) -> Option<Value> {
     let json = entry.node.json(report)?;
     if let Some(operator) = operator
         && let Some(description) = &operator.description
@@ -491,7 +592,11 @@ fn segment(node: &Node, draft: &Draft, report: &mut Report) -> Option<ExpectedSe
             let segmenters: Vec<&str> = draft
                 .operators
                 .iter()
-                .filter(|o| o.description.as_ref().is_some_and(|d| d.class == Class::Segmenter))
+                .filter(|o| {
+                    o.description
+                        .as_ref()
+                        .is_some_and(|d| d.class == Class::Segmenter)
+                })
                 .map(|o| o.name.text.as_str())
                 .collect();
             if segmenters.len() > 1 {
@@ -529,22 +634,35 @@ fn segment(node: &Node, draft: &Draft, report: &mut Report) -> Option<ExpectedSe
             }
         }
     }
-    Some(ExpectedSegment { operator: name, start: start?, end, opto, label })
+    Some(ExpectedSegment {
+        operator: name,
+        start: start?,
+        end,
+        opto,
+        label,
+    })
 }
 
-fn replay(
-    entry: &Entry,
-    draft: &Draft,
-    report: &mut Report,
-) -> Option<(Name, Vec<ExpectedRange>)> {
-    if !draft.replays.iter().any(|replay| replay.name.text == entry.key) {
+fn replay(entry: &Entry, draft: &Draft, report: &mut Report) -> Option<(Name, Vec<ExpectedRange>)> {
+    if !draft
+        .replays
+        .iter()
+        .any(|replay| replay.name.text == entry.key)
+    {
         let names: Vec<&str> = draft.replays.iter().map(|r| r.name.text.as_str()).collect();
         let message = format!("there is no replay \"{}\"", entry.key);
-        report.no_such(entry.key_span, message, suggest::hint(&entry.key, "there are", &names));
+        report.no_such(
+            entry.key_span,
+            message,
+            suggest::hint(&entry.key, "there are", &names),
+        );
         return None;
     }
     let what = format!("expected replay \"{}\"", entry.key);
     let items = array(&entry.node, &what, report)?;
-    let ranges = items.iter().filter_map(|item| range(item, &what, report)).collect();
+    let ranges = items
+        .iter()
+        .filter_map(|item| range(item, &what, report))
+        .collect();
     Some((Name::new(&entry.key), ranges))
 }

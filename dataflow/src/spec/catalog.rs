@@ -104,7 +104,12 @@ pub fn source_types() -> Vec<PartType> {
 
 /// Relative paths are resolved already.
 fn check_source(part: &PartCheck<'_>) -> Vec<OptionError> {
-    let PartCheck { name, kind, uri, options } = *part;
+    let PartCheck {
+        name,
+        kind,
+        uri,
+        options,
+    } = *part;
     let errors = matchcut_ingest::SourceConfig::new(name, kind, uri, Path::new(""), options);
     let error = |error: matchcut_ingest::ConfigError| OptionError {
         option: error.option,
@@ -116,7 +121,10 @@ fn check_source(part: &PartCheck<'_>) -> Vec<OptionError> {
 fn check_file_sink(part: &PartCheck<'_>) -> Vec<OptionError> {
     match parse_options::<FileSinkOptions>(part.options) {
         Ok(options) if options.dir.trim().is_empty() => {
-            vec![OptionError::new("dir", "a directory expected, this is empty")]
+            vec![OptionError::new(
+                "dir",
+                "a directory expected, this is empty",
+            )]
         }
         Ok(_) => Vec::new(),
         Err(errors) => errors,
@@ -134,7 +142,9 @@ pub struct FileSinkOptions {
 
 impl Default for FileSinkOptions {
     fn default() -> Self {
-        FileSinkOptions { dir: "out".to_owned() }
+        FileSinkOptions {
+            dir: "out".to_owned(),
+        }
     }
 }
 
@@ -144,7 +154,11 @@ pub fn sink_types() -> Vec<PartType> {
         name: "file",
         summary: "JSON lines, clips, replays and exports in a directory.",
         options: options_of::<FileSinkOptions>(),
-        inputs: vec![EdgeKind::Observations, EdgeKind::Segments, EdgeKind::Replays],
+        inputs: vec![
+            EdgeKind::Observations,
+            EdgeKind::Segments,
+            EdgeKind::Replays,
+        ],
         check: check_file_sink,
     }]
 }

@@ -56,7 +56,15 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Diagnostic { file, line, column, severity, message, snippet, .. } = self;
+        let Diagnostic {
+            file,
+            line,
+            column,
+            severity,
+            message,
+            snippet,
+            ..
+        } = self;
         writeln!(f, "{file}:{line}:{column}: {severity}: {message}")?;
         let gutter = line.to_string().len();
         // The caret line repeats tabs, so that it stays below its text at any tab width.
@@ -68,7 +76,12 @@ impl fmt::Display for Diagnostic {
             .collect();
         writeln!(f, " {:gutter$} |", "")?;
         writeln!(f, " {line} | {}", snippet.text)?;
-        writeln!(f, " {:gutter$} | {pad}{}", "", "^".repeat(snippet.underline))?;
+        writeln!(
+            f,
+            " {:gutter$} | {pad}{}",
+            "",
+            "^".repeat(snippet.underline)
+        )?;
         if let Some(hint) = &self.hint {
             writeln!(f, " {:gutter$} help: {hint}", "")?;
         }
@@ -89,7 +102,10 @@ impl Diagnostics {
 
     /// How many are errors.
     pub fn errors(&self) -> usize {
-        self.0.iter().filter(|d| d.severity == Severity::Error).count()
+        self.0
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+            .count()
     }
 
     /// Whether nothing was found.
@@ -147,7 +163,10 @@ impl Texts {
             severity: finding.severity,
             message: finding.message,
             hint: finding.hint,
-            snippet: Snippet { text: line_text.to_owned(), underline },
+            snippet: Snippet {
+                text: line_text.to_owned(),
+                underline,
+            },
         }
     }
 
@@ -160,7 +179,10 @@ impl Texts {
 
     /// The line of a text, from 0.
     pub(super) fn line(&self, origin: usize, line: usize) -> &str {
-        self.0.get(origin).and_then(|(_, text)| text.split('\n').nth(line)).unwrap_or_default()
+        self.0
+            .get(origin)
+            .and_then(|(_, text)| text.split('\n').nth(line))
+            .unwrap_or_default()
     }
 }
 
@@ -203,7 +225,10 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(texts: Texts) -> Self {
-        Report { texts, findings: Vec::new() }
+        Report {
+            texts,
+            findings: Vec::new(),
+        }
     }
 
     pub(super) fn error(&mut self, span: Span, message: impl Into<String>, hint: Option<String>) {
@@ -215,7 +240,13 @@ impl Report {
     }
 
     pub(super) fn no_such(&mut self, span: Span, message: impl Into<String>, hint: Option<String>) {
-        self.push(span, Severity::Error, Cause::UnknownName, message.into(), hint);
+        self.push(
+            span,
+            Severity::Error,
+            Cause::UnknownName,
+            message.into(),
+            hint,
+        );
     }
 
     pub(super) fn syntax(&mut self, span: Span, message: impl Into<String>) {
@@ -234,7 +265,13 @@ impl Report {
         message: String,
         hint: Option<String>,
     ) {
-        self.findings.push(Finding { span, severity, message, hint, cause });
+        self.findings.push(Finding {
+            span,
+            severity,
+            message,
+            hint,
+            cause,
+        });
     }
 
     pub(super) fn has_errors(&self) -> bool {
@@ -267,7 +304,9 @@ impl Report {
                 }
             })
             .collect();
-        findings.sort_by(|a, b| (a.span, a.severity, &a.message).cmp(&(b.span, b.severity, &b.message)));
+        findings.sort_by(|a, b| {
+            (a.span, a.severity, &a.message).cmp(&(b.span, b.severity, &b.message))
+        });
         findings.dedup_by(|a, b| a.span == b.span && a.message == b.message);
         // After one slip the parser stumbles over the rest of the line as well.
         findings.dedup_by(|later, first| {
@@ -276,7 +315,12 @@ impl Report {
                 && later.span.origin == first.span.origin
                 && self.texts.line_of(later.span) == self.texts.line_of(first.span)
         });
-        Diagnostics(findings.into_iter().map(|f| self.texts.diagnostic(f)).collect())
+        Diagnostics(
+            findings
+                .into_iter()
+                .map(|f| self.texts.diagnostic(f))
+                .collect(),
+        )
     }
 }
 
@@ -292,9 +336,19 @@ impl Broken {
     fn new(texts: &Texts, span: Span) -> Self {
         let line = texts.line_of(span);
         let is_header = |line: usize| texts.line(span.origin, line).trim_start().starts_with('[');
-        let count = texts.0.get(span.origin).map_or(0, |(_, text)| text.split('\n').count());
+        let count = texts
+            .0
+            .get(span.origin)
+            .map_or(0, |(_, text)| text.split('\n').count());
         let start = (0..=line).rev().find(|line| is_header(*line)).unwrap_or(0);
-        let end = (line + 1..count).find(|line| is_header(*line)).unwrap_or(count);
-        Broken { origin: span.origin, line, is_header: is_header(line), section: start..end }
+        let end = (line + 1..count)
+            .find(|line| is_header(*line))
+            .unwrap_or(count);
+        Broken {
+            origin: span.origin,
+            line,
+            is_header: is_header(line),
+            section: start..end,
+        }
     }
 }

@@ -9,11 +9,11 @@ use matchcut_model::value::{Name, Value};
 use matchcut_operators::sdk::{AttributeKind, AttributeSpec, EdgeKind, OptionSpec};
 use serde_json::Value as Json;
 
+use super::Input;
 use super::diagnostic::{Report, Span};
 use super::parts::{Draft, Inputs, OperatorDraft, Word};
 use super::suggest;
 use super::tree::Tree;
-use super::Input;
 
 /// What the words in a draft refer to, by part.
 pub(super) struct Wiring {
@@ -33,7 +33,14 @@ pub(super) fn check(draft: &Draft, report: &mut Report) -> Wiring {
     let operators: Vec<Vec<Resolved>> = draft
         .operators
         .iter()
-        .map(|o| resolve_all(&o.inputs, &format!("operator \"{}\"", o.name.text), draft, report))
+        .map(|o| {
+            resolve_all(
+                &o.inputs,
+                &format!("operator \"{}\"", o.name.text),
+                draft,
+                report,
+            )
+        })
         .collect();
     for (operator, inputs) in draft.operators.iter().zip(&operators) {
         operator_edges(operator, inputs, draft, report);
@@ -56,9 +63,16 @@ pub(super) fn check(draft: &Draft, report: &mut Report) -> Wiring {
                 weights.push((feature, *weight));
             }
         }
-        let include =
-            replay.include.iter().filter_map(|word| feature(word, &owner, draft, report)).collect();
-        replays.push(WiredReplay { inputs: plain(&inputs), weights, include });
+        let include = replay
+            .include
+            .iter()
+            .filter_map(|word| feature(word, &owner, draft, report))
+            .collect();
+        replays.push(WiredReplay {
+            inputs: plain(&inputs),
+            weights,
+            include,
+        });
     }
     let mut sinks = Vec::new();
     for sink in &draft.sinks {
@@ -70,7 +84,11 @@ pub(super) fn check(draft: &Draft, report: &mut Report) -> Wiring {
         at_least_one(&sink.inputs, &owner, "results", report);
         sinks.push(plain(&inputs));
     }
-    let wiring = Wiring { operators: operators.iter().map(|o| plain(o)).collect(), replays, sinks };
+    let wiring = Wiring {
+        operators: operators.iter().map(|o| plain(o)).collect(),
+        replays,
+        sinks,
+    };
     // What is wired wrongly looks unused; only a spec that is right can be told so.
     if report.has_errors() {
         return wiring;
@@ -90,31 +108,38 @@ struct Resolved {
 }
 
 fn plain(inputs: &[Resolved]) -> Vec<Input> {
-    inputs.iter().filter_map(|resolved| resolved.input.clone()).collect()
+    inputs
+        .iter()
+        .filter_map(|resolved| resolved.input.clone())
+        .collect()
 }
 
 /// Operators and replays are called by the same kind of name.
 fn same_names(draft: &Draft, report: &mut Report) {
     for replay in &draft.replays {
-        if draft.operators.iter().any(|operator| operator.name.text == replay.name.text) {
-            let message =
-                format!("\"{}\" is the name of an operator and of a replay", replay.name.text);
+        if draft
+            .operators
+            .iter()
+            .any(|operator| operator.name.text == replay.name.text)
+        {
+            let message = format!(
+                "\"{}\" is the name of an operator and of a replay",
+                replay.name.text
+            );
             let hint = Some("an input with this name could be either; rename one".to_owned());
             report.error(replay.name.span, message, hint);
         }
     }
 }
 
-fn resolve_all(
-    inputs: &Inputs,
-    owner: &str,
-    draft: &Draft,
-    report: &mut Report,
-) -> Vec<Resolved> {
+fn resolve_all(inputs: &Inputs, owner: &str, draft: &Draft, report: &mut Report) -> Vec<Resolved> {
     inputs
         .words
         .iter()
-        .map(|word| Resolved { input: resolve(word, owner, draft, report), word: word.clone() })
+        .map(|word| Resolved {
+            input: resolve(word, owner, draft, report),
+            word: word.clone(),
+        })
         .collect()
 }
 
@@ -161,20 +186,31 @@ fn resolve(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Opti
 }
 
 fn input_names(draft: &Draft) -> Vec<String> {
-    let sources = draft.sources.iter().flat_map(|source| {
-        ["video", "audio"].map(|view| format!("{}.{view}", source.name.text))
-    });
-    let operators = draft.operators.iter().map(|operator| operator.name.text.clone());
+    let sources = draft
+        .sources
+        .iter()
+        .flat_map(|source| ["video", "audio"].map(|view| format!("{}.{view}", source.name.text)));
+    let operators = draft
+        .operators
+        .iter()
+        .map(|operator| operator.name.text.clone());
     let replays = draft.replays.iter().map(|replay| replay.name.text.clone());
     sources.chain(operators).chain(replays).collect()
 }
 
 fn operator_of<'a>(draft: &'a Draft, name: &str) -> Option<(usize, &'a OperatorDraft)> {
-    draft.operators.iter().enumerate().find(|(_, operator)| operator.name.text == name)
+    draft
+        .operators
+        .iter()
+        .enumerate()
+        .find(|(_, operator)| operator.name.text == name)
 }
 
 fn class_of(operator: &OperatorDraft) -> Option<Class> {
-    operator.description.as_ref().map(|description| description.class)
+    operator
+        .description
+        .as_ref()
+        .map(|description| description.class)
 }
 
 /// What an input carries; `None` when its type is not known.
@@ -193,13 +229,7 @@ fn kind_of(input: &Input, draft: &Draft) -> Option<EdgeKind> {
     }
 }
 
-fn kinds(
-    inputs: &[Resolved],
-    owner: &str,
-    taken: &[EdgeKind],
-    draft: &Draft,
-    report: &mut Report,
-) {
+fn kinds(inputs: &[Resolved], owner: &str, taken: &[EdgeKind], draft: &Draft, report: &mut Report) {
     for Resolved { word, input } in inputs {
         if let Some(kind) = input.as_ref().and_then(|input| kind_of(input, draft))
             && !taken.contains(&kind)
@@ -210,7 +240,11 @@ fn kinds(
 }
 
 fn wrong_kind(text: &str, owner: &str, taken: &[EdgeKind], kind: EdgeKind) -> String {
-    let verb = if kind == EdgeKind::Video || kind == EdgeKind::Audio { "is" } else { "gives" };
+    let verb = if kind == EdgeKind::Video || kind == EdgeKind::Audio {
+        "is"
+    } else {
+        "gives"
+    };
     let taken: Vec<String> = taken.iter().map(ToString::to_string).collect();
     let expected = match taken.as_slice() {
         [] => "nothing".to_owned(),
@@ -233,14 +267,19 @@ fn operator_edges(
     draft: &Draft,
     report: &mut Report,
 ) {
-    let Some(description) = &operator.description else { return };
+    let Some(description) = &operator.description else {
+        return;
+    };
     let owner = format!("operator \"{}\"", operator.name.text);
     let taken: Vec<EdgeKind> = description.inputs.iter().map(|rule| rule.kind).collect();
     let mut counts: BTreeMap<EdgeKind, usize> = BTreeMap::new();
     // Too few inputs are only said when none of those that are there is in doubt.
     let mut certain = operator.inputs.whole;
     for (at, Resolved { word, input }) in inputs.iter().enumerate() {
-        if inputs[..at].iter().any(|earlier| earlier.word.text == word.text) {
+        if inputs[..at]
+            .iter()
+            .any(|earlier| earlier.word.text == word.text)
+        {
             continue;
         }
         let kind = input.as_ref().and_then(|input| kind_of(input, draft));
@@ -249,7 +288,11 @@ fn operator_edges(
             continue;
         };
         let Some(rule) = description.inputs.iter().find(|rule| rule.kind == kind) else {
-            report.error(word.span, wrong_kind(&word.text, &owner, &taken, kind), None);
+            report.error(
+                word.span,
+                wrong_kind(&word.text, &owner, &taken, kind),
+                None,
+            );
             certain = false;
             continue;
         };
@@ -259,7 +302,8 @@ fn operator_edges(
             && *count > max
         {
             let text = &word.text;
-            let message = format!("{owner} takes {max} input of {kind}, \"{text}\" is one too many");
+            let message =
+                format!("{owner} takes {max} input of {kind}, \"{text}\" is one too many");
             report.error(word.span, message, None);
         }
     }
@@ -269,9 +313,16 @@ fn operator_edges(
             let at = operator.inputs.key.unwrap_or(operator.name.span);
             let message = match rule.min {
                 1 => format!("{owner} needs an input of {}", rule.kind),
-                min => format!("{owner} needs {min} inputs of {}, it has {count}", rule.kind),
+                min => format!(
+                    "{owner} needs {min} inputs of {}, it has {count}",
+                    rule.kind
+                ),
             };
-            report.error(at, message, input_hint(rule.kind, &operator.name.text, draft));
+            report.error(
+                at,
+                message,
+                input_hint(rule.kind, &operator.name.text, draft),
+            );
         }
     }
 }
@@ -279,9 +330,11 @@ fn operator_edges(
 /// What there is of a kind, if it is little.
 fn input_hint(kind: EdgeKind, own: &str, draft: &Draft) -> Option<String> {
     let names: Vec<String> = match kind {
-        EdgeKind::Video | EdgeKind::Audio => {
-            draft.sources.iter().map(|source| format!("{}.{kind}", source.name.text)).collect()
-        }
+        EdgeKind::Video | EdgeKind::Audio => draft
+            .sources
+            .iter()
+            .map(|source| format!("{}.{kind}", source.name.text))
+            .collect(),
         _ => draft
             .operators
             .iter()
@@ -302,11 +355,17 @@ fn operator_words(
     draft: &Draft,
     report: &mut Report,
 ) {
-    let Some(description) = &operator.description else { return };
+    let Some(description) = &operator.description else {
+        return;
+    };
     if !operator.inputs.whole || inputs.iter().any(|resolved| resolved.input.is_none()) {
         return;
     }
-    for option in description.options.iter().filter(|option| !names_of(option).is_empty()) {
+    for option in description
+        .options
+        .iter()
+        .filter(|option| !names_of(option).is_empty())
+    {
         let Some(entry) = operator.table.get(&option.name) else {
             // A default can be as wrong as what is written.
             if let ("attributes", Some(word)) = (names_of(option), option.default.as_str())
@@ -325,7 +384,11 @@ fn operator_words(
         };
         let words: Vec<(&str, Span)> = match &entry.node.value {
             Tree::Text(text) => vec![(text, entry.node.span)],
-            Tree::Table(table) => table.0.iter().map(|e| (e.key.as_str(), e.key_span)).collect(),
+            Tree::Table(table) => table
+                .0
+                .iter()
+                .map(|e| (e.key.as_str(), e.key_span))
+                .collect(),
             Tree::Array(items) => items
                 .iter()
                 .filter_map(|item| match &item.value {
@@ -347,7 +410,9 @@ fn operator_words(
                 }
             }
             "attributes" => {
-                let Some(known) = attributes_of_inputs(inputs, draft) else { continue };
+                let Some(known) = attributes_of_inputs(inputs, draft) else {
+                    continue;
+                };
                 for (word, span) in words.into_iter().filter(|(word, _)| !known.contains(word)) {
                     let message = format!("{owner}: no input has an attribute \"{word}\"");
                     report.no_such(span, message, suggest::hint(word, "they have", &known));
@@ -359,7 +424,11 @@ fn operator_words(
 }
 
 fn names_of(option: &OptionSpec) -> &str {
-    option.schema.get("x-names").and_then(Json::as_str).unwrap_or_default()
+    option
+        .schema
+        .get("x-names")
+        .and_then(Json::as_str)
+        .unwrap_or_default()
 }
 
 /// What the featurers among the inputs emit; `None` when one of them emits anything.
@@ -370,7 +439,12 @@ fn attributes_of_inputs(inputs: &[Resolved], draft: &Draft) -> Option<Vec<&'stat
             let (_, operator) = operator_of(draft, name)?;
             let description = operator.description.as_ref()?;
             if description.class == Class::Featurer {
-                names.extend(description.attributes.iter().map(|attribute| attribute.name));
+                names.extend(
+                    description
+                        .attributes
+                        .iter()
+                        .map(|attribute| attribute.name),
+                );
             }
         }
     }
@@ -401,8 +475,12 @@ fn circles(draft: &Draft, inputs: &[Vec<Resolved>], report: &mut Report) {
                 continue;
             };
             *next += 1;
-            let Some(Input::Operator(name)) = &resolved.input else { continue };
-            let Some((to, _)) = operator_of(draft, name) else { continue };
+            let Some(Input::Operator(name)) = &resolved.input else {
+                continue;
+            };
+            let Some((to, _)) = operator_of(draft, name) else {
+                continue;
+            };
             match marks[to] {
                 Mark::New => {
                     marks[to] = Mark::Open;
@@ -467,8 +545,10 @@ fn writers(draft: &Draft, owners: &[BTreeSet<usize>], report: &mut Report) {
         };
         let name = &operator.name;
         if owners[at].len() > 1 {
-            let segmenters: Vec<&str> =
-                owners[at].iter().map(|s| draft.operators[*s].name.text.as_str()).collect();
+            let segmenters: Vec<&str> = owners[at]
+                .iter()
+                .map(|s| draft.operators[*s].name.text.as_str())
+                .collect();
             let message = format!(
                 "{class} \"{}\" gets the segments of {}; it can update those of one",
                 name.text,
@@ -479,14 +559,19 @@ fn writers(draft: &Draft, owners: &[BTreeSet<usize>], report: &mut Report) {
         }
         for segmenter in &owners[at] {
             if let Some(first) = written.insert((*segmenter, class), at) {
-                let what = if class == Class::Optimizer { "marks" } else { "label" };
+                let what = if class == Class::Optimizer {
+                    "marks"
+                } else {
+                    "label"
+                };
                 let message = format!(
                     "operators \"{}\" and \"{}\" both write the {what} of segments of \"{}\"",
                     draft.operators[first].name.text,
                     name.text,
                     draft.operators[*segmenter].name.text
                 );
-                let hint = format!("a segmenter has at most one {class}; give the other one its own");
+                let hint =
+                    format!("a segmenter has at most one {class}; give the other one its own");
                 report.error(name.span, message, Some(hint));
             }
         }
@@ -504,8 +589,12 @@ fn one_segmenter(
 ) {
     let mut first: Option<(usize, &str)> = None;
     for Resolved { word, input } in inputs {
-        let Some(Input::Operator(name)) = input else { continue };
-        let Some((at, _)) = operator_of(draft, name) else { continue };
+        let Some(Input::Operator(name)) = input else {
+            continue;
+        };
+        let Some((at, _)) = operator_of(draft, name) else {
+            continue;
+        };
         for segmenter in &owners[at] {
             let Some((first_segmenter, earlier)) = first else {
                 first = Some((*segmenter, &word.text));
@@ -545,9 +634,17 @@ fn feature(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Opti
         return None;
     };
     let Some((_, found)) = operator_of(draft, operator) else {
-        let names: Vec<&str> = draft.operators.iter().map(|o| o.name.text.as_str()).collect();
+        let names: Vec<&str> = draft
+            .operators
+            .iter()
+            .map(|o| o.name.text.as_str())
+            .collect();
         let message = format!("feature \"{text}\" of {owner}: there is no operator \"{operator}\"");
-        report.no_such(word.span, message, suggest::hint(operator, "there are", &names));
+        report.no_such(
+            word.span,
+            message,
+            suggest::hint(operator, "there are", &names),
+        );
         return None;
     };
     let description = found.description.as_ref()?;
@@ -559,7 +656,11 @@ fn feature(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Opti
         Ok(kind) => kind,
         Err(known) => {
             let message = format!("operator \"{operator}\" has no attribute \"{attribute}\"");
-            report.no_such(word.span, message, suggest::hint(attribute, "it has", &known));
+            report.no_such(
+                word.span,
+                message,
+                suggest::hint(attribute, "it has", &known),
+            );
             return None;
         }
     };
@@ -593,7 +694,11 @@ pub(super) fn attribute_kind(
     }
     match attributes.iter().find(|attribute| attribute.name == "*") {
         Some(any) if !name.is_empty() => Ok(any.kind),
-        _ => Err(attributes.iter().map(|a| a.name).filter(|name| *name != "*").collect()),
+        _ => Err(attributes
+            .iter()
+            .map(|a| a.name)
+            .filter(|name| *name != "*")
+            .collect()),
     }
 }
 
@@ -647,12 +752,19 @@ fn unused(draft: &Draft, wiring: &Wiring, owners: &[BTreeSet<usize>], report: &m
                 sources.insert(name);
             }
             Input::Replay(name) => {
-                let found = draft.replays.iter().position(|r| r.name.text == name.as_str());
+                let found = draft
+                    .replays
+                    .iter()
+                    .position(|r| r.name.text == name.as_str());
                 if let Some(at) = found.filter(|at| replays.insert(*at)) {
                     let replay = &wiring.replays[at];
                     todo.extend(replay.inputs.iter().cloned());
                     let features = replay.weights.iter().map(|(f, _)| f).chain(&replay.include);
-                    todo.extend(features.filter_map(|f| f.operator.clone()).map(Input::Operator));
+                    todo.extend(
+                        features
+                            .filter_map(|f| f.operator.clone())
+                            .map(Input::Operator),
+                    );
                 }
             }
             Input::Operator(name) => {
@@ -673,14 +785,27 @@ fn unused(draft: &Draft, wiring: &Wiring, owners: &[BTreeSet<usize>], report: &m
         let hint = Some("nothing that leads to a result takes it".to_owned());
         report.warning(name.span, message, hint);
     };
-    for source in draft.sources.iter().filter(|s| !sources.contains(s.name.text.as_str())) {
+    for source in draft
+        .sources
+        .iter()
+        .filter(|s| !sources.contains(s.name.text.as_str()))
+    {
         warn("source", &source.name);
     }
-    for (_, operator) in draft.operators.iter().enumerate().filter(|(at, _)| !operators.contains(at))
+    for (_, operator) in draft
+        .operators
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !operators.contains(at))
     {
         warn("operator", &operator.name);
     }
-    for (_, replay) in draft.replays.iter().enumerate().filter(|(at, _)| !replays.contains(at)) {
+    for (_, replay) in draft
+        .replays
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !replays.contains(at))
+    {
         warn("replay", &replay.name);
     }
 }

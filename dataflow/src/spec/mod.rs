@@ -142,7 +142,10 @@ pub enum SpecError {
 
 /// Reads and checks the spec in the file `path`.
 pub fn load(path: &Path, overrides: &[Override], catalog: &Catalog) -> Result<Spec, SpecError> {
-    let failed = |source| SpecError::Read { path: path.to_owned(), source };
+    let failed = |source| SpecError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let bytes = std::fs::read(path).map_err(failed)?;
     let text = String::from_utf8(bytes)
         .map_err(|e| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, e)))?;
@@ -193,26 +196,40 @@ fn assemble(
         uri: source.uri,
         options: source.options,
     });
-    let operators =
-        draft.operators.into_iter().zip(wiring.operators).map(|(operator, inputs)| OperatorSpec {
+    let operators = draft
+        .operators
+        .into_iter()
+        .zip(wiring.operators)
+        .map(|(operator, inputs)| OperatorSpec {
             name: Name::from(operator.name.text),
             kind: operator.kind,
             inputs,
             options: operator.options,
         });
-    let replays = draft.replays.into_iter().zip(wiring.replays).map(|(replay, wired)| ReplaySpec {
-        name: Name::from(replay.name.text),
-        inputs: wired.inputs,
-        settings: replay.settings,
-        weights: wired.weights,
-        include: wired.include,
-    });
-    let sinks = draft.sinks.into_iter().zip(wiring.sinks).map(|(sink, inputs)| SinkSpec {
-        name: Name::from(sink.name.text),
-        kind: sink.kind.map(|kind| kind.name.to_owned()).unwrap_or_default(),
-        inputs,
-        options: sink.options,
-    });
+    let replays = draft
+        .replays
+        .into_iter()
+        .zip(wiring.replays)
+        .map(|(replay, wired)| ReplaySpec {
+            name: Name::from(replay.name.text),
+            inputs: wired.inputs,
+            settings: replay.settings,
+            weights: wired.weights,
+            include: wired.include,
+        });
+    let sinks = draft
+        .sinks
+        .into_iter()
+        .zip(wiring.sinks)
+        .map(|(sink, inputs)| SinkSpec {
+            name: Name::from(sink.name.text),
+            kind: sink
+                .kind
+                .map(|kind| kind.name.to_owned())
+                .unwrap_or_default(),
+            inputs,
+            options: sink.options,
+        });
     Spec {
         path: path.to_owned(),
         pipeline: draft.pipeline,

@@ -60,10 +60,17 @@ fn unknown_key(
     common: &[&str],
     report: &mut Report,
 ) {
-    let known: Vec<&str> =
-        common.iter().copied().chain(specs.iter().map(|spec| spec.name.as_str())).collect();
+    let known: Vec<&str> = common
+        .iter()
+        .copied()
+        .chain(specs.iter().map(|spec| spec.name.as_str()))
+        .collect();
     let hint = suggest::hint(&entry.key, "its keys are", &known);
-    report.error(entry.key_span, format!("{owner} has no key \"{}\"", entry.key), hint);
+    report.error(
+        entry.key_span,
+        format!("{owner} has no key \"{}\"", entry.key),
+        hint,
+    );
 }
 
 /// Puts what a type itself says of its options where those options stand.
@@ -112,7 +119,13 @@ pub(super) fn mismatch(schema: &Json, node: &Node) -> Option<Problem> {
     if matches!(node.value, Tree::Broken) {
         return None;
     }
-    let problem = |message: String| Some(Problem { at: node.span, message, hint: None });
+    let problem = |message: String| {
+        Some(Problem {
+            at: node.span,
+            message,
+            hint: None,
+        })
+    };
     let alternatives = alternatives(schema);
     let kinds: Vec<&str> = alternatives.iter().flat_map(|s| types(s)).collect();
     let untyped = alternatives.iter().any(|s| types(s).is_empty());
@@ -120,7 +133,10 @@ pub(super) fn mismatch(schema: &Json, node: &Node) -> Option<Problem> {
         let mut expected: Vec<&str> = kinds.iter().map(|kind| kind_name(kind)).collect();
         expected.dedup();
         let expected = expected.join(" or ");
-        return problem(format!("{expected} expected, this is {}", node.value.kind()));
+        return problem(format!(
+            "{expected} expected, this is {}",
+            node.value.kind()
+        ));
     }
     if let Tree::Text(text) = &node.value
         && let Some(choices) = choices(schema)
@@ -128,7 +144,11 @@ pub(super) fn mismatch(schema: &Json, node: &Node) -> Option<Problem> {
     {
         let hint = suggest::hint(text, "it is one of", &choices);
         let message = format!("\"{text}\" is none of the choices");
-        return Some(Problem { at: node.span, message, hint });
+        return Some(Problem {
+            at: node.span,
+            message,
+            hint,
+        });
     }
     if let Some(number) = match node.value {
         Tree::Integer(value) => Some(value as f64),
@@ -158,7 +178,9 @@ pub(super) fn mismatch(schema: &Json, node: &Node) -> Option<Problem> {
         }
         Tree::Table(table) => {
             let inside = |schema: &&&Json| {
-                schema.get("additionalProperties").is_some_and(Json::is_object)
+                schema
+                    .get("additionalProperties")
+                    .is_some_and(Json::is_object)
             };
             let schema = alternatives.iter().find(inside)?;
             let schema = schema.get("additionalProperties")?;
@@ -180,7 +202,10 @@ pub(super) fn mismatch(schema: &Json, node: &Node) -> Option<Problem> {
 }
 
 fn alternatives(schema: &Json) -> Vec<&Json> {
-    let list = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Json::as_array);
+    let list = schema
+        .get("anyOf")
+        .or_else(|| schema.get("oneOf"))
+        .and_then(Json::as_array);
     match list {
         Some(list) => list
             .iter()
@@ -196,7 +221,11 @@ fn types(schema: &Json) -> Vec<&str> {
         Some(Json::String(kind)) => vec![kind],
         Some(Json::Array(kinds)) => {
             // TOML has no null: an optional value is one that is not written.
-            kinds.iter().filter_map(Json::as_str).filter(|kind| *kind != "null").collect()
+            kinds
+                .iter()
+                .filter_map(Json::as_str)
+                .filter(|kind| *kind != "null")
+                .collect()
         }
         _ if schema.get("const").is_some_and(Json::is_string) => vec!["string"],
         _ => Vec::new(),
@@ -238,9 +267,7 @@ fn choices(schema: &Json) -> Option<Vec<&str>> {
             found.extend(list.iter().filter_map(Json::as_str));
         } else if let Some(text) = alternative.get("const").and_then(Json::as_str) {
             found.push(text);
-        } else if types(alternative).iter().any(|kind| *kind == "string")
-            || types(alternative).is_empty()
-        {
+        } else if types(alternative).contains(&"string") || types(alternative).is_empty() {
             return None;
         }
     }

@@ -42,10 +42,18 @@ fn parse(
     usage: &mut Report,
     report: &mut Report,
 ) -> Option<(Vec<Step>, Node)> {
-    let whole = Span { origin, start: 0, end: text.len() };
+    let whole = Span {
+        origin,
+        start: 0,
+        end: text.len(),
+    };
     let help = || Some("write for example --set sources.court.uri=court.m3u8".to_owned());
     let Some(at) = equals_sign(text) else {
-        usage.error(whole, "a path and a value expected, with = between them", help());
+        usage.error(
+            whole,
+            "a path and a value expected, with = between them",
+            help(),
+        );
         return None;
     };
     // TOML itself reads the path, so that quoted keys work as they do in a spec.
@@ -57,7 +65,11 @@ fn parse(
         let span = key.span();
         path.push(Step {
             key: key.get_ref().to_string(),
-            span: Span { origin, start: span.start, end: span.end },
+            span: Span {
+                origin,
+                start: span.start,
+                end: span.end,
+            },
         });
         match value.get_ref().as_table() {
             Some(table) => level = table,
@@ -65,14 +77,22 @@ fn parse(
         }
     }
     if !errors.is_empty() || path.is_empty() {
-        usage.error(Span { end: at, ..whole }, "this is not a path of a spec", help());
+        usage.error(
+            Span { end: at, ..whole },
+            "this is not a path of a spec",
+            help(),
+        );
         return None;
     }
     let raw = &text[at + 1..];
     let trimmed = raw.trim_start();
     let offset = text.len() - trimmed.len();
     let node = tree::value(trimmed.trim_end(), origin, offset, report).unwrap_or_else(|| Node {
-        span: Span { origin, start: at + 1, end: text.len() },
+        span: Span {
+            origin,
+            start: at + 1,
+            end: text.len(),
+        },
         value: Tree::Text(raw.to_owned()),
     });
     Some((path, node))
@@ -116,14 +136,20 @@ fn check(path: &[Step], table: &Table, catalog: &Catalog, usage: &mut Report) ->
         ("[pipeline]".into(), second, Some(keys))
     } else {
         let kind = first.key.trim_end_matches('s');
-        let names: Vec<&str> =
-            section.map(|s| s.0.iter().map(|e| e.key.as_str()).collect()).unwrap_or_default();
+        let names: Vec<&str> = section
+            .map(|s| s.0.iter().map(|e| e.key.as_str()).collect())
+            .unwrap_or_default();
         let Some(part) = section.and_then(|s| s.get(&second.key)) else {
             let message = format!("the spec has no {kind} \"{}\"", second.key);
             return refuse(second, message, "it has", &names);
         };
         let Some(key) = rest.first() else {
-            return refuse(second, format!("a key of {kind} \"{}\" expected", second.key), "", &[]);
+            return refuse(
+                second,
+                format!("a key of {kind} \"{}\" expected", second.key),
+                "",
+                &[],
+            );
         };
         let owner = format!("{kind} \"{}\"", second.key);
         (owner, key, keys_of(&first.key, &part.node, catalog))
@@ -132,7 +158,12 @@ fn check(path: &[Step], table: &Table, catalog: &Catalog, usage: &mut Report) ->
         && !keys.contains(&key.key)
     {
         let known: Vec<&str> = keys.iter().map(String::as_str).collect();
-        return refuse(key, format!("{owner} has no key \"{}\"", key.key), "it has", &known);
+        return refuse(
+            key,
+            format!("{owner} has no key \"{}\"", key.key),
+            "it has",
+            &known,
+        );
     }
     Some(())
 }
@@ -146,8 +177,12 @@ fn keys_of(section: &str, part: &Node, catalog: &Catalog) -> Option<Vec<String>>
     if section == "replays" {
         return names(replay_options(), &["inputs"]);
     }
-    let Tree::Table(table) = &part.value else { return None };
-    let Tree::Text(kind) = &table.get("type")?.node.value else { return None };
+    let Tree::Table(table) = &part.value else {
+        return None;
+    };
+    let Tree::Text(kind) = &table.get("type")?.node.value else {
+        return None;
+    };
     match section {
         "sources" => names(catalog.source(kind)?.options.clone(), &["type", "uri"]),
         "sinks" => names(catalog.sink(kind)?.options.clone(), &["type", "inputs"]),
@@ -156,19 +191,33 @@ fn keys_of(section: &str, part: &Node, catalog: &Catalog) -> Option<Vec<String>>
 }
 
 fn put(table: &mut Table, path: &[Step], node: Node) {
-    let Some((first, rest)) = path.split_first() else { return };
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
     if table.get(&first.key).is_none() {
-        let empty = Node { span: first.span, value: Tree::Table(Table::default()) };
-        table.0.push(Entry { key: first.key.clone(), key_span: first.span, node: empty });
+        let empty = Node {
+            span: first.span,
+            value: Tree::Table(Table::default()),
+        };
+        table.0.push(Entry {
+            key: first.key.clone(),
+            key_span: first.span,
+            node: empty,
+        });
     }
-    let Some(entry) = table.get_mut(&first.key) else { return };
+    let Some(entry) = table.get_mut(&first.key) else {
+        return;
+    };
     if rest.is_empty() {
         entry.key_span = first.span;
         entry.node = node;
         return;
     }
     if !matches!(entry.node.value, Tree::Table(_)) {
-        entry.node = Node { span: first.span, value: Tree::Table(Table::default()) };
+        entry.node = Node {
+            span: first.span,
+            value: Tree::Table(Table::default()),
+        };
     }
     if let Tree::Table(inner) = &mut entry.node.value {
         put(inner, rest, node);

@@ -71,7 +71,14 @@ pub(super) struct SinkDraft {
     pub options: Options,
 }
 
-const SECTIONS: [&str; 6] = ["pipeline", "sources", "operators", "replays", "sinks", "tests"];
+const SECTIONS: [&str; 6] = [
+    "pipeline",
+    "sources",
+    "operators",
+    "replays",
+    "sinks",
+    "tests",
+];
 
 pub(super) fn read(root: &Table, base: &Path, catalog: &Catalog, report: &mut Report) -> Draft {
     let mut draft = Draft::default();
@@ -84,10 +91,14 @@ pub(super) fn read(root: &Table, base: &Path, catalog: &Catalog, report: &mut Re
                 }
             }
             "sources" => parts(entry, "source", report, |part, table, report| {
-                draft.sources.push(source(part, table, base, catalog, report));
+                draft
+                    .sources
+                    .push(source(part, table, base, catalog, report));
             }),
             "operators" => parts(entry, "operator", report, |part, table, report| {
-                draft.operators.push(operator(part, table, base, catalog, report));
+                draft
+                    .operators
+                    .push(operator(part, table, base, catalog, report));
             }),
             "replays" => parts(entry, "replay", report, |part, table, report| {
                 draft.replays.push(replay(part, table, report));
@@ -102,7 +113,11 @@ pub(super) fn read(root: &Table, base: &Path, catalog: &Catalog, report: &mut Re
                     true => Some(format!("\"{other}\" belongs below [pipeline]")),
                     false => suggest::hint(other, "a spec has", &SECTIONS),
                 };
-                report.error(entry.key_span, format!("a spec has no section \"{other}\""), hint);
+                report.error(
+                    entry.key_span,
+                    format!("a spec has no section \"{other}\""),
+                    hint,
+                );
             }
         }
     }
@@ -131,7 +146,9 @@ fn parts(
     report: &mut Report,
     mut read: impl FnMut(&Entry, &Table, &mut Report),
 ) {
-    let Some(section) = table_of(entry, &format!("[{}]", entry.key), report) else { return };
+    let Some(section) = table_of(entry, &format!("[{}]", entry.key), report) else {
+        return;
+    };
     for part in &section.0 {
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if part.key.is_empty() || !part.key.chars().all(fits) {
@@ -152,9 +169,14 @@ fn pipeline(table: &Table, header: Span, report: &mut Report) -> Pipeline {
             let hint = Some("give the pipeline a name: name = \"…\"".to_owned());
             report.missing(header, "\"name\" of [pipeline] is missing", hint);
         }
-        Some(Entry { node: Node { span, value: Tree::Text(name) }, .. })
-            if name.trim().is_empty() =>
-        {
+        Some(Entry {
+            node:
+                Node {
+                    span,
+                    value: Tree::Text(name),
+                },
+            ..
+        }) if name.trim().is_empty() => {
             report.error(*span, "\"name\" of [pipeline] is empty", None);
         }
         Some(_) => {}
@@ -171,7 +193,11 @@ fn pipeline(table: &Table, header: Span, report: &mut Report) -> Pipeline {
     if pipeline.max_segment == matchcut_model::time::MediaTime::ZERO
         && let Some(entry) = table.get("max_segment")
     {
-        report.error(entry.node.span, "\"max_segment\" of [pipeline] must be more than 0", None);
+        report.error(
+            entry.node.span,
+            "\"max_segment\" of [pipeline] must be more than 0",
+            None,
+        );
     }
     pipeline
 }
@@ -199,7 +225,11 @@ fn settings<T: serde::de::DeserializeOwned + Default>(
         Ok(settings) => settings,
         Err(errors) => {
             let mut rest = options.clone();
-            rest.retain(|key, _| errors.iter().all(|error| error.option.as_ref() != Some(key)));
+            rest.retain(|key, _| {
+                errors
+                    .iter()
+                    .all(|error| error.option.as_ref() != Some(key))
+            });
             options::report_build_errors(errors, table, owner, header, report);
             matchcut_operators::sdk::parse_options(&rest).unwrap_or_default()
         }
@@ -217,7 +247,11 @@ fn type_of(
     match table.get("type") {
         None => {
             let hint = (!known.is_empty()).then(|| format!("types: {}", suggest::list(known)));
-            report.missing(part.key_span, format!("\"type\" of {owner} is missing"), hint);
+            report.missing(
+                part.key_span,
+                format!("\"type\" of {owner} is missing"),
+                hint,
+            );
             None
         }
         Some(entry) => word(&entry.node, &format!("\"type\" of {owner}"), report),
@@ -226,15 +260,26 @@ fn type_of(
 
 fn no_such_type(word: &Word, kind: &str, known: &[&str], report: &mut Report) {
     let hint = suggest::hint(&word.text, "types", known);
-    report.error(word.span, format!("there is no {kind} type \"{}\"", word.text), hint);
+    report.error(
+        word.span,
+        format!("there is no {kind} type \"{}\"", word.text),
+        hint,
+    );
 }
 
 fn word(node: &Node, what: &str, report: &mut Report) -> Option<Word> {
     match &node.value {
-        Tree::Text(text) => Some(Word { text: text.clone(), span: node.span }),
+        Tree::Text(text) => Some(Word {
+            text: text.clone(),
+            span: node.span,
+        }),
         Tree::Broken => None,
         other => {
-            report.error(node.span, format!("{what}: text expected, this is {}", other.kind()), None);
+            report.error(
+                node.span,
+                format!("{what}: text expected, this is {}", other.kind()),
+                None,
+            );
             None
         }
     }
@@ -242,7 +287,11 @@ fn word(node: &Node, what: &str, report: &mut Report) -> Option<Word> {
 
 fn inputs(part: &Entry, table: &Table, owner: &str, report: &mut Report) -> Inputs {
     let Some(entry) = table.get("inputs") else {
-        report.missing(part.key_span, format!("\"inputs\" of {owner} is missing"), None);
+        report.missing(
+            part.key_span,
+            format!("\"inputs\" of {owner} is missing"),
+            None,
+        );
         return Inputs::default();
     };
     let what = format!("\"inputs\" of {owner}");
@@ -261,7 +310,10 @@ fn inputs(part: &Entry, table: &Table, owner: &str, report: &mut Report) -> Inpu
             }
             Inputs { words, key, whole }
         }
-        Tree::Broken => Inputs { key, ..Inputs::default() },
+        Tree::Broken => Inputs {
+            key,
+            ..Inputs::default()
+        },
         other => {
             let hint = match other {
                 Tree::Text(text) => Some(format!("write inputs = [\"{text}\"]")),
@@ -269,7 +321,10 @@ fn inputs(part: &Entry, table: &Table, owner: &str, report: &mut Report) -> Inpu
             };
             let message = format!("{what}: an array expected, this is {}", other.kind());
             report.error(entry.node.span, message, hint);
-            Inputs { key, ..Inputs::default() }
+            Inputs {
+                key,
+                ..Inputs::default()
+            }
         }
     }
 }
@@ -286,7 +341,11 @@ fn source(
     let kind = type_of(part, table, &owner, &known, report);
     let mut uri = String::new();
     match table.get("uri") {
-        None => report.missing(part.key_span, format!("\"uri\" of {owner} is missing"), None),
+        None => report.missing(
+            part.key_span,
+            format!("\"uri\" of {owner} is missing"),
+            None,
+        ),
         Some(entry) => {
             if let Some(word) = word(&entry.node, &format!("\"uri\" of {owner}"), report) {
                 if word.text.trim().is_empty() {
@@ -304,7 +363,12 @@ fn source(
                 (options, _) = options::read(table, &owner, &kind.options, &common, report);
                 resolve_paths(&mut options, table, &kind.options, base);
                 let (name, part_kind) = (part.key.as_str(), kind.name);
-                let check = PartCheck { name, kind: part_kind, uri: &uri, options: &options };
+                let check = PartCheck {
+                    name,
+                    kind: part_kind,
+                    uri: &uri,
+                    options: &options,
+                };
                 // That the URI is not there was said above.
                 let errors = (kind.check)(&check).into_iter();
                 let errors = errors.filter(|error| {
@@ -325,7 +389,10 @@ fn source(
 }
 
 fn name_of(part: &Entry) -> Word {
-    Word { text: part.key.clone(), span: part.key_span }
+    Word {
+        text: part.key.clone(),
+        span: part.key_span,
+    }
 }
 
 fn operator(
@@ -357,7 +424,9 @@ fn operator(
                     }
                     Err(errors) => {
                         let present = |e: &matchcut_operators::sdk::OptionError| {
-                            e.option.as_ref().is_some_and(|key| options.contains_key(key))
+                            e.option
+                                .as_ref()
+                                .is_some_and(|key| options.contains_key(key))
                         };
                         let errors = errors.into_iter().filter(present).collect();
                         options::report_build_errors(errors, table, &owner, part.key_span, report);
@@ -395,12 +464,21 @@ fn replay(part: &Entry, table: &Table, report: &mut Report) -> ReplayDraft {
     if let Some(Tree::Array(items)) = table.get("include").map(|entry| &entry.node.value) {
         for item in items {
             if let Tree::Text(text) = &item.value {
-                include.push(Word { text: text.clone(), span: item.span });
+                include.push(Word {
+                    text: text.clone(),
+                    span: item.span,
+                });
             }
         }
     }
     check_replay(&settings, table, &owner, part.key_span, report);
-    ReplayDraft { name: name_of(part), inputs, settings, weights, include }
+    ReplayDraft {
+        name: name_of(part),
+        inputs,
+        settings,
+        weights,
+        include,
+    }
 }
 
 /// What the keys of a replay say together.
@@ -416,7 +494,11 @@ fn check_replay(
         && settings.duration == zero
         && !matches!(entry.node.value, Tree::Broken)
     {
-        report.error(entry.node.span, format!("\"duration\" of {owner} must be more than 0"), None);
+        report.error(
+            entry.node.span,
+            format!("\"duration\" of {owner} must be more than 0"),
+            None,
+        );
     }
     let (mode, needed) = match settings.mode {
         Mode::Duration => ("duration", None),
@@ -427,7 +509,11 @@ fn check_replay(
         && table.get(key).is_none()
     {
         let hint = Some(format!("list what the replay takes: {key} = […]"));
-        report.missing(header, format!("mode \"{mode}\" of {owner} needs \"{key}\""), hint);
+        report.missing(
+            header,
+            format!("mode \"{mode}\" of {owner} needs \"{key}\""),
+            hint,
+        );
     }
     let of_mode = [
         ("include", Mode::Features, "features"),
@@ -482,7 +568,12 @@ fn sink(
                 }
                 resolve_paths(&mut options, table, &kind.options, base);
                 let (name, part_kind) = (part.key.as_str(), kind.name);
-                let check = PartCheck { name, kind: part_kind, uri: "", options: &options };
+                let check = PartCheck {
+                    name,
+                    kind: part_kind,
+                    uri: "",
+                    options: &options,
+                };
                 let errors = (kind.check)(&check);
                 options::report_build_errors(errors, table, &owner, part.key_span, report);
                 found = Some(kind.clone());
@@ -490,14 +581,25 @@ fn sink(
             None => no_such_type(word, "sink", &known, report),
         }
     }
-    SinkDraft { name: name_of(part), kind: found, inputs, options }
+    SinkDraft {
+        name: name_of(part),
+        kind: found,
+        inputs,
+        options,
+    }
 }
 
 /// Paths among options: `"format": "path"` in the schema says which.
 fn resolve_paths(options: &mut Options, table: &Table, specs: &[OptionSpec], base: &Path) {
-    for spec in specs.iter().filter(|spec| spec.schema.get("format").is_some_and(|f| f == "path")) {
+    for spec in specs
+        .iter()
+        .filter(|spec| spec.schema.get("format").is_some_and(|f| f == "path"))
+    {
         if let Some(serde_json::Value::String(text)) = options.get_mut(&spec.name) {
-            let span = table.get(&spec.name).map(|entry| entry.node.span).unwrap_or_default();
+            let span = table
+                .get(&spec.name)
+                .map(|entry| entry.node.span)
+                .unwrap_or_default();
             *text = resolve(text, span, base);
         }
     }
@@ -507,7 +609,9 @@ fn resolve_paths(options: &mut Options, table: &Table, specs: &[OptionSpec], bas
 fn resolve(text: &str, span: Span, base: &Path) -> String {
     let has_scheme = text.split_once("://").is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     });
     if has_scheme || span.origin > 0 || text.is_empty() || Path::new(text).is_absolute() {
         return text.to_owned();

@@ -26,8 +26,11 @@ pub fn schema(catalog: &Catalog) -> Json {
     });
     let operators = catalog.operators.iter().map(|kind| {
         let description = kind.describe();
-        let takes: Vec<String> =
-            description.inputs.iter().map(|rule| rule.kind.to_string()).collect();
+        let takes: Vec<String> = description
+            .inputs
+            .iter()
+            .map(|rule| rule.kind.to_string())
+            .collect();
         Branch {
             name: description.name,
             summary: format!("{}: {}", description.class, description.summary),
@@ -39,7 +42,10 @@ pub fn schema(catalog: &Catalog) -> Json {
     let sinks = catalog.sinks.iter().map(|kind| Branch {
         name: kind.name,
         summary: kind.summary.to_owned(),
-        common: vec![("inputs", inputs("Takes observations, segments and replays."))],
+        common: vec![(
+            "inputs",
+            inputs("Takes observations, segments and replays."),
+        )],
         options: kind.options.clone(),
         required: vec!["type", "inputs"],
     });
@@ -102,8 +108,12 @@ fn typed(branches: Vec<Branch>) -> Json {
         .iter()
         .map(|branch| {
             let kind = json!({ "const": branch.name, "description": branch.summary });
-            let common: Vec<(&str, Json)> =
-                branch.common.iter().cloned().chain([("type", kind)]).collect();
+            let common: Vec<(&str, Json)> = branch
+                .common
+                .iter()
+                .cloned()
+                .chain([("type", kind)])
+                .collect();
             let mut then = object(&branch.options, &common, &branch.required);
             then["description"] = json!(branch.summary);
             json!({
@@ -165,7 +175,8 @@ fn tests() -> Json {
             },
         ],
     });
-    let track = json!({ "type": "integer", "minimum": 1, "maximum": 20, "description": "Audio track." });
+    let track =
+        json!({ "type": "integer", "minimum": 1, "maximum": 20, "description": "Audio track." });
     let observation = json!({
         "type": "object",
         "description": "An observation; further keys are its attributes.",

@@ -65,19 +65,25 @@ impl Default for Pipeline {
 impl Pipeline {
     /// The program in exports.
     pub fn program(&self) -> &str {
-        if self.program.is_empty() { &self.name } else { &self.program }
+        if self.program.is_empty() {
+            &self.name
+        } else {
+            &self.program
+        }
     }
 
     /// The event in exports.
     pub fn event(&self) -> &str {
-        if self.event.is_empty() { &self.name } else { &self.event }
+        if self.event.is_empty() {
+            &self.name
+        } else {
+            &self.event
+        }
     }
 }
 
 /// How a replay chooses.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The best segments that fit in `duration`.
@@ -90,9 +96,7 @@ pub enum Mode {
 }
 
 /// Whose rules hold.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compat {
     /// The documented rules.

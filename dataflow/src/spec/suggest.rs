@@ -33,7 +33,11 @@ pub(super) fn hint(written: &str, what: &str, candidates: &[&str]) -> Option<Str
 
 /// `"a", "b" and "c"`-like text without surprises: names in quotes, separated by commas.
 pub(super) fn list<S: AsRef<str>>(names: &[S]) -> String {
-    names.iter().map(|name| format!("\"{}\"", name.as_ref())).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("\"{}\"", name.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

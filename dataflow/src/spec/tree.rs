@@ -104,7 +104,11 @@ pub(super) fn document(text: &str, origin: usize, report: &mut Report) -> Table 
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
-        let span = Span { origin, start: span.start, end: span.end };
+        let span = Span {
+            origin,
+            start: span.start,
+            end: span.end,
+        };
         report.syntax(span, error.message().to_owned());
     }
     from_table(table.into_inner(), origin, 0, report)
@@ -122,7 +126,11 @@ fn from_table(table: DeTable<'_>, origin: usize, offset: usize, report: &mut Rep
         .map(|(key, value)| {
             let span = key.span();
             Entry {
-                key_span: Span { origin, start: span.start + offset, end: span.end + offset },
+                key_span: Span {
+                    origin,
+                    start: span.start + offset,
+                    end: span.end + offset,
+                },
                 key: key.into_inner().into_owned(),
                 node: from_value(value, origin, offset, report),
             }
@@ -139,7 +147,11 @@ fn from_value(
     report: &mut Report,
 ) -> Node {
     let span = value.span();
-    let span = Span { origin, start: span.start + offset, end: span.end + offset };
+    let span = Span {
+        origin,
+        start: span.start + offset,
+        end: span.end + offset,
+    };
     let value = match value.into_inner() {
         DeValue::Boolean(value) => Tree::Boolean(value),
         DeValue::Integer(value) => {
@@ -162,7 +174,10 @@ fn from_value(
         DeValue::String(text) => Tree::Text(text.into_owned()),
         DeValue::Datetime(date) => Tree::Datetime(date.to_string()),
         DeValue::Array(items) => Tree::Array(
-            items.into_iter().map(|item| from_value(item, origin, offset, report)).collect(),
+            items
+                .into_iter()
+                .map(|item| from_value(item, origin, offset, report))
+                .collect(),
         ),
         DeValue::Table(table) => Tree::Table(from_table(table, origin, offset, report)),
     };

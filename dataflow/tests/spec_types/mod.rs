@@ -23,7 +23,11 @@ fn rule(kind: EdgeKind, min: usize, max: Option<usize>) -> InputRule {
 }
 
 fn attribute(name: &'static str, kind: AttributeKind) -> AttributeSpec {
-    AttributeSpec { name, kind, description: "for tests" }
+    AttributeSpec {
+        name,
+        kind,
+        description: "for tests",
+    }
 }
 
 struct Kind<O> {
@@ -49,7 +53,11 @@ impl<O: JsonSchema + Default + Serialize + DeserializeOwned> OperatorType for Ki
     fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>> {
         let options: O = parse_options(options)?;
         let errors = (self.check)(&options);
-        if errors.is_empty() { Ok(Operator::Fold(FoldBox::new(Silent))) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Operator::Fold(FoldBox::new(Silent)))
+        } else {
+            Err(errors)
+        }
     }
 }
 
@@ -72,7 +80,10 @@ struct Threshold {
 
 impl Default for Threshold {
     fn default() -> Self {
-        Threshold { threshold: 27.0, min_shot: MediaTime::from_millis(500) }
+        Threshold {
+            threshold: 27.0,
+            min_shot: MediaTime::from_millis(500),
+        }
     }
 }
 
@@ -129,7 +140,10 @@ fn sequences(options: &Sequence) -> Vec<OptionError> {
     for (name, list) in [("start", &options.start), ("end", &options.end)] {
         if list.is_empty() {
             let message = "at least one sequence expected".to_owned();
-            errors.push(OptionError { option: Some(name.to_owned()), message });
+            errors.push(OptionError {
+                option: Some(name.to_owned()),
+                message,
+            });
         }
     }
     errors
@@ -174,7 +188,12 @@ static DOMINANT_COLOR: Kind<Nothing> = Kind {
 static PASSTHROUGH: Kind<Nothing> = Kind {
     name: "passthrough",
     class: Class::Featurer,
-    inputs: || vec![rule(EdgeKind::Video, 0, None), rule(EdgeKind::Observations, 0, None)],
+    inputs: || {
+        vec![
+            rule(EdgeKind::Video, 0, None),
+            rule(EdgeKind::Observations, 0, None),
+        ]
+    },
     attributes: || vec![attribute("*", AttributeKind::Any)],
     check: none,
 };
@@ -188,14 +207,24 @@ static SEQUENCE: Kind<Sequence> = Kind {
 static OPTIMIZE: Kind<Ranges> = Kind {
     name: "optimize_to_ranges",
     class: Class::Optimizer,
-    inputs: || vec![rule(EdgeKind::Segments, 1, None), rule(EdgeKind::Observations, 0, None)],
+    inputs: || {
+        vec![
+            rule(EdgeKind::Segments, 1, None),
+            rule(EdgeKind::Observations, 0, None),
+        ]
+    },
     attributes: Vec::new,
     check: none,
 };
 static LABEL: Kind<Nothing> = Kind {
     name: "label_template",
     class: Class::Labeler,
-    inputs: || vec![rule(EdgeKind::Segments, 1, Some(1)), rule(EdgeKind::Observations, 0, None)],
+    inputs: || {
+        vec![
+            rule(EdgeKind::Segments, 1, Some(1)),
+            rule(EdgeKind::Observations, 0, None),
+        ]
+    },
     attributes: Vec::new,
     check: none,
 };

@@ -50,7 +50,9 @@ pub(super) fn layout(graph: &Graph) -> Layout {
         columns[*layer].push(Item::Node(node));
     }
     for (edge, ends) in graph.edges.iter().enumerate() {
-        for column in &mut columns[layers[ends.from] + 1..layers[ends.to].max(layers[ends.from] + 1)] {
+        for column in
+            &mut columns[layers[ends.from] + 1..layers[ends.to].max(layers[ends.from] + 1)]
+        {
             column.push(Item::Lane(edge));
         }
     }
@@ -146,10 +148,15 @@ fn crossings(graph: &Graph, columns: &[Vec<Item>]) -> usize {
     for pair in columns.windows(2) {
         let mut joins: Vec<(usize, usize)> = Vec::new();
         for (row, item) in pair[0].iter().enumerate() {
-            joins.extend(neighbours(graph, *item, &pair[1]).into_iter().map(|other| (row, other)));
+            joins.extend(
+                neighbours(graph, *item, &pair[1])
+                    .into_iter()
+                    .map(|other| (row, other)),
+            );
         }
         for (at, a) in joins.iter().enumerate() {
-            let crosses = |b: &&(usize, usize)| (a.0 < b.0 && a.1 > b.1) || (a.0 > b.0 && a.1 < b.1);
+            let crosses =
+                |b: &&(usize, usize)| (a.0 < b.0 && a.1 > b.1) || (a.0 > b.0 && a.1 < b.1);
             count += joins[at + 1..].iter().filter(crosses).count();
         }
     }
@@ -180,7 +187,10 @@ fn place(graph: &Graph, layers: &[usize], columns: &[Vec<Item>]) -> Layout {
     let gaps: Vec<f64> = (0..columns.len())
         .map(|at| {
             let starts = graph.edges.iter().filter(|edge| layers[edge.from] == at);
-            starts.map(|edge| label_width(&edge.label)).fold(60.0, f64::max) + 44.0
+            starts
+                .map(|edge| label_width(&edge.label))
+                .fold(60.0, f64::max)
+                + 44.0
         })
         .collect();
     let height_of = |item: &Item| match item {
@@ -190,9 +200,17 @@ fn place(graph: &Graph, layers: &[usize], columns: &[Vec<Item>]) -> Layout {
     let tall = |column: &[Item]| {
         column.iter().map(height_of).sum::<f64>() + ROW_GAP * column.len().saturating_sub(1) as f64
     };
-    let tallest = columns.iter().map(|column| tall(column)).fold(0.0, f64::max);
+    let tallest = columns
+        .iter()
+        .map(|column| tall(column))
+        .fold(0.0, f64::max);
     let top = MARGIN + 26.0;
-    let nowhere = Area { x: 0.0, y: 0.0, width: 0.0, height: 0.0 };
+    let nowhere = Area {
+        x: 0.0,
+        y: 0.0,
+        width: 0.0,
+        height: 0.0,
+    };
     let mut boxes = vec![nowhere; graph.nodes.len()];
     let mut lanes: Vec<Vec<(f64, f64)>> = vec![Vec::new(); graph.edges.len()];
     let mut x = MARGIN;
@@ -203,7 +221,12 @@ fn place(graph: &Graph, layers: &[usize], columns: &[Vec<Item>]) -> Layout {
                 Item::Node(node) => {
                     let width = node_width(*node);
                     let left = x + (widths[at] - width) / 2.0;
-                    boxes[*node] = Area { x: left, y, width, height: BOX_HEIGHT };
+                    boxes[*node] = Area {
+                        x: left,
+                        y,
+                        width,
+                        height: BOX_HEIGHT,
+                    };
                 }
                 Item::Lane(edge) => {
                     let middle = y + LANE_HEIGHT / 2.0;
@@ -213,10 +236,21 @@ fn place(graph: &Graph, layers: &[usize], columns: &[Vec<Item>]) -> Layout {
             }
             y += height_of(item) + ROW_GAP;
         }
-        x += widths[at] + if at + 1 < columns.len() { gaps[at] } else { 0.0 };
+        x += widths[at]
+            + if at + 1 < columns.len() {
+                gaps[at]
+            } else {
+                0.0
+            };
     }
     let (paths, labels) = route(graph, &boxes, &lanes);
-    Layout { boxes, paths, labels, width: x + MARGIN, height: top + tallest + MARGIN }
+    Layout {
+        boxes,
+        paths,
+        labels,
+        width: x + MARGIN,
+        height: top + tallest + MARGIN,
+    }
 }
 
 type Points = Vec<(f64, f64)>;
@@ -227,13 +261,25 @@ fn route(graph: &Graph, boxes: &[Area], lanes: &[Points]) -> (Vec<Points>, Point
         let mut edges: Vec<usize> = (0..graph.edges.len())
             .filter(|edge| {
                 let ends = &graph.edges[*edge];
-                if outgoing { ends.from == node } else { ends.to == node }
+                if outgoing {
+                    ends.from == node
+                } else {
+                    ends.to == node
+                }
             })
             .collect();
         let far = |edge: usize| {
             let ends = &graph.edges[edge];
-            let lane = if outgoing { lanes[edge].first() } else { lanes[edge].last() };
-            let other = if outgoing { boxes[ends.to] } else { boxes[ends.from] };
+            let lane = if outgoing {
+                lanes[edge].first()
+            } else {
+                lanes[edge].last()
+            };
+            let other = if outgoing {
+                boxes[ends.to]
+            } else {
+                boxes[ends.from]
+            };
             lane.map_or(other.y + other.height / 2.0, |point| point.1)
         };
         edges.sort_by(|a, b| far(*a).total_cmp(&far(*b)).then(a.cmp(b)));
@@ -244,7 +290,14 @@ fn route(graph: &Graph, boxes: &[Area], lanes: &[Points]) -> (Vec<Points>, Point
         let place = edges.iter().position(|other| *other == edge).unwrap_or(0);
         let area = boxes[node];
         let share = (place + 1) as f64 / (edges.len() + 1) as f64;
-        (if outgoing { area.x + area.width } else { area.x }, area.y + area.height * share)
+        (
+            if outgoing {
+                area.x + area.width
+            } else {
+                area.x
+            },
+            area.y + area.height * share,
+        )
     };
     let mut paths = Vec::new();
     let mut labels: Points = Vec::new();
@@ -253,8 +306,16 @@ fn route(graph: &Graph, boxes: &[Area], lanes: &[Points]) -> (Vec<Points>, Point
         let mut path = vec![port(ends.from, edge, true)];
         path.extend(&lanes[edge]);
         path.push(port(ends.to, edge, false));
-        labels.push(label_place(&path, label_width(&graph.edges[edge].label), &taken));
-        taken.extend(labels.last().map(|at| (*at, label_width(&graph.edges[edge].label))));
+        labels.push(label_place(
+            &path,
+            label_width(&graph.edges[edge].label),
+            &taken,
+        ));
+        taken.extend(
+            labels
+                .last()
+                .map(|at| (*at, label_width(&graph.edges[edge].label))),
+        );
         paths.push(path);
     }
     (paths, labels)
@@ -269,7 +330,10 @@ fn label_place(path: &[(f64, f64)], width: f64, taken: &[((f64, f64), f64)]) -> 
             let s = 1.0 - t;
             s * s * s * from + 3.0 * s * s * t * c1 + 3.0 * s * t * t * c2 + t * t * t * to
         };
-        (mix(a.0, a.0 + bend, b.0 - bend, b.0), mix(a.1, a.1, b.1, b.1))
+        (
+            mix(a.0, a.0 + bend, b.0 - bend, b.0),
+            mix(a.1, a.1, b.1, b.1),
+        )
     };
     let free = |place: &(f64, f64)| {
         taken.iter().all(|((x, y), other)| {
@@ -277,7 +341,11 @@ fn label_place(path: &[(f64, f64)], width: f64, taken: &[((f64, f64), f64)]) -> 
         })
     };
     let tries = [0.5, 0.42, 0.58, 0.35, 0.65, 0.28, 0.72, 0.2, 0.8];
-    tries.into_iter().map(at).find(free).unwrap_or_else(|| at(0.5))
+    tries
+        .into_iter()
+        .map(at)
+        .find(free)
+        .unwrap_or_else(|| at(0.5))
 }
 
 /// Width of the label of an edge.

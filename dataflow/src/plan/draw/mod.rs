@@ -92,13 +92,22 @@ impl Graph {
         let mut nodes = Vec::new();
         let mut node = |name: &str, detail: &str, kind: NodeKind| {
             let id = format!("n{}", nodes.len());
-            nodes.push(GraphNode { id, name: name.to_owned(), detail: detail.to_owned(), kind });
+            nodes.push(GraphNode {
+                id,
+                name: name.to_owned(),
+                detail: detail.to_owned(),
+                kind,
+            });
         };
         for source in &plan.sources {
             node(&source.name, &source.kind, NodeKind::Source);
         }
         for operator in &plan.operators {
-            node(&operator.name, &operator.kind, NodeKind::Operator(operator.class));
+            node(
+                &operator.name,
+                &operator.kind,
+                NodeKind::Operator(operator.class),
+            );
         }
         for replay in &plan.replays {
             let detail = match replay.request.mode {
@@ -124,16 +133,29 @@ impl Graph {
                 PlanInput::Replay(at) => first_replay + at,
             };
             let label = plan.kind_of(input).to_string();
-            edges.push(GraphEdge { from, to, label, implicit: false });
+            edges.push(GraphEdge {
+                from,
+                to,
+                label,
+                implicit: false,
+            });
         };
         for operator in &plan.operators {
-            operator.inputs.iter().for_each(|input| edge(*input, first_operator + operator.index));
+            operator
+                .inputs
+                .iter()
+                .for_each(|input| edge(*input, first_operator + operator.index));
         }
         for (at, replay) in plan.replays.iter().enumerate() {
-            replay.inputs.iter().for_each(|input| edge(*input, first_replay + at));
+            replay
+                .inputs
+                .iter()
+                .for_each(|input| edge(*input, first_replay + at));
         }
         for (at, sink) in plan.sinks.iter().enumerate() {
-            sink.inputs.iter().for_each(|input| edge(*input, first_sink + at));
+            sink.inputs
+                .iter()
+                .for_each(|input| edge(*input, first_sink + at));
         }
         for (at, replay) in plan.replays.iter().enumerate() {
             for feature in &replay.features {
@@ -144,27 +166,47 @@ impl Graph {
                 };
                 let (from, to) = (first_operator + feature.operator, first_replay + at);
                 // Several features of one operator share an edge.
-                match edges.iter_mut().find(|e| e.implicit && e.from == from && e.to == to) {
+                match edges
+                    .iter_mut()
+                    .find(|e| e.implicit && e.from == from && e.to == to)
+                {
                     Some(edge) => {
                         edge.label.push_str(", ");
                         edge.label.push_str(&label);
                     }
-                    None => edges.push(GraphEdge { from, to, label, implicit: true }),
+                    None => edges.push(GraphEdge {
+                        from,
+                        to,
+                        label,
+                        implicit: true,
+                    }),
                 }
             }
         }
-        Graph { title: plan.pipeline.name.clone(), nodes, edges }
+        Graph {
+            title: plan.pipeline.name.clone(),
+            nodes,
+            edges,
+        }
     }
 
     /// For Graphviz.
     pub fn dot(&self) -> String {
-        let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let quoted =
+            |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
         let mut out = format!("digraph {} {{\n  rankdir = LR;\n", quoted(&self.title));
-        out.push_str("  node [shape = box, style = \"rounded,filled\", fontname = \"sans-serif\"];\n");
+        out.push_str(
+            "  node [shape = box, style = \"rounded,filled\", fontname = \"sans-serif\"];\n",
+        );
         out.push_str("  edge [fontname = \"sans-serif\", fontsize = 10];\n");
         for node in &self.nodes {
             let (fill, line) = node.kind.colors();
-            let label = quoted(&format!("{}\n{}: {}", node.name, node.kind.title(), node.detail));
+            let label = quoted(&format!(
+                "{}\n{}: {}",
+                node.name,
+                node.kind.title(),
+                node.detail
+            ));
             let label = label.replace('\n', "\\n");
             let _ = writeln!(
                 out,
@@ -173,9 +215,17 @@ impl Graph {
             );
         }
         for edge in &self.edges {
-            let style = if edge.implicit { ", style = dashed" } else { "" };
+            let style = if edge.implicit {
+                ", style = dashed"
+            } else {
+                ""
+            };
             let (from, to) = (&self.nodes[edge.from].id, &self.nodes[edge.to].id);
-            let _ = writeln!(out, "  {from} -> {to} [label = {}{style}];", quoted(&edge.label));
+            let _ = writeln!(
+                out,
+                "  {from} -> {to} [label = {}{style}];",
+                quoted(&edge.label)
+            );
         }
         out.push_str("}\n");
         out
@@ -186,8 +236,12 @@ impl Graph {
         let plain = |text: &str| text.replace('"', "#quot;");
         let mut out = String::from("flowchart LR\n");
         for node in &self.nodes {
-            let label =
-                format!("{}<br/>{}: {}", plain(&node.name), node.kind.title(), plain(&node.detail));
+            let label = format!(
+                "{}<br/>{}: {}",
+                plain(&node.name),
+                node.kind.title(),
+                plain(&node.detail)
+            );
             let (open, close) = match node.kind {
                 NodeKind::Source => ("([", "])"),
                 NodeKind::Operator(_) => ("[", "]"),

@@ -6,7 +6,10 @@ use super::layout::{BEND, CHARACTER, LABEL_HEIGHT, Layout, label_width};
 use super::{Graph, NodeKind};
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 pub(super) fn render(graph: &Graph, layout: &Layout) -> String {
@@ -27,7 +30,11 @@ pub(super) fn render(graph: &Graph, layout: &Layout) -> String {
         "<text x=\"28\" y=\"30\" font-size=\"15\" font-weight=\"bold\" fill=\"#222\">{title}</text>"
     );
     for (edge, path) in graph.edges.iter().zip(&layout.paths) {
-        let dash = if edge.implicit { " stroke-dasharray=\"5 4\"" } else { "" };
+        let dash = if edge.implicit {
+            " stroke-dasharray=\"5 4\""
+        } else {
+            ""
+        };
         let _ = writeln!(
             out,
             "<path d=\"{}\" fill=\"none\" stroke=\"#777\" stroke-width=\"1.4\"{dash} \
