@@ -1,1 +1,67 @@
-fn main() {}
+//! The command line of matchcut. Each subcommand is a file in `commands`; no logic lives here.
+
+mod commands;
+mod render;
+mod results;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use commands::{graph, operators, replay, run, schema, select, test, validate};
+
+/// Live or recorded HLS in, clips and highlight replays out.
+#[derive(Parser, Debug)]
+#[command(name = "matchcut", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Run(run::RunArgs),
+    Replay(replay::ReplayArgs),
+    Select(select::SelectArgs),
+    Validate(validate::ValidateArgs),
+    Graph(graph::GraphArgs),
+    Test(test::TestArgs),
+    Schema(schema::SchemaArgs),
+    Operators(operators::OperatorsArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    // Results go to stdout and messages to stderr, so that both can be used on their own.
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MATCHCUT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Graph(args) => graph::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Operators(args) => operators::run(&args),
+        Command::Select(args) => {
+            return select::run(&args).unwrap_or_else(|error| {
+                eprintln!("error: {error}");
+                error.exit_code()
+            });
+        }
+        Command::Completions { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(shell, &mut command, "matchcut", &mut io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| error.report())
+}

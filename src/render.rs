@@ -2,17 +2,22 @@
 //! on stderr with the exit code that belongs to it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use matchcut_dataflow::plan::{self, Plan, PlanError};
+use matchcut_dataflow::run::engine::RunError;
 use matchcut_dataflow::spec::{self, Catalog, Override, Spec, SpecError};
+use matchcut_model::lines::LineError;
 
 /// Exit code of a spec that is wrong (EX_CONFIG).
 pub const BAD_SPEC: u8 = 78;
 
 /// Exit code of a command line that is wrong.
 pub const BAD_USAGE: u8 = 2;
+
+/// Wrong lines of a file that are shown; the rest is most often the same mistake again.
+const LINES_SHOWN: usize = 20;
 
 /// Why a command that works on a spec could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +36,20 @@ pub enum CommandError {
         /// What would be right.
         hint: Option<String>,
     },
+    /// A file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Lines that cannot be read.
+    #[error("{}", listed(.0))]
+    Lines(Vec<LineError>),
+    /// The event could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The result cannot be written.
     #[error("cannot write the result")]
     Write(#[from] io::Error),
@@ -81,6 +100,20 @@ impl CommandError {
                     eprintln!("  {error}");
                 }
             }
+            CommandError::Lines(errors) => {
+                for error in errors.iter().take(LINES_SHOWN) {
+                    eprintln!("{error}");
+                }
+                if errors.len() > LINES_SHOWN {
+                    eprintln!("and {} more", errors.len() - LINES_SHOWN);
+                }
+            }
+            CommandError::Run(RunError::Sink(error)) => {
+                eprintln!("error: {error}");
+                if let Some(hint) = error.hint() {
+                    eprintln!("  help: {hint}");
+                }
+            }
             error => {
                 eprintln!("error: {error}");
                 let mut source = std::error::Error::source(error);
@@ -93,6 +126,10 @@ impl CommandError {
         }
         self.exit_code()
     }
+}
+
+fn listed(errors: &[LineError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Reads a spec and says its warnings on stderr.
@@ -133,7 +170,10 @@ pub fn wrapped(text: &str, indent: usize, width: usize) -> String {
         }
     }
     let indent = " ".repeat(indent);
-    lines.iter().map(|line| format!("{indent}{line}\n")).collect()
+    lines
+        .iter()
+        .map(|line| format!("{indent}{line}\n"))
+        .collect()
 }
 
 #[cfg(test)]

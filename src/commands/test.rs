@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use matchcut_dataflow::plan::Plan;
+use matchcut_dataflow::run::recorded::{self, RecordedEvent};
 use matchcut_dataflow::spec::{Mismatch, Spec, SpecTest, TestOutcome, compare};
+use matchcut_model::value::Name;
 use serde_json::json;
 
 use crate::render::{CommandError, count, load_plan};
@@ -37,6 +39,23 @@ pub enum TestFormat {
     Json,
 }
 
+/// Runs the tests of every spec.
+pub fn run(args: &TestArgs) -> Result<ExitCode, CommandError> {
+    run_with(args, |_, plan, test| {
+        let event = RecordedEvent {
+            observations: test.observations.iter().map(|told| told.0.clone()).collect(),
+            end: Some(test.end),
+            ..RecordedEvent::default()
+        };
+        let state = recorded::replay(plan, &event, 1).map_err(|error| error.to_string())?;
+        let chosen = |name: &Name| state.chosen(name).map(|choice| choice.marks).collect();
+        Ok(TestOutcome {
+            segments: state.segments().cloned().collect(),
+            replays: plan.replays.iter().map(|r| (r.name.clone(), chosen(&r.name))).collect(),
+        })
+    })
+}
+
 /// Runs the tests of every spec with `run_test`, which feeds the observations of a test to the
 /// pipeline. Exit code 1 when something came out differently.
 pub fn run_with(
@@ -49,7 +68,11 @@ pub fn run_with(
     for path in &args.specs {
         let (spec, plan) = load_plan(path, &args.set)?;
         for test in &spec.tests {
-            if args.only.as_ref().is_some_and(|text| !test.name.contains(text)) {
+            if args
+                .only
+                .as_ref()
+                .is_some_and(|text| !test.name.contains(text))
+            {
                 continue;
             }
             let got = run_test(&spec, &plan, test).map_err(|message| CommandError::Test {
@@ -63,7 +86,11 @@ pub fn run_with(
             }
             match args.format {
                 TestFormat::Text => {
-                    let verdict = if mismatches.is_empty() { "ok" } else { "FAILED" };
+                    let verdict = if mismatches.is_empty() {
+                        "ok"
+                    } else {
+                        "FAILED"
+                    };
                     writeln!(out, "{}: {} ... {verdict}", path.display(), test.name)?;
                     out.write_all(indented(&mismatches).as_bytes())?;
                 }
@@ -79,17 +106,29 @@ pub fn run_with(
     match args.format {
         TestFormat::Text if passed + failed == 0 => writeln!(out, "no tests")?,
         TestFormat::Text => {
-            writeln!(out, "{}: {passed} passed, {failed} failed", count(passed + failed, "test"))?;
+            writeln!(
+                out,
+                "{}: {passed} passed, {failed} failed",
+                count(passed + failed, "test")
+            )?;
         }
         TestFormat::Json => {
             serde_json::to_writer_pretty(&mut out, &documents).map_err(io::Error::from)?;
             writeln!(out)?;
         }
     }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn indented(mismatches: &[Mismatch]) -> String {
-    let lines = mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let lines = mismatches
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n");
     lines.lines().map(|line| format!("  {line}\n")).collect()
 }

@@ -44,7 +44,7 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
         match row {
             ScanRow::Chunk(chunk) => drop(rows.insert(Row::Chunk(chunk.clone()))),
             ScanRow::Failure(failure) => drop(rows.insert(Row::Failure(failure.clone()))),
-            ScanRow::Signature { .. } => {}
+            ScanRow::Signature { .. } | ScanRow::Gap => {}
         }
     }
 
@@ -170,6 +170,7 @@ fn run(
             ScanRow::Chunk(chunk) => Some(&chunk.extent),
             _ => None,
         });
+        let gap = rows.contains(&ScanRow::Gap);
         let observations: BTreeSet<Observation> =
             inputs.iter().filter_map(|told| told.get(&position)).flatten().cloned().collect();
         let observations: Vec<Observation> = observations.into_iter().collect();
@@ -177,13 +178,13 @@ fn run(
             marks.and_then(|m| m.get(&position)).into_iter().flatten().cloned().collect();
         let own = |row: &ScanRow| matches!(row, ScanRow::Signature { operator, .. } if *operator as usize == index);
         let at_end = position == END_POSITION && end.is_some();
-        let nothing = extent.is_none() && !at_end && observations.is_empty() && segments.is_empty();
+        let nothing = extent.is_none() && !gap && !at_end && observations.is_empty() && segments.is_empty();
         if nothing && !rows.iter().any(own) {
             continue;
         }
-        if let (Some(extent), true) = (extent, position == next) {
+        if (extent.is_some() || gap) && position == next {
             next = Position(position.0 + 1);
-            watermark = watermark.max(extent.span.end);
+            watermark = watermark.max(extent.map_or(watermark, |extent| extent.span.end));
         }
         if let (Some(end), true) = (end, at_end) {
             watermark = end;

@@ -27,6 +27,8 @@ pub const END_POSITION: Position = Position(u64::MAX);
 pub enum Item {
     /// The chunk is there, and covers this time.
     Extent(ChunkExtent),
+    /// The chunk will never come.
+    Gap,
     /// The event ends here (at [`END_POSITION`]).
     End(MediaTime),
     /// The signature of the operator's own scan, by audio track.
@@ -232,6 +234,7 @@ fn run_step(
     emitted: &mut Vec<(Emitted, isize)>,
 ) {
     let mut extent = None;
+    let mut gap = false;
     let mut end = None;
     let mut signatures = BTreeMap::new();
     let mut observations: Vec<Observation> = Vec::new();
@@ -239,6 +242,7 @@ fn run_step(
     for (item, _) in items.iter().filter(|(_, count)| **count > 0) {
         match item {
             Item::Extent(found) => extent = Some(found),
+            Item::Gap => gap = true,
             Item::End(at) => end = Some(*at),
             Item::Signature(track, bytes) => drop(signatures.insert(*track, bytes.as_slice())),
             Item::Observation(observation) => observations.push(observation.clone()),
@@ -246,9 +250,10 @@ fn run_step(
         }
     }
     // Items are sorted, and both types sort by their start first.
-    if let (Some(extent), true) = (extent, position == snapshot.next) {
+    if (extent.is_some() || gap) && position == snapshot.next {
         snapshot.next = Position(position.0 + 1);
-        snapshot.watermark = snapshot.watermark.max(extent.span.end);
+        let end = extent.map_or(snapshot.watermark, |extent| extent.span.end);
+        snapshot.watermark = snapshot.watermark.max(end);
     }
     if let Some(end) = end {
         snapshot.watermark = end;

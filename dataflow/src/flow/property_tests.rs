@@ -252,8 +252,9 @@ fn log(random: &mut Random) -> Vec<Entry> {
         // A duplicate, a correction, or a chunk taken back, anywhere behind its first time.
         let at = random.below(entries.len() as u64) as usize;
         let Entry::Chunk(first) = entries[at].clone() else { continue };
-        let again = match random.below(4) {
+        let again = match random.below(5) {
             0 => first,
+            4 => Scanned { rows: vec![ScanRow::Gap], ..first },
             1 => Scanned { rows: Vec::new(), ..first },
             _ => chunk(random, first.position.0),
         };

@@ -28,6 +28,8 @@ pub enum ScanRow {
         /// The signature.
         bytes: Vec<u8>,
     },
+    /// The chunk will never come; its place in the order counts as present.
+    Gap,
     /// Something went wrong.
     Failure(Failure),
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use differential_dataflow::{AsCollection, VecCollection};
 use differential_dataflow::input::InputSession;
 use matchcut_model::change::Row;
-use matchcut_model::chunk::{Position, TrackNumber};
+use matchcut_model::chunk::Position;
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::observation::{Class, Observation};
 use matchcut_model::segment::{Segment, SegmentId};
@@ -138,6 +138,7 @@ fn render<'scope>(
     // What every ordered fold sees: the chunks, and the end.
     let extents = scans.clone().flat_map(|(position, row)| match row {
         ScanRow::Chunk(chunk) => Some((position, Item::Extent(chunk.extent))),
+        ScanRow::Gap => Some((position, Item::Gap)),
         _ => None,
     });
     let end = told.clone().flat_map(|control| match control {
@@ -149,7 +150,7 @@ fn render<'scope>(
     let mut results = scans.clone().flat_map(|(_, row)| match row {
         ScanRow::Chunk(chunk) => Some(Row::Chunk(chunk)),
         ScanRow::Failure(failure) => Some(Row::Failure(failure)),
-        ScanRow::Signature { .. } => None,
+        ScanRow::Signature { .. } | ScanRow::Gap => None,
     });
     let mut observed: Vec<Option<Rows<'scope, Told>>> = Vec::new();
     let mut marked: Vec<Option<Rows<'scope, (Position, Segment)>>> = Vec::new();

@@ -1,5 +1,20 @@
-//! Running an event: admission of inputs, pools for blocking work, the loop that feeds the dataflow
-//! and commits what it delivers.
+//! Running an event: admission of chunks, pools for blocking work, the loop that feeds the dataflow
+//! and commits what it delivers, and the same without media from a recording.
 
 pub mod admission;
+pub mod clips;
+pub mod convert;
+pub mod engine;
+mod explain;
+mod file_pending;
+pub mod loader;
+pub mod media;
+mod playlist;
 pub mod pool;
+pub mod recorded;
+mod scan;
+pub mod target;
+mod times;
+
+pub use scan::MediaScanner;
+pub use times::stream_times;

@@ -1,0 +1,213 @@
+//! The scan of one chunk: decode it once, hand each frame and each block of samples to every
+//! operator that asked for it, and collect their signatures. Runs on the media pool.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use matchcut_media::decode::{AudioPlan, DecodePlan, FrameSink, decode};
+use matchcut_model::change::ChunkRow;
+use matchcut_model::chunk::{PlacedChunk, TrackNumber};
+use matchcut_model::failure::{Domain, Failure, Retry};
+use matchcut_model::frame::{AudioBlock, Frame, ViewSpec};
+use matchcut_model::value::Name;
+use matchcut_operators::sdk::{
+    AudioScan, AudioScanner, ChunkContext, Operator, VideoScan, VideoScanner,
+};
+
+use super::media::{Loaded, MediaStore};
+use crate::flow::{ChunkEntry, ScanRow, Scanned};
+use crate::plan::Plan;
+
+struct Looks {
+    index: u32,
+    name: Name,
+    view: usize,
+    scanner: Arc<dyn VideoScanner>,
+}
+
+struct Listens {
+    index: u32,
+    name: Name,
+    scanner: Arc<dyn AudioScanner>,
+}
+
+/// Scans chunks of one event.
+pub struct MediaScanner {
+    looks: Vec<Looks>,
+    listens: Vec<Listens>,
+    views: Vec<ViewSpec>,
+    timeout: Duration,
+    store: Arc<MediaStore>,
+}
+
+impl MediaScanner {
+    /// A scanner for the operators of a plan; a chunk may take up to `timeout`.
+    pub fn new(plan: &Plan, store: Arc<MediaStore>, timeout: Duration) -> Self {
+        let mut views: Vec<ViewSpec> = Vec::new();
+        let mut looks = Vec::new();
+        let mut listens = Vec::new();
+        for operator in &plan.operators {
+            let (index, name) = (operator.index as u32, operator.name.clone());
+            match &operator.operator {
+                Operator::Video { scanner, .. } => {
+                    let spec = scanner.view();
+                    let view = views.iter().position(|v| *v == spec).unwrap_or_else(|| {
+                        views.push(spec);
+                        views.len() - 1
+                    });
+                    looks.push(Looks { index, name, view, scanner: Arc::clone(scanner) });
+                }
+                Operator::Audio { scanner, .. } => {
+                    listens.push(Listens { index, name, scanner: Arc::clone(scanner) });
+                }
+                Operator::Fold(_) => {}
+            }
+        }
+        MediaScanner { looks, listens, views, timeout, store }
+    }
+
+    /// Everything that can be said of a chunk.
+    pub fn scan(&self, entry: &ChunkEntry) -> Scanned {
+        let placed = match entry {
+            ChunkEntry::Scanned(scanned) => return scanned.clone(),
+            ChunkEntry::Placed(placed) => placed,
+        };
+        let position = placed.chunk.position;
+        let mut rows = vec![ScanRow::Chunk(ChunkRow {
+            extent: placed.extent(),
+            uri: placed.chunk.media.uri.clone(),
+            frames: placed.frames.len() as u64,
+            bytes: placed.bytes,
+        })];
+        match self.store.take(position) {
+            Some(loaded) => self.decode(placed, &loaded, &mut rows),
+            None => match self.store.get(placed) {
+                Ok(chunk) => self.decode(placed, &Loaded { chunk, preroll: None }, &mut rows),
+                Err(failure) => rows.push(ScanRow::Failure(failure)),
+            },
+        }
+        Scanned { position, rows }
+    }
+
+    fn decode(&self, placed: &PlacedChunk, loaded: &Loaded, rows: &mut Vec<ScanRow>) {
+        let fail = |operator: Option<Name>, message: String| {
+            ScanRow::Failure(Failure {
+                position: Some(placed.chunk.position),
+                input: placed.chunk.media.uri.clone(),
+                operator,
+                message,
+                domain: Domain::External,
+                retry: Retry::No,
+            })
+        };
+        rows.extend(loaded.chunk.warnings.iter().map(|warning| fail(None, warning.clone())));
+        if self.looks.is_empty() && self.listens.is_empty() {
+            return;
+        }
+        let plan = DecodePlan {
+            offset: placed.offset,
+            views: self.views.clone(),
+            audio: if self.listens.is_empty() { AudioPlan::None } else { AudioPlan::All },
+            timeout: self.timeout,
+            ..DecodePlan::default()
+        };
+        let mut fanout = self.fanout(placed);
+        match decode(&loaded.chunk, loaded.preroll.as_deref(), &plan, &mut fanout) {
+            Ok(report) => rows.extend(report.degraded.map(|text| fail(None, text))),
+            Err(error) => rows.push(fail(None, error.to_string())),
+        }
+        for (index, name, track, outcome) in fanout.finish() {
+            rows.push(match outcome {
+                Ok(bytes) => ScanRow::Signature { operator: index, track, bytes },
+                Err(message) => fail(Some(name), message),
+            });
+        }
+    }
+
+    fn fanout(&self, placed: &PlacedChunk) -> Fanout {
+        let context = |track| ChunkContext { extent: placed.extent(), track };
+        let has_video = !placed.frames.is_empty();
+        let video = self.looks.iter().filter(|_| has_video).map(|looks| VideoRun {
+            index: looks.index,
+            name: looks.name.clone(),
+            view: looks.view,
+            scan: Ok(looks.scanner.start(&context(None))),
+        });
+        let mut audio: BTreeMap<TrackNumber, Vec<AudioRun>> = BTreeMap::new();
+        for track in &placed.audio_tracks {
+            audio.insert(
+                *track,
+                self.listens
+                    .iter()
+                    .map(|listens| AudioRun {
+                        index: listens.index,
+                        name: listens.name.clone(),
+                        scan: Ok(listens.scanner.start(&context(Some(*track)))),
+                    })
+                    .collect(),
+            );
+        }
+        Fanout { video: video.collect(), audio }
+    }
+}
+
+struct VideoRun {
+    index: u32,
+    name: Name,
+    view: usize,
+    scan: Result<Box<dyn VideoScan>, String>,
+}
+
+struct AudioRun {
+    index: u32,
+    name: Name,
+    scan: Result<Box<dyn AudioScan>, String>,
+}
+
+/// Hands frames and samples to the scans of one chunk. A scan that fails sees no more, the others
+/// go on.
+struct Fanout {
+    video: Vec<VideoRun>,
+    audio: BTreeMap<TrackNumber, Vec<AudioRun>>,
+}
+
+type Outcome = (u32, Name, Option<TrackNumber>, Result<Vec<u8>, String>);
+
+impl Fanout {
+    fn finish(self) -> Vec<Outcome> {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for run in self.video {
+            outcomes.push((run.index, run.name, None, run.scan.and_then(|scan| scan.finish())));
+        }
+        for (track, runs) in self.audio {
+            for run in runs {
+                let outcome = run.scan.and_then(|scan| scan.finish());
+                outcomes.push((run.index, run.name, Some(track), outcome));
+            }
+        }
+        outcomes
+    }
+}
+
+impl FrameSink for Fanout {
+    fn video(&mut self, view: usize, frame: &Frame<'_>) {
+        for run in self.video.iter_mut().filter(|run| run.view == view) {
+            if let Ok(scan) = &mut run.scan
+                && let Err(message) = scan.frame(frame)
+            {
+                run.scan = Err(message);
+            }
+        }
+    }
+
+    fn audio(&mut self, block: &AudioBlock<'_>) {
+        for run in self.audio.entry(block.track).or_default() {
+            if let Ok(scan) = &mut run.scan
+                && let Err(message) = scan.block(block)
+            {
+                run.scan = Err(message);
+            }
+        }
+    }
+}

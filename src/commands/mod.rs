@@ -1,0 +1,10 @@
+//! The subcommands, a file each.
+
+pub mod graph;
+pub mod operators;
+pub mod replay;
+pub mod run;
+pub mod schema;
+pub mod select;
+pub mod test;
+pub mod validate;

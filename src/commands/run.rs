@@ -1,0 +1,273 @@
+//! `matchcut run`: a pipeline on its source, from chunks to clips and replays.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use matchcut_dataflow::plan::Plan;
+use matchcut_dataflow::run::clips::ClipMode;
+use matchcut_dataflow::run::engine::{self, Outcome, Progress, RunOptions};
+use matchcut_dataflow::run::target::Target;
+use matchcut_dataflow::run::convert;
+use matchcut_dataflow::spec::Catalog;
+use matchcut_model::change::{Change, EventState, Row};
+use matchcut_model::segment::{Segment, SegmentId};
+use matchcut_model::time::MediaTime;
+
+use crate::render::{CommandError, count, load_plan};
+use crate::results;
+
+/// Exit code after an interrupt.
+const INTERRUPTED: u8 = 130;
+
+/// Run a pipeline on its source.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// The pipeline spec.
+    #[arg(value_name = "SPEC")]
+    pub spec: PathBuf,
+    /// Set a value of the spec: sources.x.uri=…; may be given several times.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Workers of the dataflow.
+    #[arg(short, long, value_name = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// Chunks decoded side by side [default: one for each core].
+    #[arg(long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub decode_threads: Option<u16>,
+    /// A directory for all results, beside the sinks of the spec.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace the results that a directory holds.
+    #[arg(long)]
+    pub force: bool,
+    /// How clips are cut: not at all, as playlists over the chunks, or frame by frame.
+    #[arg(long, value_enum, default_value_t = Clips::Exact)]
+    pub clips: Clips,
+    /// How the results are printed on stdout.
+    #[arg(long, value_enum, default_value_t = RunFormat::Text)]
+    pub format: RunFormat,
+}
+
+/// How clips are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Clips {
+    /// No clips.
+    None,
+    /// Playlists over the source chunks.
+    Instant,
+    /// MP4 files with exactly the frames.
+    Exact,
+}
+
+impl From<Clips> for ClipMode {
+    fn from(clips: Clips) -> Self {
+        match clips {
+            Clips::None => ClipMode::None,
+            Clips::Instant => ClipMode::Instant,
+            Clips::Exact => ClipMode::Exact,
+        }
+    }
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RunFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Runs it.
+pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
+    let (_, plan) = load_plan(&args.spec, &args.set)?;
+    let catalog = Catalog::built_in();
+    let mut targets = targets(&plan, &catalog, args.out.as_deref(), args.force)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    listen_to_interrupts(&stop);
+    let mut options = RunOptions {
+        workers: usize::from(args.workers),
+        clips: args.clips.into(),
+        ..RunOptions::default()
+    };
+    if let Some(threads) = args.decode_threads {
+        options.decode_threads = usize::from(threads);
+        options.max_epochs = options.decode_threads * 2 + 2;
+    }
+    let mut teller = Teller::new();
+    let outcome = engine::run(&plan, &options, &mut targets, &stop, &mut |progress| {
+        teller.tell(progress);
+    })?;
+    teller.end(&outcome);
+    for warning in &outcome.warnings {
+        eprintln!("warning: {warning}");
+    }
+    print(&plan, &outcome, &targets, args.format)?;
+    Ok(exit_code(&outcome, stop.load(Ordering::SeqCst)))
+}
+
+/// The directories that results go to.
+pub fn targets(
+    plan: &Plan,
+    catalog: &Catalog,
+    out: Option<&std::path::Path>,
+    force: bool,
+) -> Result<Vec<Target>, CommandError> {
+    let info = convert::event_info(plan, catalog);
+    let mut targets = Vec::new();
+    if let Some(dir) = out {
+        targets.push(Target::everything(dir, force, info.clone())?);
+    }
+    for sink in plan.sinks.iter().filter(|sink| sink.kind == "file") {
+        targets.push(Target::of_sink(sink, plan, force, info.clone())?);
+    }
+    Ok(targets)
+}
+
+/// The first interrupt ends the source, what was admitted is finished; the second ends at once.
+fn listen_to_interrupts(stop: &Arc<AtomicBool>) {
+    let stop = Arc::clone(stop);
+    let handler = move || {
+        if stop.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        eprintln!("interrupted: finishing what was read (again to stop at once)");
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        tracing::warn!(%error, "interrupts end the process at once");
+    }
+}
+
+fn exit_code(outcome: &Outcome, interrupted: bool) -> ExitCode {
+    if interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else if outcome.broken.is_some() || outcome.timeline.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn print(
+    plan: &Plan,
+    outcome: &Outcome,
+    targets: &[Target],
+    format: RunFormat,
+) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    let dirs: Vec<&std::path::Path> = targets.iter().map(Target::dir).collect();
+    match format {
+        RunFormat::Text => results::text(&mut out, plan, &outcome.state, &dirs)?,
+        RunFormat::Json => results::json(&mut out, plan, &outcome.state, &dirs)?,
+    }
+    Ok(out.flush()?)
+}
+
+/// Tells on stderr how the run goes on: a line for each new segment and each change of a replay,
+/// and from time to time how far it has come.
+struct Teller {
+    last: Instant,
+    frames: u64,
+    chunks: u64,
+    segments: BTreeMap<SegmentId, Option<MediaTime>>,
+    replays: BTreeMap<String, (usize, MediaTime)>,
+}
+
+impl Teller {
+    fn new() -> Self {
+        Teller {
+            last: Instant::now(),
+            frames: 0,
+            chunks: 0,
+            segments: BTreeMap::new(),
+            replays: BTreeMap::new(),
+        }
+    }
+
+    fn tell(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Committed { changes, state, elapsed, .. } => {
+                self.committed(changes, state, elapsed);
+            }
+            Progress::Failure(failure) => eprintln!("warning: {failure}"),
+            Progress::Finishing => {}
+        }
+    }
+
+    fn committed(&mut self, changes: &[Change], state: &EventState, elapsed: Duration) {
+        let mut replays_changed = false;
+        for change in changes.iter().filter(|change| change.diff > 0) {
+            match &change.row {
+                Row::Chunk(chunk) => {
+                    self.chunks += 1;
+                    self.frames += chunk.frames;
+                }
+                Row::Segment(segment) => self.segment(segment),
+                Row::Choice(_) => replays_changed = true,
+                _ => {}
+            }
+        }
+        if replays_changed {
+            self.replays(state);
+        }
+        if self.last.elapsed() >= Duration::from_secs(1) {
+            self.last = Instant::now();
+            eprintln!("{}", self.line(state, elapsed));
+        }
+    }
+
+    fn segment(&mut self, segment: &Segment) {
+        let Some(end) = segment.end else { return };
+        if self.segments.insert(segment.id.clone(), Some(end)) == Some(Some(end)) {
+            return;
+        }
+        let label = segment.label.as_deref().unwrap_or_default();
+        let segmenter = &segment.id.segmenter;
+        eprintln!("  segment {segmenter} {} - {end} {label}", segment.start());
+    }
+
+    fn replays(&mut self, state: &EventState) {
+        for replay in state.replays() {
+            let mut number = 0;
+            let mut length = MediaTime::ZERO;
+            for choice in state.chosen(&replay.name) {
+                number += 1;
+                length += choice.marks.duration();
+            }
+            let now = (number, length);
+            if self.replays.insert(replay.name.to_string(), now) != Some(now) {
+                let segments = count(number, "segment");
+                eprintln!("  replay {}: {segments}, {length} s", replay.name);
+            }
+        }
+    }
+
+    fn line(&self, state: &EventState, elapsed: Duration) -> String {
+        let seconds = elapsed.as_secs_f64().max(0.001);
+        let media = state.end().as_seconds_f64();
+        let rate = self.frames as f64 / seconds;
+        format!(
+            "{}, {} frames, {rate:.0} frames/s, {:.1}x real time, {}",
+            count(usize::try_from(self.chunks).unwrap_or_default(), "chunk"),
+            self.frames,
+            media / seconds,
+            count(state.segments().len(), "segment"),
+        )
+    }
+
+    fn end(&self, outcome: &Outcome) {
+        eprintln!("{}", self.line(&outcome.state, outcome.elapsed));
+        if let Some(failure) = &outcome.broken {
+            eprintln!("error: {failure}");
+        }
+        if outcome.timeline.is_empty() && outcome.broken.is_none() {
+            eprintln!("error: nothing of the source could be read");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What `run` and `replay` print on stdout: segments, replays with their reasons, and where the
+//! files are.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use matchcut_dataflow::plan::Plan;
+use matchcut_model::change::EventState;
+use matchcut_model::time::MediaTime;
+use serde_json::json;
+
+use crate::render::count;
+
+/// For people.
+pub fn text(
+    out: &mut impl Write,
+    plan: &Plan,
+    state: &EventState,
+    dirs: &[&Path],
+) -> io::Result<()> {
+    let segments = count(state.segments().len(), "segment");
+    writeln!(out, "{}: {segments}", plan.pipeline.name)?;
+    for segment in state.segments() {
+        let end = segment.end.map_or("open".to_owned(), |end| end.to_string());
+        let label = segment.label.as_deref().unwrap_or_default();
+        let segmenter = &segment.id.segmenter;
+        write!(out, "  {segmenter} {:>10} - {end:>10}", segment.start().to_string())?;
+        for (track, marks) in &segment.opto {
+            write!(out, "  track {track}: {} - {}", marks.start, marks.end)?;
+        }
+        writeln!(out, "  {label}")?;
+    }
+    for replay in &plan.replays {
+        let chosen: Vec<_> = state.chosen(&replay.name).collect();
+        let length: MediaTime = chosen.iter().map(|choice| choice.marks.duration()).sum();
+        writeln!(
+            out,
+            "replay {}: {}, {length} s",
+            replay.name,
+            count(chosen.len(), "segment")
+        )?;
+        for choice in chosen {
+            let score = choice.score.map_or("-".to_owned(), |score| score.get().to_string());
+            let (start, end) = (choice.marks.start, choice.marks.end);
+            writeln!(out, "  {start:>10} - {end:>10}  score {score}  {}", choice.reason)?;
+        }
+    }
+    if state.failures().len() > 0 {
+        writeln!(out, "{}", count(state.failures().len(), "failure"))?;
+        for failure in state.failures() {
+            writeln!(out, "  {failure}")?;
+        }
+    }
+    for dir in dirs {
+        writeln!(out, "results: {}", dir.display())?;
+        for name in ["report.html", "segments.jsonl"] {
+            if dir.join(name).is_file() {
+                writeln!(out, "  {}", dir.join(name).display())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One JSON document.
+pub fn json(
+    out: &mut impl Write,
+    plan: &Plan,
+    state: &EventState,
+    dirs: &[&Path],
+) -> io::Result<()> {
+    let segments: Vec<_> = state.segments().map(matchcut_model::lines::SegmentLine::new).collect();
+    let replays: serde_json::Map<String, serde_json::Value> = plan
+        .replays
+        .iter()
+        .map(|replay| {
+            let selected: Vec<_> = state
+                .chosen(&replay.name)
+                .map(|choice| {
+                    let score = choice.score.map(|score| json!(score.get()));
+                    json!({
+                        "start": choice.original.start.rounded_seconds(),
+                        "end": choice.original.end.rounded_seconds(),
+                        "score": score.unwrap_or_else(|| json!("-")),
+                        "marks": [
+                            choice.marks.start.rounded_seconds(),
+                            choice.marks.end.rounded_seconds(),
+                        ],
+                        "reason": choice.reason,
+                    })
+                })
+                .collect();
+            (replay.name.to_string(), json!({ "selected": selected }))
+        })
+        .collect();
+    let document = json!({
+        "pipeline": plan.pipeline.name,
+        "end": state.end().rounded_seconds(),
+        "chunks": state.chunks().len(),
+        "segments": segments,
+        "replays": replays,
+        "failures": state.failures().collect::<Vec<_>>(),
+        "dirs": dirs,
+    });
+    serde_json::to_writer_pretty(&mut *out, &document).map_err(io::Error::from)?;
+    writeln!(out)
+}
