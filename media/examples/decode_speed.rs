@@ -36,26 +36,71 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let bytes = bytes::Bytes::from(std::fs::read(&path)?);
         chunks.push(demux(Container::MpegTs, None, &bytes)?);
     }
-    println!("read and demultiplexed {} chunks in {:.3?}", chunks.len(), (processor_time()? - started));
-    let gray = ViewSpec { width: 320, height: 180, format: PixelFormat::Gray8, rate: None };
+    println!(
+        "read and demultiplexed {} chunks in {:.3?}",
+        chunks.len(),
+        (processor_time()? - started)
+    );
+    let gray = ViewSpec {
+        width: 320,
+        height: 180,
+        format: PixelFormat::Gray8,
+        rate: None,
+    };
     let colour = ViewSpec {
         width: 160,
         height: 90,
         format: PixelFormat::Rgb24,
         rate: FrameRate::new(5, 1),
     };
-    let odd = ViewSpec { width: 250, height: 140, ..gray };
-    let plain = DecodePlan { check_video: true, ..DecodePlan::default() };
+    let odd = ViewSpec {
+        width: 250,
+        height: 140,
+        ..gray
+    };
+    let plain = DecodePlan {
+        check_video: true,
+        ..DecodePlan::default()
+    };
     let plans = [
         ("decode only", plain.clone()),
-        ("gray 320x180", DecodePlan { views: vec![gray], ..plain.clone() }),
-        ("gray + 5 fps rgb", DecodePlan { views: vec![gray, colour], ..plain.clone() }),
+        (
+            "gray 320x180",
+            DecodePlan {
+                views: vec![gray],
+                ..plain.clone()
+            },
+        ),
+        (
+            "gray + 5 fps rgb",
+            DecodePlan {
+                views: vec![gray, colour],
+                ..plain.clone()
+            },
+        ),
         (
             "gray + rgb + audio",
-            DecodePlan { views: vec![gray, colour], audio: AudioPlan::All, ..plain.clone() },
+            DecodePlan {
+                views: vec![gray, colour],
+                audio: AudioPlan::All,
+                ..plain.clone()
+            },
         ),
-        ("gray 250x140 (no whole ratio)", DecodePlan { views: vec![odd], ..plain.clone() }),
-        ("audio only", DecodePlan { check_video: false, audio: AudioPlan::All, ..plain }),
+        (
+            "gray 250x140 (no whole ratio)",
+            DecodePlan {
+                views: vec![odd],
+                ..plain.clone()
+            },
+        ),
+        (
+            "audio only",
+            DecodePlan {
+                check_video: false,
+                audio: AudioPlan::All,
+                ..plain
+            },
+        ),
     ];
     let mut base = None;
     for (name, plan) in plans {

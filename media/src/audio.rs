@@ -22,7 +22,9 @@ pub(crate) fn interleave(
         return Ok(());
     }
     let plane = |index: usize| {
-        buffer.plane_data(index as u32).map_err(|error| UnsupportedSamples(error.to_string()))
+        buffer
+            .plane_data(index as u32)
+            .map_err(|error| UnsupportedSamples(error.to_string()))
     };
     if buffer.layout() == AudioLayout::NonInterleaved {
         for channel in 0..channels {
@@ -55,11 +57,17 @@ fn convert(
     match format {
         AudioFormat::F32le => each(plane, places, f32::from_le_bytes),
         AudioFormat::F64le => each(plane, places, |b| f64::from_le_bytes(b) as f32),
-        AudioFormat::S16le => each(plane, places, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0),
+        AudioFormat::S16le => each(plane, places, |b| {
+            f32::from(i16::from_le_bytes(b)) / 32_768.0
+        }),
         AudioFormat::S32le => {
-            each(plane, places, |b| (f64::from(i32::from_le_bytes(b)) / 2_147_483_648.0) as f32);
+            each(plane, places, |b| {
+                (f64::from(i32::from_le_bytes(b)) / 2_147_483_648.0) as f32
+            });
         }
-        AudioFormat::U8 => each(plane, places, |b: [u8; 1]| (f32::from(b[0]) - 128.0) / 128.0),
+        AudioFormat::U8 => each(plane, places, |b: [u8; 1]| {
+            (f32::from(b[0]) - 128.0) / 128.0
+        }),
         other => return Err(UnsupportedSamples(other.to_str().to_string())),
     }
     Ok(())

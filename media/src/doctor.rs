@@ -50,13 +50,19 @@ impl Report {
 
     /// What is missing and needed so much.
     pub fn missing(&self, need: Need) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(move |check| !check.present && check.need == need)
+        self.checks
+            .iter()
+            .filter(move |check| !check.present && check.need == need)
     }
 
     /// The command that mends everything missing; `None` when nothing is.
     pub fn install_command(&self) -> Option<String> {
-        let mut packages: Vec<&str> =
-            self.checks.iter().filter(|c| !c.present).map(|c| c.debian_package).collect();
+        let mut packages: Vec<&str> = self
+            .checks
+            .iter()
+            .filter(|c| !c.present)
+            .map(|c| c.debian_package)
+            .collect();
         packages.sort_unstable();
         packages.dedup();
         (!packages.is_empty()).then(|| format!("apt-get install {}", packages.join(" ")))
@@ -68,9 +74,19 @@ pub fn check() -> Result<Report, InitError> {
     let gstreamer = init::gstreamer_version()?;
     let mut checks = Vec::new();
     for entry in codec::DECODERS {
-        checks.push(look(entry.elements, entry.needed_for, entry.need, entry.debian_package));
+        checks.push(look(
+            entry.elements,
+            entry.needed_for,
+            entry.need,
+            entry.debian_package,
+        ));
     }
-    checks.push(look(&["jpegenc"], "thumbnails", Need::Required, "gstreamer1.0-plugins-good"));
+    checks.push(look(
+        &["jpegenc"],
+        "thumbnails",
+        Need::Required,
+        "gstreamer1.0-plugins-good",
+    ));
     Ok(Report { gstreamer, checks })
 }
 
@@ -84,7 +100,11 @@ fn look(
     let element = found.or(elements.first().copied()).unwrap_or("");
     Check {
         element,
-        alternatives: elements.iter().copied().filter(|name| *name != element).collect(),
+        alternatives: elements
+            .iter()
+            .copied()
+            .filter(|name| *name != element)
+            .collect(),
         needed_for,
         need,
         present: found.is_some(),
@@ -116,7 +136,10 @@ mod tests {
         assert!(second.present);
         assert_eq!(second.element, "identity");
 
-        let report = Report { gstreamer: "1.22.0".into(), checks: vec![second, missing] };
+        let report = Report {
+            gstreamer: "1.22.0".into(),
+            checks: vec![second, missing],
+        };
         assert!(!report.is_healthy());
         assert_eq!(
             report.install_command().as_deref(),
@@ -128,8 +151,15 @@ mod tests {
     fn this_machine_is_looked_at() {
         let report = check().unwrap();
         assert!(report.gstreamer.starts_with("1."));
-        let h264 = report.checks.iter().find(|c| c.needed_for.contains("H.264")).unwrap();
+        let h264 = report
+            .checks
+            .iter()
+            .find(|c| c.needed_for.contains("H.264"))
+            .unwrap();
         assert_eq!(h264.need, Need::Required);
-        assert_eq!(h264.present, is_present("avdec_h264") || is_present("openh264dec"));
+        assert_eq!(
+            h264.present,
+            is_present("avdec_h264") || is_present("openh264dec")
+        );
     }
 }

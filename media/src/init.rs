@@ -19,7 +19,9 @@ pub const DEBIAN_PACKAGES: &str = "gstreamer1.0-plugins-base gstreamer1.0-plugin
 pub fn init() -> Result<(), InitError> {
     static DONE: OnceLock<Result<(), InitError>> = OnceLock::new();
     DONE.get_or_init(|| {
-        gstreamer::init().map_err(|error| InitError { reason: error.to_string() })
+        gstreamer::init().map_err(|error| InitError {
+            reason: error.to_string(),
+        })
     })
     .clone()
 }

@@ -18,6 +18,8 @@ use crate::view::{UnsupportedFormat, Viewer};
 
 /// JPEG quality: no visible damage at the size of a thumbnail.
 const QUALITY: i32 = 80;
+/// No codec holds back more pictures than this.
+const MOST_AFTER: usize = 16;
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why there is no picture.
@@ -48,40 +50,56 @@ pub fn jpeg(
     let track = chunk.video.as_ref().ok_or(ThumbnailError::NoVideo)?;
     let target = shown_at(track, at - offset).ok_or(ThumbnailError::NoVideo)?;
     let before = preroll.and_then(|p| p.video.as_ref());
-    let mut units: Vec<Unit<'_>> = path_to(track, before, target)
-        .into_iter()
-        .map(|sample| Unit { sample, prefix: Vec::new() })
-        .collect();
-    if let Some(first) = units.first_mut() {
-        first.prefix = track.parameter_sets.annex_b();
-    }
+    let path = path_to(track, before, target);
     let setup = Setup {
         element: codec::choose_video(track)?,
         caps: codec::video_caps(track),
         threads: 1,
         max_errors: -1,
     };
-    let mut picture = None;
-    let last = units.len() - 1;
-    let said = run::run(&setup, &units, Deadline::after(TIME_LIMIT), |decoded| {
-        if decoded.unit == Some(last) && picture.is_none() {
-            picture = Some(shrink(&decoded, track, max_width)?);
+    // Some decoders give no picture that nothing follows, if it does not begin the stream.
+    let after = &track.samples[target + 1..];
+    let mut said = None;
+    for more in [0, after.len().min(MOST_AFTER)] {
+        let mut units: Vec<Unit<'_>> = path
+            .iter()
+            .copied()
+            .chain(&after[..more])
+            .map(|sample| Unit {
+                sample,
+                prefix: Vec::new(),
+            })
+            .collect();
+        if let Some(first) = units.first_mut() {
+            first.prefix = track.parameter_sets.annex_b();
         }
-        Ok(())
-    })?;
-    let picture = picture.ok_or_else(|| DecodeError::NothingDecoded {
+        let wanted = path.len() - 1;
+        let mut picture = None;
+        said = run::run(&setup, &units, Deadline::after(TIME_LIMIT), |decoded| {
+            if decoded.unit == Some(wanted) && picture.is_none() {
+                picture = Some(shrink(&decoded, track, max_width)?);
+            }
+            Ok(())
+        })?;
+        if let Some(picture) = picture {
+            return encode(&picture);
+        }
+    }
+    Err(ThumbnailError::Decode(DecodeError::NothingDecoded {
         stream: format!("the video ({})", track.codec),
-        samples: units.len(),
+        samples: path.len(),
         message: said.unwrap_or_else(|| "the decoder gave no frame and no reason".to_owned()),
-    })?;
-    encode(picture)
+    }))
 }
 
 /// The sample whose frame is shown at stream time `at`.
 fn shown_at(track: &VideoTrack, at: MediaTime) -> Option<usize> {
     let time = |index: &usize| track.pts(&track.samples[*index]).time();
     let all = 0..track.samples.len();
-    all.clone().filter(|index| time(index) <= at).max_by_key(time).or_else(|| all.min_by_key(time))
+    all.clone()
+        .filter(|index| time(index) <= at)
+        .max_by_key(time)
+        .or_else(|| all.min_by_key(time))
 }
 
 /// The samples to decode, in order, so that the last of them is `target`.
@@ -126,7 +144,12 @@ fn shrink(
         (n, d) => (n.unsigned_abs(), d.unsigned_abs()),
     };
     let (width, height) = display_size(info.width(), info.height(), par, max_width);
-    let view = ViewSpec { width, height, format: PixelFormat::Rgb24, rate: None };
+    let view = ViewSpec {
+        width,
+        height,
+        format: PixelFormat::Rgb24,
+        rate: None,
+    };
     let mut rgb = Vec::new();
     Viewer::new(&[view]).render(0, &frame, &[true], |_, _, data| rgb = data.to_vec())?;
     Ok(Picture { width, height, rgb })
@@ -142,10 +165,13 @@ fn display_size(width: u32, height: u32, par: (u32, u32), max_width: u32) -> (u3
         (f64::from(width) * num / den, f64::from(height))
     };
     let scale = (f64::from(max_width.max(1)) / w).min(1.0);
-    ((w * scale).round().max(1.0) as u32, (h * scale).round().max(1.0) as u32)
+    (
+        (w * scale).round().max(1.0) as u32,
+        (h * scale).round().max(1.0) as u32,
+    )
 }
 
-fn encode(picture: Picture) -> Result<Vec<u8>, ThumbnailError> {
+fn encode(picture: &Picture) -> Result<Vec<u8>, ThumbnailError> {
     if !is_present("jpegenc") {
         return Err(ThumbnailError::Decode(DecodeError::MissingElement {
             codec: "JPEG".to_owned(),
@@ -168,7 +194,7 @@ fn encode(picture: Picture) -> Result<Vec<u8>, ThumbnailError> {
         &caps,
     )
     .map_err(|error| fail(&error))?;
-    let mut buffer = gst::Buffer::from_mut_slice(padded(&picture, &info));
+    let mut buffer = gst::Buffer::from_mut_slice(padded(picture, &info));
     if let Some(buffer) = buffer.get_mut() {
         buffer.set_pts(gst::ClockTime::ZERO);
     }
@@ -181,13 +207,19 @@ fn encode(picture: Picture) -> Result<Vec<u8>, ThumbnailError> {
         }
     }
     Err(ThumbnailError::Encode(
-        stage.complaints().summary().unwrap_or_else(|| "nothing came out".to_owned()),
+        stage
+            .complaints()
+            .summary()
+            .unwrap_or_else(|| "nothing came out".to_owned()),
     ))
 }
 
 /// Rows as GStreamer lays them out, each at a multiple of four bytes.
 fn padded(picture: &Picture, info: &VideoInfo) -> Vec<u8> {
-    let stride = info.stride().first().map_or(0, |s| usize::try_from(*s).unwrap_or(0));
+    let stride = info
+        .stride()
+        .first()
+        .map_or(0, |s| usize::try_from(*s).unwrap_or(0));
     let row = picture.width as usize * 3;
     let mut data = vec![0; info.size().max(stride * picture.height as usize)];
     if stride >= row {

@@ -17,7 +17,9 @@ use scale::{Depth, Plane, Scaler};
 /// presentation is at `previous`: it is the first at or after a point of the grid, which is
 /// anchored at stream time 0. Compared in whole numbers, so no rounding moves a frame.
 pub fn takes(rate: Option<FrameRate>, previous: Option<Timestamp>, at: Timestamp) -> bool {
-    let (Some(rate), Some(previous)) = (rate, previous) else { return true };
+    let (Some(rate), Some(previous)) = (rate, previous) else {
+        return true;
+    };
     let point = |t: Timestamp| {
         let scale = i128::from(t.timescale.max(1)) * i128::from(rate.den);
         (i128::from(t.ticks) * i128::from(rate.num)).div_euclid(scale)
@@ -53,7 +55,11 @@ struct ScaledPlane {
 
 impl Viewer {
     pub(crate) fn new(views: &[ViewSpec]) -> Self {
-        Viewer { views: views.to_vec(), planes: Vec::new(), packed: Vec::new() }
+        Viewer {
+            views: views.to_vec(),
+            planes: Vec::new(),
+            packed: Vec::new(),
+        }
     }
 
     /// Makes the views for which `wanted` is true and hands each to `emit`. `serial` names the
@@ -82,7 +88,10 @@ impl Viewer {
             packed.resize(pixels * 3, 128);
             let chroma = (source.components == 3).then(|| {
                 let cb = self.component(serial, &source, 1, spec.width, spec.height);
-                (cb, self.component(serial, &source, 2, spec.width, spec.height))
+                (
+                    cb,
+                    self.component(serial, &source, 2, spec.width, spec.height),
+                )
             });
             interleave(&mut packed, 0, &self.planes[luma].data);
             if let Some((cb, cr)) = chroma {
@@ -253,7 +262,10 @@ mod tests {
         }
         // 29.97: frame n is at n * 1001/30000 s; grid points 0.2 and 0.4 lie between frames.
         let ntsc: Vec<Timestamp> = (0..15).map(|n| at(n * 1001, 30_000)).collect();
-        assert_eq!(taken(&ntsc, Some(at(-1001, 30_000))), [0, 6 * 1001, 12 * 1001]);
+        assert_eq!(
+            taken(&ntsc, Some(at(-1001, 30_000))),
+            [0, 6 * 1001, 12 * 1001]
+        );
         // A view slower than the frames that come takes each of them.
         let slow: Vec<Timestamp> = (0..4).map(|n| at(n * 2, 1)).collect();
         assert_eq!(taken(&slow, Some(at(-2, 1))), [0, 2, 4, 6]);

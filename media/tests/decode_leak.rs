@@ -21,9 +21,17 @@ fn three_hundred_chunks() {
     for track in &mut chunk.audio {
         track.samples.truncate(4);
     }
-    let view = ViewSpec { width: 160, height: 90, format: PixelFormat::Rgb24, rate: None };
-    let plan =
-        DecodePlan { views: vec![view], audio: AudioPlan::All, ..DecodePlan::default() };
+    let view = ViewSpec {
+        width: 160,
+        height: 90,
+        format: PixelFormat::Rgb24,
+        rate: None,
+    };
+    let plan = DecodePlan {
+        views: vec![view],
+        audio: AudioPlan::All,
+        ..DecodePlan::default()
+    };
     let mut after_warm_up = (0, 0);
     let started = std::time::Instant::now();
     for n in 0..300 {
@@ -35,7 +43,13 @@ fn three_hundred_chunks() {
         }
     }
     let now = (status("VmRSS:"), status("Threads:"));
-    eprintln!("300 chunks in {:?}; kB and threads {after_warm_up:?}, {now:?}", started.elapsed());
-    assert!(now.0 < after_warm_up.0 + 4096, "{after_warm_up:?} kB became {now:?}");
+    eprintln!(
+        "300 chunks in {:?}; kB and threads {after_warm_up:?}, {now:?}",
+        started.elapsed()
+    );
+    assert!(
+        now.0 < after_warm_up.0 + 4096,
+        "{after_warm_up:?} kB became {now:?}"
+    );
     assert_eq!(now.1, after_warm_up.1);
 }

@@ -31,7 +31,14 @@ const fn video(
     need: Need,
     debian_package: &'static str,
 ) -> Decoder {
-    Decoder { names, elements, needed_for, need, debian_package, preroll: 0 }
+    Decoder {
+        names,
+        elements,
+        needed_for,
+        need,
+        debian_package,
+        preroll: 0,
+    }
 }
 
 const fn audio(
@@ -42,15 +49,46 @@ const fn audio(
     debian_package: &'static str,
     preroll: usize,
 ) -> Decoder {
-    Decoder { names, elements, needed_for, need, debian_package, preroll }
+    Decoder {
+        names,
+        elements,
+        needed_for,
+        need,
+        debian_package,
+        preroll,
+    }
 }
 
 /// Everything that can be decoded.
 pub(crate) const DECODERS: &[Decoder] = &[
-    video(&["h264"], &["avdec_h264", "openh264dec"], "H.264 video", Need::Required, LIBAV),
-    video(&["hevc"], &["avdec_h265", "libde265dec"], "HEVC video", Need::Required, LIBAV),
-    video(&["vp8"], &["vp8dec", "avdec_vp8"], "VP8 video (WebM)", Need::Optional, GOOD),
-    video(&["vp9"], &["vp9dec", "avdec_vp9"], "VP9 video (WebM)", Need::Optional, GOOD),
+    video(
+        &["h264"],
+        &["avdec_h264", "openh264dec"],
+        "H.264 video",
+        Need::Required,
+        LIBAV,
+    ),
+    video(
+        &["hevc"],
+        &["avdec_h265", "libde265dec"],
+        "HEVC video",
+        Need::Required,
+        LIBAV,
+    ),
+    video(
+        &["vp8"],
+        &["vp8dec", "avdec_vp8"],
+        "VP8 video (WebM)",
+        Need::Optional,
+        GOOD,
+    ),
+    video(
+        &["vp9"],
+        &["vp9dec", "avdec_vp9"],
+        "VP9 video (WebM)",
+        Need::Optional,
+        GOOD,
+    ),
     video(
         &["mpeg2", "mpeg2video"],
         &["avdec_mpeg2video", "mpeg2dec"],
@@ -59,7 +97,14 @@ pub(crate) const DECODERS: &[Decoder] = &[
         LIBAV,
     ),
     // A frame of AAC overlaps the one before it; the second is margin.
-    audio(&["aac"], &["avdec_aac", "faad", "fdkaacdec"], "AAC audio", Need::Required, LIBAV, 2),
+    audio(
+        &["aac"],
+        &["avdec_aac", "faad", "fdkaacdec"],
+        "AAC audio",
+        Need::Required,
+        LIBAV,
+        2,
+    ),
     // The bit reservoir of layer 3 reaches at most 511 bytes back: nine frames of the lowest rate.
     audio(
         &["mp3", "mp2"],
@@ -69,9 +114,30 @@ pub(crate) const DECODERS: &[Decoder] = &[
         LIBAV,
         10,
     ),
-    audio(&["ac3"], &["avdec_ac3", "a52dec"], "AC-3 audio", Need::Optional, LIBAV, 2),
-    audio(&["eac3"], &["avdec_eac3"], "E-AC-3 audio", Need::Optional, LIBAV, 2),
-    audio(&["opus"], &["opusdec", "avdec_opus"], "Opus audio (WebM)", Need::Optional, BASE, 8),
+    audio(
+        &["ac3"],
+        &["avdec_ac3", "a52dec"],
+        "AC-3 audio",
+        Need::Optional,
+        LIBAV,
+        2,
+    ),
+    audio(
+        &["eac3"],
+        &["avdec_eac3"],
+        "E-AC-3 audio",
+        Need::Optional,
+        LIBAV,
+        2,
+    ),
+    audio(
+        &["opus"],
+        &["opusdec", "avdec_opus"],
+        "Opus audio (WebM)",
+        Need::Optional,
+        BASE,
+        8,
+    ),
     audio(
         &["vorbis"],
         &["vorbisdec", "avdec_vorbis"],
@@ -80,7 +146,14 @@ pub(crate) const DECODERS: &[Decoder] = &[
         BASE,
         2,
     ),
-    audio(&["flac"], &["flacdec", "avdec_flac"], "FLAC audio", Need::Optional, GOOD, 0),
+    audio(
+        &["flac"],
+        &["flacdec", "avdec_flac"],
+        "FLAC audio",
+        Need::Optional,
+        GOOD,
+        0,
+    ),
 ];
 
 /// The element that decodes a video track.
@@ -99,8 +172,14 @@ fn choose(name: &str) -> Result<(&'static Decoder, &'static str), DecodeError> {
     let decoder = DECODERS
         .iter()
         .find(|decoder| decoder.names.contains(&name))
-        .ok_or_else(|| DecodeError::UnknownCodec { codec: name.to_owned() })?;
-    let element = decoder.elements.iter().copied().find(|element| is_present(element));
+        .ok_or_else(|| DecodeError::UnknownCodec {
+            codec: name.to_owned(),
+        })?;
+    let element = decoder
+        .elements
+        .iter()
+        .copied()
+        .find(|element| is_present(element));
     match element {
         Some(element) => Ok((decoder, element)),
         None => Err(DecodeError::MissingElement {
@@ -114,7 +193,10 @@ fn choose(name: &str) -> Result<(&'static Decoder, &'static str), DecodeError> {
 /// The name in the table: Matroska writes `V_VP8` and `A_VORBIS`, MP4 writes `Opus`.
 fn canonical(codec: &Codec) -> String {
     let name = codec.to_string().to_ascii_lowercase();
-    let short = name.strip_prefix("v_").or_else(|| name.strip_prefix("a_")).unwrap_or(&name);
+    let short = name
+        .strip_prefix("v_")
+        .or_else(|| name.strip_prefix("a_"))
+        .unwrap_or(&name);
     match short {
         "vp08" => "vp8".to_owned(),
         "vp09" => "vp9".to_owned(),
@@ -158,7 +240,10 @@ pub(crate) fn audio_caps(track: &AudioTrack) -> gst::Caps {
             .field("layer", mpeg_layer(track))
             .field("parsed", true),
         "opus" => gst::Caps::builder("audio/x-opus")
-            .field("channel-mapping-family", i32::from(opus_family(&track.config)))
+            .field(
+                "channel-mapping-family",
+                i32::from(opus_family(&track.config)),
+            )
             .field_if_some("streamheader", headers(opus_headers(&track.config))),
         "vorbis" => gst::Caps::builder("audio/x-vorbis")
             .field_if_some("streamheader", headers(xiph_headers(&track.config))),
@@ -175,7 +260,11 @@ pub(crate) fn audio_caps(track: &AudioTrack) -> gst::Caps {
 
 /// Layer 1 to 3 from the header of the first frame, 3 when there is none.
 fn mpeg_layer(track: &AudioTrack) -> i32 {
-    let second = track.samples.first().and_then(|sample| sample.data.get(1)).copied();
+    let second = track
+        .samples
+        .first()
+        .and_then(|sample| sample.data.get(1))
+        .copied();
     match second.map(|byte| byte >> 1 & 3) {
         Some(3) => 1,
         Some(2) => 2,
@@ -186,12 +275,20 @@ fn mpeg_layer(track: &AudioTrack) -> i32 {
 /// AC-3 and E-AC-3 share a name outside and have decoders of their own.
 fn audio_name(track: &AudioTrack) -> String {
     let name = canonical(&track.codec);
-    if name == "ac3" && is_eac3(track) { "eac3".to_owned() } else { name }
+    if name == "ac3" && is_eac3(track) {
+        "eac3".to_owned()
+    } else {
+        name
+    }
 }
 
 /// Whether the first frame is E-AC-3: its bit stream identification is above 10.
 fn is_eac3(track: &AudioTrack) -> bool {
-    let byte = track.samples.first().and_then(|sample| sample.data.get(5)).copied();
+    let byte = track
+        .samples
+        .first()
+        .and_then(|sample| sample.data.get(5))
+        .copied();
     byte.is_some_and(|byte| byte >> 3 > 10)
 }
 
@@ -207,11 +304,17 @@ fn headers(packets: Option<Vec<Vec<u8>>>) -> Option<gst::Array> {
 }
 
 fn opus_family(config: &[u8]) -> u8 {
-    if config.starts_with(b"OpusHead") { config.get(18).copied().unwrap_or(0) } else { 0 }
+    if config.starts_with(b"OpusHead") {
+        config.get(18).copied().unwrap_or(0)
+    } else {
+        0
+    }
 }
 
 fn opus_headers(config: &[u8]) -> Option<Vec<Vec<u8>>> {
-    config.starts_with(b"OpusHead").then(|| vec![config.to_vec()])
+    config
+        .starts_with(b"OpusHead")
+        .then(|| vec![config.to_vec()])
 }
 
 /// The three Vorbis headers as Matroska packs them: their number less one, the sizes of all but
@@ -257,7 +360,10 @@ mod tests {
         crate::init::init().unwrap();
         let error = choose("prores").err().unwrap();
         let text = error.to_string();
-        assert!(text.contains("prores") && text.contains("matchcut doctor"), "{text}");
+        assert!(
+            text.contains("prores") && text.contains("matchcut doctor"),
+            "{text}"
+        );
     }
 
     #[test]

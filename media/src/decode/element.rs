@@ -90,21 +90,35 @@ impl Stage {
             queue,
             complaints: Complaints::default(),
         };
-        let sink = stage.element.static_pad("sink").ok_or_else(|| fail("has no sink pad"))?;
-        let source = stage.element.static_pad("src").ok_or_else(|| fail("has no source pad"))?;
+        let sink = stage
+            .element
+            .static_pad("sink")
+            .ok_or_else(|| fail("has no sink pad"))?;
+        let source = stage
+            .element
+            .static_pad("src")
+            .ok_or_else(|| fail("has no source pad"))?;
         stage
             .input
             .link_full(&sink, gst::PadLinkCheck::empty())
             .and_then(|_| source.link_full(&stage.output, gst::PadLinkCheck::empty()))
             .map_err(|error| fail(&error.to_string()))?;
-        let activated = stage.output.set_active(true).and_then(|()| stage.input.set_active(true));
+        let activated = stage
+            .output
+            .set_active(true)
+            .and_then(|()| stage.input.set_active(true));
         activated.map_err(|error| fail(&error.to_string()))?;
-        stage.element.set_state(gst::State::Playing).map_err(|error| {
-            let said = stage.bus.pop().and_then(|message| complaint(&message));
-            fail(&said.unwrap_or_else(|| error.to_string()))
-        })?;
+        stage
+            .element
+            .set_state(gst::State::Playing)
+            .map_err(|error| {
+                let said = stage.bus.pop().and_then(|message| complaint(&message));
+                fail(&said.unwrap_or_else(|| error.to_string()))
+            })?;
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-        stage.input.push_event(gst::event::StreamStart::new("matchcut"));
+        stage
+            .input
+            .push_event(gst::event::StreamStart::new("matchcut"));
         if !stage.input.push_event(gst::event::Caps::new(caps)) {
             return Err(fail(&format!("does not take {caps}")));
         }
@@ -131,7 +145,10 @@ impl Stage {
 
     /// The next thing that came out.
     pub(crate) fn take(&mut self) -> Option<Output> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     /// What the element complained about so far.
@@ -141,11 +158,14 @@ impl Stage {
 
     fn refused(&self, otherwise: &str) -> StageError {
         StageError {
-            element: self
-                .element
-                .factory()
-                .map_or_else(|| "element".to_owned(), |factory| factory.name().to_string()),
-            message: self.complaints.summary().unwrap_or_else(|| otherwise.to_owned()),
+            element: self.element.factory().map_or_else(
+                || "element".to_owned(),
+                |factory| factory.name().to_string(),
+            ),
+            message: self
+                .complaints
+                .summary()
+                .unwrap_or_else(|| otherwise.to_owned()),
         }
     }
 
@@ -184,15 +204,20 @@ fn receiving_pad(queue: Queue) -> gst::Pad {
             }
             true
         })
-        .query_function(|pad, parent, query| {
-            if let gst::QueryViewMut::Allocation(allocation) = query.view_mut() {
+        .query_function(|pad, parent, query| match query.view_mut() {
+            gst::QueryViewMut::Allocation(allocation) => {
                 // With these a decoder hands out its own picture, padding and all, where it would
                 // otherwise copy each one.
                 allocation.add_allocation_meta::<VideoMeta>(None);
                 allocation.add_allocation_meta::<AudioMeta>(None);
-                return true;
+                true
             }
-            gst::Pad::query_default(pad, parent, query)
+            gst::QueryViewMut::AcceptCaps(accept) => {
+                // The default holds on to the first format and refuses a change of size.
+                accept.set_result(true);
+                true
+            }
+            _ => gst::Pad::query_default(pad, parent, query),
         })
         .build()
 }
@@ -204,7 +229,10 @@ fn complaint(message: &gst::Message) -> Option<String> {
         _ => return None,
     };
     // The debug text ends with the reason, after the place in the element's source code.
-    let reason = debug.as_deref().and_then(|text| text.lines().last()).map(str::trim);
+    let reason = debug
+        .as_deref()
+        .and_then(|text| text.lines().last())
+        .map(str::trim);
     Some(match reason {
         Some(reason) if !reason.is_empty() && reason != error.message() => {
             format!("{} {reason}", error.message())

@@ -97,7 +97,7 @@ pub struct DecodeReport {
     pub frames: u64,
     /// Access units of this chunk that gave no frame.
     pub lost_frames: u64,
-    /// Frames that the decoder marked as damaged.
+    /// Frames that the decoder marked as damaged because what they refer to was not there.
     pub damaged_frames: u64,
     /// The audio tracks that were asked for and are there.
     pub audio: Vec<DecodedAudio>,
@@ -187,7 +187,10 @@ pub fn decode(
     let mut report = DecodeReport::default();
     let mut remarks = Vec::new();
     let wants_video = plan.check_video || !plan.views.is_empty();
-    let video = chunk.video.as_ref().filter(|v| wants_video && !v.samples.is_empty());
+    let video = chunk
+        .video
+        .as_ref()
+        .filter(|v| wants_video && !v.samples.is_empty());
 
     let audio_failure = decode_audio(
         chunk,
@@ -200,7 +203,15 @@ pub fn decode(
     )?;
     if let Some(track) = video {
         let before = preroll.and_then(|p| p.video.as_ref());
-        video::decode(track, before, plan, deadline, sink, &mut report, &mut remarks)?;
+        video::decode(
+            track,
+            before,
+            plan,
+            deadline,
+            sink,
+            &mut report,
+            &mut remarks,
+        )?;
     } else if let Some(failure) = audio_failure {
         // Nothing else was asked for, so there is nothing to go on with.
         if report.audio.iter().all(|audio| audio.samples == 0) {
@@ -233,9 +244,21 @@ fn decode_audio(
             continue;
         };
         let before = preroll.and_then(|p| p.audio_track(number));
-        let mut decoded = DecodedAudio { track: number, samples: 0, sample_rate: 0, channels: 0 };
-        let result =
-            sound::decode(track, before, plan.offset, deadline, sink, &mut decoded, remarks);
+        let mut decoded = DecodedAudio {
+            track: number,
+            samples: 0,
+            sample_rate: 0,
+            channels: 0,
+        };
+        let result = sound::decode(
+            track,
+            before,
+            plan.offset,
+            deadline,
+            sink,
+            &mut decoded,
+            remarks,
+        );
         report.audio.push(decoded);
         match result {
             Ok(()) => {}
@@ -243,7 +266,11 @@ fn decode_audio(
             Err(error) => {
                 let text = error.to_string();
                 let track = format!("audio track {number}");
-                remarks.push(if text.contains(&track) { text } else { format!("{track}: {text}") });
+                remarks.push(if text.contains(&track) {
+                    text
+                } else {
+                    format!("{track}: {text}")
+                });
                 first_failure.get_or_insert(error);
             }
         }
@@ -261,15 +288,20 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// So long from now.
     pub(crate) fn after(limit: Duration) -> Self {
-        Deadline { end: Instant::now().checked_add(limit), limit }
+        Deadline {
+            end: Instant::now().checked_add(limit),
+            limit,
+        }
     }
 
     /// An error once the time is over.
     pub(crate) fn check(&self, done: usize, samples: usize) -> Result<(), DecodeError> {
         match self.end {
-            Some(end) if Instant::now() > end => {
-                Err(DecodeError::Timeout { limit: self.limit, done, samples })
-            }
+            Some(end) if Instant::now() > end => Err(DecodeError::Timeout {
+                limit: self.limit,
+                done,
+                samples,
+            }),
             _ => Ok(()),
         }
     }

@@ -15,7 +15,11 @@ pub(super) struct Ordered<T> {
 
 impl<T> Ordered<T> {
     pub(super) fn new() -> Self {
-        Ordered { next: 0, held: BTreeMap::new(), late: 0 }
+        Ordered {
+            next: 0,
+            held: BTreeMap::new(),
+            late: 0,
+        }
     }
 
     /// Adds an item. One whose place has been passed, or is taken, is dropped and counted.
@@ -48,7 +52,9 @@ mod tests {
     use super::*;
 
     fn drain(ordered: &mut Ordered<()>, all: bool) -> Vec<usize> {
-        std::iter::from_fn(|| ordered.next(all)).map(|(rank, ())| rank).collect()
+        std::iter::from_fn(|| ordered.next(all))
+            .map(|(rank, ())| rank)
+            .collect()
     }
 
     #[test]

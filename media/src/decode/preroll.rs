@@ -10,7 +10,10 @@ pub fn needs_preroll(chunk: &Demuxed, video: bool, audio: bool) -> bool {
 }
 
 fn video_needs_preroll(track: &VideoTrack) -> bool {
-    track.samples.first().is_some_and(|first| first.sync != SyncKind::Idr)
+    track
+        .samples
+        .first()
+        .is_some_and(|first| first.sync != SyncKind::Idr)
 }
 
 /// The samples of the chunk before that the first frames of `track` may refer to, in decode order.
@@ -27,13 +30,23 @@ pub(crate) fn of_video<'a>(track: &VideoTrack, before: Option<&'a VideoTrack>) -
     let first_key = track.samples.iter().position(|s| s.sync.is_key());
     let orphans = &track.samples[..first_key.unwrap_or(track.samples.len())];
     let earliest = orphans.iter().map(|s| s.pts).min().unwrap_or(i64::MAX);
-    let mut start = before.samples.iter().rposition(|s| s.sync.is_key()).unwrap_or(0);
+    let mut start = before
+        .samples
+        .iter()
+        .rposition(|s| s.sync.is_key())
+        .unwrap_or(0);
     let key = before.samples.get(start);
     if key.is_some_and(|k| k.sync == SyncKind::OpenGop && earliest < k.pts) {
-        start = before.samples[..start].iter().rposition(|s| s.sync.is_key()).unwrap_or(0);
+        start = before.samples[..start]
+            .iter()
+            .rposition(|s| s.sync.is_key())
+            .unwrap_or(0);
     }
     // Nothing refers to the others, and nobody will see them.
-    before.samples[start..].iter().filter(|s| s.reference).collect()
+    before.samples[start..]
+        .iter()
+        .filter(|s| s.reference)
+        .collect()
 }
 
 /// The last `count` frames of the chunk before, if they are of the same kind.
@@ -48,6 +61,8 @@ pub(crate) fn of_audio<'a>(
             && b.channels == track.channels
             && (track.codec != Codec::Aac || b.config == track.config)
     };
-    let samples = before.filter(same).map_or(&[][..], |b| b.samples.as_slice());
+    let samples = before
+        .filter(same)
+        .map_or(&[][..], |b| b.samples.as_slice());
     &samples[samples.len().saturating_sub(count)..]
 }

@@ -47,8 +47,12 @@ pub(crate) fn run(
     mut emit: impl FnMut(Decoded) -> Result<(), DecodeError>,
 ) -> Result<Option<String>, DecodeError> {
     let marks = gst::Caps::new_empty_simple("timestamp/x-matchcut-unit");
-    let mut stage = Stage::start(setup.element, |element| configure(element, setup), &setup.caps)
-        .map_err(|StageError { element, message }| DecodeError::Decoder { element, message })?;
+    let mut stage = Stage::start(
+        setup.element,
+        |element| configure(element, setup),
+        &setup.caps,
+    )
+    .map_err(|StageError { element, message }| DecodeError::Decoder { element, message })?;
     let shown = order_of_presentation(units);
     let mut caps = None;
     let mut stopped = None;
@@ -56,7 +60,12 @@ pub(crate) fn run(
         deadline.check(index, units.len())?;
         let buffer = buffer_of(unit, index, shown.rank[index], &marks);
         if let Err(error) = stage.push(buffer) {
-            stopped = Some(format!("{} of {} access units in: {}", index, units.len(), error.message));
+            stopped = Some(format!(
+                "{} of {} access units in: {}",
+                index,
+                units.len(),
+                error.message
+            ));
         }
         drain(&mut stage, &marks, &shown.unit, &mut caps, &mut emit)?;
         if stopped.is_some() {
@@ -75,7 +84,10 @@ fn configure(element: &gst::Element, setup: &Setup<'_>) {
             element.set_property(name, value);
         }
     };
-    set("max-threads", i32::try_from(setup.threads.max(1)).unwrap_or(1));
+    set(
+        "max-threads",
+        i32::try_from(setup.threads.max(1)).unwrap_or(1),
+    );
     set("max-errors", setup.max_errors);
 }
 
@@ -106,7 +118,9 @@ fn buffer_of(unit: &Unit<'_>, index: usize, rank: usize, marks: &gst::Caps) -> g
         gst::Buffer::from_mut_slice(data)
     };
     if let Some(buffer) = buffer.get_mut() {
-        buffer.set_pts(gst::ClockTime::from_nseconds(ORIGIN + rank as u64 * SPACING));
+        buffer.set_pts(gst::ClockTime::from_nseconds(
+            ORIGIN + rank as u64 * SPACING,
+        ));
         if !unit.sample.sync.is_key() {
             buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
         }
@@ -128,7 +142,11 @@ fn drain(
             Output::Caps(new) => *caps = Some(new),
             Output::Buffer(buffer) => {
                 if let Some(caps) = caps.clone() {
-                    emit(Decoded { unit: unit_of(&buffer, marks, shown), caps, buffer })?;
+                    emit(Decoded {
+                        unit: unit_of(&buffer, marks, shown),
+                        caps,
+                        buffer,
+                    })?;
                 }
             }
         }
@@ -143,7 +161,9 @@ fn unit_of(buffer: &gst::BufferRef, marks: &gst::Caps, shown: &[usize]) -> Optio
         .find(|meta| meta.reference() == marks.as_ref())
         .map(|meta| meta.timestamp().nseconds());
     if let Some(mark) = mark {
-        return usize::try_from(mark).ok().filter(|unit| *unit < shown.len());
+        return usize::try_from(mark)
+            .ok()
+            .filter(|unit| *unit < shown.len());
     }
     let since = buffer.pts()?.nseconds().checked_sub(ORIGIN)?;
     if since % SPACING != 0 {

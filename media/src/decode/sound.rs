@@ -29,16 +29,32 @@ pub(super) fn decode(
     let units: Vec<Unit<'_>> = overlap
         .iter()
         .chain(&track.samples)
-        .map(|sample| Unit { sample, prefix: Vec::new() })
+        .map(|sample| Unit {
+            sample,
+            prefix: Vec::new(),
+        })
         .collect();
-    let setup = Setup { element, caps: codec::audio_caps(track), threads: 1, max_errors: -1 };
-    let mut blocks = Blocks { track, offset, dropped, place: None, samples: Vec::new() };
+    let setup = Setup {
+        element,
+        caps: codec::audio_caps(track),
+        threads: 1,
+        max_errors: -1,
+    };
+    let mut blocks = Blocks {
+        track,
+        offset,
+        dropped,
+        place: None,
+        samples: Vec::new(),
+    };
     let said = run::run(&setup, &units, deadline, |output| {
         let info = AudioInfo::from_caps(&output.caps)
             .map_err(|_| UnsupportedSamples(output.caps.to_string()))?;
         let buffer = AudioBufferRef::from_buffer_ref_readable(&output.buffer, &info)
             .map_err(|error| UnsupportedSamples(format!("{} ({error})", info.format())))?;
-        let Some(time) = blocks.time_of(output.unit, &buffer) else { return Ok(()) };
+        let Some(time) = blocks.time_of(output.unit, &buffer) else {
+            return Ok(());
+        };
         interleave(&buffer, &mut blocks.samples)?;
         decoded.samples += buffer.n_samples() as u64;
         decoded.sample_rate = info.rate();
@@ -56,8 +72,7 @@ pub(super) fn decode(
         return Err(DecodeError::NothingDecoded {
             stream: format!("audio track {} ({})", track.number, track.codec),
             samples: track.samples.len(),
-            message: said
-                .unwrap_or_else(|| "the decoder gave no sample and no reason".to_owned()),
+            message: said.unwrap_or_else(|| "the decoder gave no sample and no reason".to_owned()),
         });
     }
     let heard = MediaTime::from_ticks(
@@ -73,7 +88,10 @@ pub(super) fn decode(
         ));
     }
     if let Some(said) = said {
-        remarks.push(format!("the decoder of audio track {} says: {said}", track.number));
+        remarks.push(format!(
+            "the decoder of audio track {} says: {said}",
+            track.number
+        ));
     }
     Ok(())
 }

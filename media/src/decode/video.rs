@@ -39,7 +39,9 @@ pub(super) fn decode(
             return Ok(());
         };
         let info = formats.of(&decoded.caps)?;
-        if decoded.buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
+        // After a start in an open group the decoder doubts its first pictures, and goes on doubting
+        // some that are whole; with the pre-roll decoded there is no reason to.
+        if dropped == 0 && decoded.buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
             damaged += 1;
         }
         ordered.add(emitter.rank(sample), (info, decoded.buffer));
@@ -58,13 +60,20 @@ pub(super) fn decode(
             .or_else(|| diagnose(&setup, &units, deadline))
             .unwrap_or_else(|| "the decoder gave no frame and no reason".to_owned());
         let stream = format!("the video ({})", track.codec);
-        return Err(DecodeError::NothingDecoded { stream, samples, message });
+        return Err(DecodeError::NothingDecoded {
+            stream,
+            samples,
+            message,
+        });
     }
     report.frames = frames;
     report.lost_frames = (samples as u64).saturating_sub(frames);
     report.damaged_frames = damaged;
     if report.lost_frames > 0 {
-        remarks.push(format!("{} of {samples} access units gave no frame", report.lost_frames));
+        remarks.push(format!(
+            "{} of {samples} access units gave no frame",
+            report.lost_frames
+        ));
     }
     if damaged > 0 {
         remarks.push(format!("{damaged} of {frames} frames are damaged"));
@@ -82,7 +91,10 @@ pub(super) fn decode(
 fn units<'a>(track: &'a VideoTrack, before: Option<&'a VideoTrack>) -> (Vec<Unit<'a>>, usize) {
     let before_units = preroll::of_video(track, before);
     let dropped = before_units.len();
-    let plain = |sample| Unit { sample, prefix: Vec::new() };
+    let plain = |sample| Unit {
+        sample,
+        prefix: Vec::new(),
+    };
     let mut units: Vec<Unit<'a>> = before_units.into_iter().map(plain).collect();
     let before_sets = before.filter(|_| dropped > 0).map(|b| &b.parameter_sets);
     if let (Some(first), Some(sets)) = (units.first_mut(), before_sets) {
@@ -101,8 +113,14 @@ fn units<'a>(track: &'a VideoTrack, before: Option<&'a VideoTrack>) -> (Vec<Unit
 
 /// Decodes again with a decoder that stops at its first error, only to learn its words for it.
 fn diagnose(setup: &Setup<'_>, units: &[Unit<'_>], deadline: Deadline) -> Option<String> {
-    let strict = Setup { caps: setup.caps.clone(), max_errors: 0, ..*setup };
-    run::run(&strict, units, deadline, |_| Ok(())).ok().flatten()
+    let strict = Setup {
+        caps: setup.caps.clone(),
+        max_errors: 0,
+        ..*setup
+    };
+    run::run(&strict, units, deadline, |_| Ok(()))
+        .ok()
+        .flatten()
 }
 
 /// The layout that caps describe, worked out once per change.
@@ -114,8 +132,8 @@ impl Formats {
         match &self.0 {
             Some((known, info)) if known == caps => Ok(info.clone()),
             _ => {
-                let info = VideoInfo::from_caps(caps)
-                    .map_err(|_| UnsupportedFormat(caps.to_string()))?;
+                let info =
+                    VideoInfo::from_caps(caps).map_err(|_| UnsupportedFormat(caps.to_string()))?;
                 self.0 = Some((caps.clone(), info.clone()));
                 Ok(info)
             }
@@ -150,16 +168,30 @@ impl<'a> Emitter<'a> {
         for (rank, index) in shown.iter().enumerate() {
             ranks[*index] = rank;
         }
-        let times: Vec<Timestamp> =
-            shown.iter().map(|index| track.pts(&track.samples[*index])).collect();
+        let times: Vec<Timestamp> = shown
+            .iter()
+            .map(|index| track.pts(&track.samples[*index]))
+            .collect();
         let mut previous = previous_frame(track, before, times.first().copied());
         let mut wanted = Vec::with_capacity(times.len() * plan.views.len());
         for time in &times {
-            wanted.extend(plan.views.iter().map(|v| view::takes(v.rate, previous, *time)));
+            wanted.extend(
+                plan.views
+                    .iter()
+                    .map(|v| view::takes(v.rate, previous, *time)),
+            );
             previous = Some(*time);
         }
         let viewer = Viewer::new(&plan.views);
-        Emitter { plan, sink, viewer, times, ranks, wanted, frames: 0 }
+        Emitter {
+            plan,
+            sink,
+            viewer,
+            times,
+            ranks,
+            wanted,
+            frames: 0,
+        }
     }
 
     fn rank(&self, sample: usize) -> usize {
@@ -183,20 +215,21 @@ impl<'a> Emitter<'a> {
         let pts = self.times[rank];
         let time = pts.time() + self.plan.offset;
         let sink = &mut self.sink;
-        self.viewer.render(rank as u64, &frame, wanted, |view, spec, data| {
-            sink.video(
-                view,
-                &Frame {
-                    time,
-                    pts,
-                    index: rank as u64,
-                    width: spec.width,
-                    height: spec.height,
-                    format: spec.format,
-                    data,
-                },
-            );
-        })?;
+        self.viewer
+            .render(rank as u64, &frame, wanted, |view, spec, data| {
+                sink.video(
+                    view,
+                    &Frame {
+                        time,
+                        pts,
+                        index: rank as u64,
+                        width: spec.width,
+                        height: spec.height,
+                        format: spec.format,
+                        data,
+                    },
+                );
+            })?;
         Ok(())
     }
 }
@@ -211,7 +244,16 @@ fn previous_frame(
     let first = first?;
     let known = before
         .filter(|b| b.timescale == track.timescale)
-        .and_then(|b| b.samples.iter().map(|s| s.pts).filter(|pts| *pts < first.ticks).max());
+        .and_then(|b| {
+            b.samples
+                .iter()
+                .map(|s| s.pts)
+                .filter(|pts| *pts < first.ticks)
+                .max()
+        });
     let ticks = known.or_else(|| track.frame_ticks().map(|ticks| first.ticks - ticks))?;
-    Some(Timestamp { ticks, timescale: track.timescale })
+    Some(Timestamp {
+        ticks,
+        timescale: track.timescale,
+    })
 }

@@ -26,7 +26,11 @@ impl ToRgb {
     /// With the shares of red and blue in luma, for full or limited range.
     pub(super) fn new((kr, kb): (f64, f64), full: bool) -> Self {
         let kg = 1.0 - kr - kb;
-        let (luma, chroma) = if full { (1.0, 2.0) } else { (255.0 / 219.0, 2.0 * 255.0 / 224.0) };
+        let (luma, chroma) = if full {
+            (1.0, 2.0)
+        } else {
+            (255.0 / 219.0, 2.0 * 255.0 / 224.0)
+        };
         let fixed = |v: f64| (v * 65_536.0).round() as i32;
         ToRgb {
             black: if full { 0 } else { 16 },

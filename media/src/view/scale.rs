@@ -80,7 +80,12 @@ impl Axis {
                 }
             })
             .collect();
-        Axis { source, unit, total, cells }
+        Axis {
+            source,
+            unit,
+            total,
+            cells,
+        }
     }
 
     /// Every target pixel covers this many whole source pixels.
@@ -127,9 +132,8 @@ impl Scaler {
             Depth::Eight => 0,
             Depth::Sixteen { bits, .. } => bits - 8,
         };
-        let rounding = Rounding::new(
-            u64::from(self.x.total) * u64::from(self.y.total) * (1 << excess),
-        );
+        let rounding =
+            Rounding::new(u64::from(self.x.total) * u64::from(self.y.total) * (1 << excess));
         let bytes = plane.depth == Depth::Eight && plane.step == 1;
         for (cell, out) in self.y.cells.iter().zip(out.chunks_exact_mut(width)) {
             let rows = cell.last - cell.first + 1;
@@ -238,7 +242,10 @@ impl Rounding {
     fn new(divisor: u64) -> Self {
         // A quarter more than half keeps the product clear of the whole number below it; sums are
         // whole numbers, so the quarter never lifts one to the next.
-        Rounding { add: (divisor / 2) as f64 + 0.25, factor: 1.0 / divisor as f64 }
+        Rounding {
+            add: (divisor / 2) as f64 + 0.25,
+            factor: 1.0 / divisor as f64,
+        }
     }
 
     fn apply(self, sum: u64) -> u8 {
@@ -284,7 +291,9 @@ where
 {
     let (add, factor) = (rounding.add, rounding.factor);
     for (out, cell) in out.iter_mut().zip(sums.as_chunks::<N>().0) {
-        let sum = cell.iter().fold(0_u32, |sum, v| sum.wrapping_add(u32::from(*v)));
+        let sum = cell
+            .iter()
+            .fold(0_u32, |sum, v| sum.wrapping_add(u32::from(*v)));
         *out = ((f64::from(sum) + add) * factor) as u8;
     }
 }
@@ -423,8 +432,14 @@ mod tests {
     #[test]
     fn a_plane_that_ends_early_is_refused() {
         let data = [0; 29];
-        let plane =
-            Plane { data: &data, stride: 10, step: 1, depth: Depth::Eight, width: 10, height: 3 };
+        let plane = Plane {
+            data: &data,
+            stride: 10,
+            step: 1,
+            depth: Depth::Eight,
+            width: 10,
+            height: 3,
+        };
         assert!(plane.checked().is_none());
         assert!(Plane { width: 9, ..plane }.checked().is_some());
         assert!(Plane { height: 0, ..plane }.checked().is_none());

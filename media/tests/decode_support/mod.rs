@@ -14,7 +14,9 @@ use matchcut_model::time::{MediaTime, Timestamp};
 
 /// A directory for the files of one test, emptied.
 pub fn scratch(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("decode").join(name);
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("decode")
+        .join(name);
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
     dir
