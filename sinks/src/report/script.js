@@ -176,7 +176,7 @@
     const items = list.map((s) => [Math.min(s.start, s.marks[0]), Math.max(s.end === null ? end : s.end, s.marks[1]), s]);
     lanes.push({ kind: "segment", name, note: count(list.length, "segment"), items, rows, height: 14 + rows * 20, longest: items.reduce((m, i) => Math.max(m, i[1] - i[0]), 0) });
   }
-  const hues = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
+  const hues = ["c0", "c3", "c2", "c4", "c6", "c5", "c1", "c7"];
   let hue = 0;
   for (const lane of data.lanes) {
     describe(lane);
