@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 MATCHCUT := $(CARGO_TARGET_DIR)/release/matchcut
 
-.PHONY: help check setup setup-test build demo test lint fmt bench docs deny clean
+.PHONY: help check setup setup-test build demo test lint fmt bench docs reference deny clean
 
 help: check
 	@echo "This machine can build matchcut. Next:"
@@ -14,7 +14,7 @@ help: check
 	@echo "  make test    all tests"
 	@echo "  make lint    formatting and clippy"
 	@echo "  make bench   the bench harness"
-	@echo "  make docs    the book (needs mdbook)"
+	@echo "  make docs    the book (needs mdbook); make reference writes its generated pages"
 	@echo "  make deny    licences and advisories of dependencies (needs cargo-deny)"
 
 check:
@@ -55,6 +55,10 @@ bench: setup-test
 
 docs:
 	mdbook build docs
+
+# Pages of the book that come from the code.
+reference: build
+	scripts/reference.py $(MATCHCUT)
 
 deny:
 	cargo deny check
