@@ -406,7 +406,18 @@ fn operator(
     let descriptions: Vec<Description> = catalog.operators.iter().map(|k| k.describe()).collect();
     let known: Vec<&str> = descriptions.iter().map(|d| d.name).collect();
     let kind = type_of(part, table, &owner, &known, report);
-    let inputs = inputs(part, table, &owner, report);
+    let takes_none = |word: &Word| {
+        let found = descriptions.iter().find(|d| d.name == word.text);
+        found.is_some_and(|description| description.inputs.is_empty())
+    };
+    // A type that takes nothing needs no empty list.
+    let inputs = match table.get("inputs") {
+        None if kind.as_ref().is_some_and(takes_none) => Inputs {
+            whole: true,
+            ..Inputs::default()
+        },
+        _ => inputs(part, table, &owner, report),
+    };
     let mut options = Options::new();
     let mut description = None;
     if let Some(word) = &kind {

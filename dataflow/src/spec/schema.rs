@@ -31,12 +31,19 @@ pub fn schema(catalog: &Catalog) -> Json {
             .iter()
             .map(|rule| rule.kind.to_string())
             .collect();
+        let (takes, required) = match takes.is_empty() {
+            true => ("Takes nothing.".to_owned(), vec!["type"]),
+            false => (
+                format!("Takes {}.", takes.join(" and ")),
+                vec!["type", "inputs"],
+            ),
+        };
         Branch {
             name: description.name,
             summary: format!("{}: {}", description.class, description.summary),
-            common: vec![("inputs", inputs(&format!("Takes {}.", takes.join(" and "))))],
+            common: vec![("inputs", inputs(&takes))],
             options: description.options,
-            required: vec!["type", "inputs"],
+            required,
         }
     });
     let sinks = catalog.sinks.iter().map(|kind| Branch {

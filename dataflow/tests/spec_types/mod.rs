@@ -197,6 +197,13 @@ static PASSTHROUGH: Kind<Nothing> = Kind {
     attributes: || vec![attribute("*", AttributeKind::Any)],
     check: none,
 };
+static EXTERNAL: Kind<Nothing> = Kind {
+    name: "external",
+    class: Class::Featurer,
+    inputs: Vec::new,
+    attributes: || vec![attribute("*", AttributeKind::Any)],
+    check: none,
+};
 static SEQUENCE: Kind<Sequence> = Kind {
     name: "segment_by_sequence",
     class: Class::Segmenter,
@@ -237,6 +244,7 @@ pub fn catalog() -> Catalog {
             &AUDIO_PEAKS,
             &DOMINANT_COLOR,
             &PASSTHROUGH,
+            &EXTERNAL,
             &SEQUENCE,
             &OPTIMIZE,
             &LABEL,
