@@ -185,15 +185,8 @@ fn encode(picture: &Picture) -> Result<Vec<u8>, ThumbnailError> {
         .build()
         .map_err(|error| fail(&error))?;
     let caps = info.to_caps().map_err(|error| fail(&error))?;
-    let mut stage = Stage::start(
-        "jpegenc",
-        |element| {
-            use gst::prelude::*;
-            element.set_property("quality", QUALITY);
-        },
-        &caps,
-    )
-    .map_err(|error| fail(&error))?;
+    let mut stage = Stage::start("jpegenc", &caps, |stage| stage.set("quality", QUALITY))
+        .map_err(|error| fail(&error))?;
     let mut buffer = gst::Buffer::from_mut_slice(padded(picture, &info));
     if let Some(buffer) = buffer.get_mut() {
         buffer.set_pts(gst::ClockTime::ZERO);

@@ -65,11 +65,11 @@ pub(crate) struct StageError {
 }
 
 impl Stage {
-    /// Makes the element, configures it and gives it the format of its input.
+    /// Makes the element, lets `configure` set its properties, and gives it the format of its input.
     pub(crate) fn start(
         factory: &str,
-        configure: impl FnOnce(&gst::Element),
         caps: &gst::Caps,
+        configure: impl FnOnce(&Stage),
     ) -> Result<Self, StageError> {
         let fail = |message: &str| StageError {
             element: factory.to_owned(),
@@ -78,7 +78,6 @@ impl Stage {
         let element = gst::ElementFactory::make(factory)
             .build()
             .map_err(|error| fail(&error.to_string()))?;
-        configure(&element);
         let bus = gst::Bus::new();
         element.set_bus(Some(&bus));
         let queue = Queue::default();
@@ -90,6 +89,7 @@ impl Stage {
             queue,
             complaints: Complaints::default(),
         };
+        configure(&stage);
         let sink = stage
             .element
             .static_pad("sink")
@@ -134,6 +134,27 @@ impl Stage {
         match result {
             Ok(_) => Ok(()),
             Err(error) => Err(self.refused(&error.to_string())),
+        }
+    }
+
+    /// Pushes one buffer that may be refused: then this is `false`, and nothing is kept of it.
+    pub(crate) fn try_push(&mut self, buffer: gst::Buffer) -> bool {
+        self.listen();
+        let taken = self.input.push(buffer).is_ok();
+        while self.bus.pop().is_some() {}
+        taken
+    }
+
+    /// Whether the element has a property of whole numbers with this name.
+    pub(crate) fn has(&self, property: &str) -> bool {
+        self.element
+            .has_property_with_type(property, i32::static_type())
+    }
+
+    /// Sets such a property, if the element has it.
+    pub(crate) fn set(&self, property: &str, value: i32) {
+        if self.has(property) {
+            self.element.set_property(property, value);
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) mod run;
 mod sound;
 mod video;
 
+pub use preroll::needs_preroll;
+
 /// Which audio tracks to decode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AudioPlan {
@@ -173,7 +175,7 @@ pub enum DecodeError {
 ///
 /// `preroll` is the chunk before it on the same stretch of the timeline, if there is one: its last
 /// audio frames, and for an open group of pictures or a start without a key frame its last group,
-/// are decoded and dropped. [`preroll::needs_preroll`] says whether that chunk is worth fetching.
+/// are decoded and dropped. [`needs_preroll`] says whether that chunk is worth fetching.
 ///
 /// Blocking, on the calling thread. Audio that was handed over stays valid when the video fails.
 pub fn decode(

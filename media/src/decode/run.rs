@@ -4,16 +4,21 @@
 
 use gstreamer as gst;
 use gstreamer::ReferenceTimestampMeta;
-use gstreamer::prelude::*;
 
 use super::element::{Output, Stage, StageError};
 use super::{Deadline, DecodeError};
-use crate::samples::Sample;
+use crate::samples::{Sample, SyncKind};
 
 /// The distance of two units in the decoder's time.
 const SPACING: u64 = 10_000_000;
 /// Decoder time starts here, so that nothing in it is ever negative.
 const ORIGIN: u64 = 1_000_000_000_000;
+
+/// How often a key frame that does not begin the stream may be given to the decoder. H.264 numbers
+/// its frames on from those before; libav fills the gap with empty pictures, as many as there may be
+/// reference frames (at most 16), and GStreamer's wrapper takes those for pictures of this unit and
+/// drops it. Each try fills a part of the gap.
+const MOST_TRIES: usize = 17;
 
 /// A unit to decode.
 pub(crate) struct Unit<'a> {
@@ -47,25 +52,31 @@ pub(crate) fn run(
     mut emit: impl FnMut(Decoded) -> Result<(), DecodeError>,
 ) -> Result<Option<String>, DecodeError> {
     let marks = gst::Caps::new_empty_simple("timestamp/x-matchcut-unit");
-    let mut stage = Stage::start(
-        setup.element,
-        |element| configure(element, setup),
-        &setup.caps,
-    )
+    let mut stage = Stage::start(setup.element, &setup.caps, |stage| {
+        stage.set(
+            "max-threads",
+            i32::try_from(setup.threads.max(1)).unwrap_or(1),
+        );
+        stage.set("max-errors", setup.max_errors);
+    })
     .map_err(|StageError { element, message }| DecodeError::Decoder { element, message })?;
+    // Only a decoder of one thread says at once that it could not use a unit.
+    let can_tell = setup.threads <= 1 && stage.has("max-errors");
     let shown = order_of_presentation(units);
     let mut caps = None;
     let mut stopped = None;
     for (index, unit) in units.iter().enumerate() {
         deadline.check(index, units.len())?;
-        let buffer = buffer_of(unit, index, shown.rank[index], &marks);
-        if let Err(error) = stage.push(buffer) {
-            stopped = Some(format!(
-                "{} of {} access units in: {}",
-                index,
-                units.len(),
-                error.message
-            ));
+        let new = || buffer_of(unit, index, shown.rank[index], &marks);
+        let mut taken = false;
+        if unit.sample.sync == SyncKind::OpenGop && can_tell {
+            stage.set("max-errors", 0);
+            taken = (0..MOST_TRIES).any(|_| stage.try_push(new()));
+            stage.set("max-errors", setup.max_errors);
+        }
+        if !taken && let Err(error) = stage.push(new()) {
+            let (message, all) = (error.message, units.len());
+            stopped = Some(format!("{index} of {all} access units in: {message}"));
         }
         drain(&mut stage, &marks, &shown.unit, &mut caps, &mut emit)?;
         if stopped.is_some() {
@@ -76,19 +87,6 @@ pub(crate) fn run(
     drain(&mut stage, &marks, &shown.unit, &mut caps, &mut emit)?;
     deadline.check(units.len(), units.len())?;
     Ok(stopped.or_else(|| stage.complaints().summary()))
-}
-
-fn configure(element: &gst::Element, setup: &Setup<'_>) {
-    let set = |name: &str, value: i32| {
-        if element.has_property_with_type(name, i32::static_type()) {
-            element.set_property(name, value);
-        }
-    };
-    set(
-        "max-threads",
-        i32::try_from(setup.threads.max(1)).unwrap_or(1),
-    );
-    set("max-errors", setup.max_errors);
 }
 
 struct Shown {
@@ -109,19 +107,20 @@ fn order_of_presentation(units: &[Unit<'_>]) -> Shown {
 }
 
 fn buffer_of(unit: &Unit<'_>, index: usize, rank: usize, marks: &gst::Caps) -> gst::Buffer {
+    let sample = unit.sample;
     let mut buffer = if unit.prefix.is_empty() {
-        gst::Buffer::from_slice(unit.sample.data.clone())
+        gst::Buffer::from_slice(sample.data.clone())
     } else {
-        let mut data = Vec::with_capacity(unit.prefix.len() + unit.sample.data.len());
+        let mut data = Vec::with_capacity(unit.prefix.len() + sample.data.len());
         data.extend_from_slice(&unit.prefix);
-        data.extend_from_slice(&unit.sample.data);
+        data.extend_from_slice(&sample.data);
         gst::Buffer::from_mut_slice(data)
     };
     if let Some(buffer) = buffer.get_mut() {
         buffer.set_pts(gst::ClockTime::from_nseconds(
             ORIGIN + rank as u64 * SPACING,
         ));
-        if !unit.sample.sync.is_key() {
+        if !sample.sync.is_key() {
             buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
         }
         let mark = gst::ClockTime::from_nseconds(index as u64);
