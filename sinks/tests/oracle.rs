@@ -1,6 +1,8 @@
 //! Results read back by programs that others wrote: edit lists and timecode by OpenTimelineIO, JSON
 //! by a JSON Schema validator.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 #[path = "common/python.rs"]
 mod python;

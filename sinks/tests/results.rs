@@ -1,6 +1,8 @@
 //! The directory of results as a whole: what is in it, that it is the same every time, that it reads
 //! back, and that nobody's files are lost.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //! operators, two segmenters' worth of trouble (an open segment, hostile labels, a point at a border)
 //! and two replays. Everything follows from a counter; nothing is random.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 
@@ -263,7 +263,6 @@ fn info() -> EventInfo {
                 operator("trim", Class::Optimizer, &["rally", "cuts"], false, &[]),
                 operator("name", Class::Labeler, &["rally"], false, &["label"]),
             ],
-            ..Profile::default()
         },
         replays: BTreeMap::from([
             (
