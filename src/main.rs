@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use commands::{graph, operators, replay, run, schema, select, test, validate};
+use commands::{clip, doctor, graph, operators, replay, run, schema, select, test, validate};
 
 /// Live or recorded HLS in, clips and highlight replays out.
 #[derive(Parser, Debug)]
@@ -25,11 +25,13 @@ enum Command {
     Run(run::RunArgs),
     Replay(replay::ReplayArgs),
     Select(select::SelectArgs),
+    Clip(clip::ClipArgs),
     Validate(validate::ValidateArgs),
     Graph(graph::GraphArgs),
     Test(test::TestArgs),
     Schema(schema::SchemaArgs),
     Operators(operators::OperatorsArgs),
+    Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Clip(args) => clip::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Test(args) => test::run(&args),

@@ -50,6 +50,18 @@ pub enum CommandError {
     /// The event could not be run.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A clip cannot be cut.
+    #[error("cannot cut the clip: {message}")]
+    Clip {
+        /// Why.
+        message: String,
+    },
+    /// GStreamer cannot be asked.
+    #[error("GStreamer cannot be used: {message}")]
+    Doctor {
+        /// Why.
+        message: String,
+    },
     /// The result cannot be written.
     #[error("cannot write the result")]
     Write(#[from] io::Error),

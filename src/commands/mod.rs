@@ -1,5 +1,7 @@
 //! The subcommands, a file each.
 
+pub mod clip;
+pub mod doctor;
 pub mod graph;
 pub mod operators;
 pub mod replay;

@@ -230,8 +230,11 @@ pub fn run(args: &SelectArgs) -> Result<ExitCode, SelectError> {
             args.request.display()
         );
     }
-    print(&selection, args.format, &mut io::stdout().lock())?;
-    Ok(ExitCode::SUCCESS)
+    match print(&selection, args.format, &mut io::stdout().lock()) {
+        // A reader that has seen enough, such as `head`, is no error.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn print(selection: &Selection, format: Format, out: &mut impl Write) -> io::Result<()> {

@@ -173,7 +173,11 @@ impl ClipMaker {
     }
 
     fn write(&self, path: &str, bytes: &[u8]) -> Result<(), String> {
-        write_atomically(&self.dir.join(path), bytes).map_err(|error| error.to_string())
+        let path = self.dir.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
+        }
+        write_atomically(&path, bytes).map_err(|error| error.to_string())
     }
 
     fn cut(
