@@ -1,6 +1,9 @@
 //! The line formats: what is accepted, what is refused and how, and that what is written is read
 //! again exactly.
 
+// A helper that fails fails its test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::lines::{
     ClipEntry, Cut, ExactTimes, ObservationLine, Record, Recording, SegmentLine, parse_record,

@@ -1,5 +1,8 @@
 //! Reading the body of a replay request: defaults, every field, and what is said of a wrong one.
 
+// A helper that fails fails its test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::replay::{Compat, FeatureKey, Mode, ReplayRequest, Score, UnknownField};
 use matchcut_model::time::{MediaTime, TimeRange};

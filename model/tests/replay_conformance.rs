@@ -1,5 +1,8 @@
 //! The recorded cases of MRE's selection, each written as the files a user would have.
 
+// A helper that fails fails its test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use serde_json::{Value, json};

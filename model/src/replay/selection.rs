@@ -52,7 +52,7 @@ impl fmt::Display for Reason {
             Reason::Liked => f.write_str("liked"),
             Reason::Rank(rank) => write!(f, "number {rank} by score"),
             Reason::Turn { rank, bucket } => {
-                write!(f, "number {rank} by turns, best of part {}", bucket + 1)
+                write!(f, "number {rank} by turns, in part {}", bucket + 1)
             }
             Reason::Given => f.write_str("time given in the request"),
         }

@@ -1,7 +1,8 @@
 //! Scenarios for replay selection, written as the files that a user would have: lines of
 //! observations, segments and feedback, and the body of a request.
 
-#![allow(dead_code)]
+// Each test file uses a part of it, and a helper that fails fails its test.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use matchcut_model::lines::{Recording, read_feedback};
 use matchcut_model::replay::{Previous, ReplayDocument, ReplayRequest, Selection};
