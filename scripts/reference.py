@@ -80,6 +80,7 @@ def spec_page(schema):
         rows = [
             (name, resolve(schema, p).get("description", p.get("description", "")), p.get("default"))
             for name, p in node["properties"].items()
+            if name not in ("inputs", "name")
         ]
         begin, end = f"<!-- {part} -->", f"<!-- /{part} -->"
         before, rest = text.split(begin)
