@@ -236,7 +236,7 @@ fn check_with_python(catalog: &spec::Catalog) {
     let output = std::process::Command::new("python3")
         .args(["-c", program])
         .arg(&schema)
-        .args(names.map(|name| directory_of(name)))
+        .args(names.map(directory_of))
         .output();
     let Ok(output) = output else {
         return eprintln!("skipped: no python3");
