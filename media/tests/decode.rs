@@ -1,6 +1,8 @@
 //! Decoding by value: chunk by chunk equals whole, frames and samples equal FFmpeg's, and bad input
 //! gives what can be had and a clear text.
 
+#![allow(clippy::unwrap_used)]
+
 mod decode_support;
 
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! Decoding many chunks leaves nothing behind: no memory, no thread. A process of its own, since
 //! other tests would disturb the figures.
 
+#![allow(clippy::unwrap_used)]
+
 mod decode_support;
 
 use decode_support::{chunk_bytes, read_ts, run, stream};

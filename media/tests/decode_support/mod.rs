@@ -1,5 +1,5 @@
 //! Material made by ffmpeg at test time, and a sink that keeps what it gets.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
