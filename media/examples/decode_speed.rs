@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!(
         "read and demultiplexed {} chunks in {:.3?}",
         chunks.len(),
-        (processor_time()? - started)
+        processor_time()?.saturating_sub(started)
     );
     let gray = ViewSpec {
         width: 320,
@@ -110,7 +110,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for _ in 0..3 {
             let started = processor_time()?;
             frames = run(&chunks, &plan, &mut touch)?;
-            best = best.min((processor_time()? - started));
+            best = best.min(processor_time()?.saturating_sub(started));
         }
         let base = *base.get_or_insert(best);
         println!(
