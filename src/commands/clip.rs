@@ -100,7 +100,7 @@ fn exact(args: &ClipArgs, range: TimeRange, opened: &Opened) -> Result<ExitCode,
 }
 
 fn playlist(args: &ClipArgs, range: TimeRange, opened: &Opened) -> Result<ExitCode, CommandError> {
-    let list = instant(&opened.store, &opened.timeline, &[range])
+    let list = instant(&opened.store, &opened.timeline, &[range], &args.output)
         .map_err(|message| failed(outside(message, range, opened)))?;
     write_atomically(&args.output, list.text.as_bytes())
         .map_err(|error| failed(error.to_string()))?;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::recorded::{self, RecordedEvent};
 use matchcut_dataflow::run::target::Target;
 use matchcut_dataflow::spec::Catalog;
@@ -61,9 +62,11 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, CommandError> {
     let (_, plan) = load_plan(&args.spec, &args.set)?;
     let event = read(args)?;
     // Everything is read before a directory is touched.
-    let mut targets = targets(&plan, &Catalog::built_in(), args.out.as_deref(), args.force)?;
+    let mut info = convert::event_info(&plan, &Catalog::built_in());
+    info.feedback.clone_from(&event.feedback);
+    let mut targets = targets(&plan, info, args.out.as_deref(), args.force)?;
     let state = recorded::replay(&plan, &event, usize::from(args.workers))?;
-    for warning in recorded::write(&plan, &state, &mut targets)? {
+    for warning in recorded::write(&state, &mut targets)? {
         eprintln!("warning: {warning}");
     }
     eprintln!(

@@ -18,6 +18,7 @@ use matchcut_dataflow::spec::Catalog;
 use matchcut_model::change::{Change, EventState, Row};
 use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::time::MediaTime;
+use matchcut_sinks::EventInfo;
 
 use crate::render::{CommandError, count, load_plan};
 use crate::results;
@@ -87,8 +88,8 @@ pub enum RunFormat {
 /// Runs it.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let (_, plan) = load_plan(&args.spec, &args.set)?;
-    let catalog = Catalog::built_in();
-    let mut targets = targets(&plan, &catalog, args.out.as_deref(), args.force)?;
+    let info = convert::event_info(&plan, &Catalog::built_in());
+    let mut targets = targets(&plan, info, args.out.as_deref(), args.force)?;
     let stop = Arc::new(AtomicBool::new(false));
     listen_to_interrupts(&stop);
     let mut options = RunOptions {
@@ -115,11 +116,10 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
 /// The directories that results go to.
 pub fn targets(
     plan: &Plan,
-    catalog: &Catalog,
+    info: EventInfo,
     out: Option<&std::path::Path>,
     force: bool,
 ) -> Result<Vec<Target>, CommandError> {
-    let info = convert::event_info(plan, catalog);
     let mut targets = Vec::new();
     if let Some(dir) = out {
         targets.push(Target::everything(dir, force, info.clone())?);

@@ -318,6 +318,7 @@ fn without_candidates(request: &ReplayRequest) -> (Vec<Selected>, Score) {
 /// A selection as rows: the replay as a whole, and each piece with its place in it.
 pub fn rows_of(definition: &ReplayDefinition, selected: &[Selected], total: Score) -> Vec<Row> {
     let number = |score: Score| Number::new(score.as_f64());
+    let in_given_order = definition.request.mode == Mode::Timestamps;
     let mut rows: Vec<Row> = selected
         .iter()
         .enumerate()
@@ -330,7 +331,8 @@ pub fn rows_of(definition: &ReplayDefinition, selected: &[Selected], total: Scor
             });
             Row::Choice(ChoiceRow {
                 replay: definition.name.clone(),
-                order: u32::try_from(order).unwrap_or(u32::MAX),
+                // Elsewhere the time is the order, and one new piece leaves the others as they are.
+                order: if in_given_order { u32::try_from(order).unwrap_or(u32::MAX) } else { 0 },
                 segment: piece.segment.clone(),
                 original: piece.range,
                 marks: piece.effective,

@@ -149,7 +149,8 @@ impl ClipMaker {
         let (path, cut, max_error_frames) = match self.mode {
             ClipMode::Instant => {
                 let path = format!("clips/{stem}_t{track}.m3u8");
-                let clip = super::playlist::instant(&self.store, timeline, &[range])?;
+                let file = self.dir.join(&path);
+                let clip = super::playlist::instant(&self.store, timeline, &[range], &file)?;
                 self.write(&path, clip.text.as_bytes())?;
                 (path, CutKind::Instant, clip.max_error_frames)
             }
@@ -220,8 +221,9 @@ impl ClipMaker {
         let dir = format!("replays/{}", safe_file_name(name));
         let mut media = ReplayMedia::default();
         let ranges: Vec<TimeRange> = pieces.iter().map(|piece| piece.marks).collect();
-        let hls = super::playlist::instant(&self.store, timeline, &ranges).and_then(|list| {
-            let path = format!("{dir}/index.m3u8");
+        let path = format!("{dir}/index.m3u8");
+        let file = self.dir.join(&path);
+        let hls = super::playlist::instant(&self.store, timeline, &ranges, &file).and_then(|list| {
             self.write(&path, list.text.as_bytes())?;
             Ok(path)
         });

@@ -421,12 +421,11 @@ impl Committer {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Vec<String>, RunError> {
         progress(Progress::Finishing);
-        super::explain::left_out(&mut self.state, plan)?;
         let mut warnings = Vec::new();
         for target in targets.iter_mut() {
             let failures = target.finish_clips(plan, &self.timeline);
             failures.iter().for_each(|failure| progress(Progress::Failure(failure)));
-            warnings.extend(target.finish(plan, &self.timeline)?);
+            warnings.extend(target.finish(&self.timeline)?);
         }
         Ok(warnings)
     }

@@ -5,7 +5,6 @@ pub mod admission;
 pub mod clips;
 pub mod convert;
 pub mod engine;
-mod explain;
 mod file_pending;
 pub mod loader;
 pub mod media;
@@ -16,6 +15,7 @@ pub mod recorded;
 mod scan;
 pub mod target;
 mod times;
+pub mod told;
 
 pub use scan::MediaScanner;
 pub use times::stream_times;

@@ -150,18 +150,14 @@ fn log(event: &RecordedEvent, recorded: &BTreeSet<Name>) -> (Vec<ChunkEntry>, Ve
 /// What the plan makes of a recording. Operators of the plan that nothing was recorded of say
 /// nothing.
 pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<EventState, RunError> {
-    let (mut chunks, mut controls) = {
-        let names = not_run(plan, event);
-        let (chunks, controls) = log(event, &names);
-        (chunks, controls)
-    };
+    let names = not_run(plan, event);
+    let (chunks, mut controls) = log(event, &names);
     controls.extend(convert::replays(plan));
     dedup(&mut controls);
-    let names = not_run(plan, event);
     let graph = convert::graph(plan, |name| names.contains(name));
     let (sender, deliveries) = mpsc::channel();
     let pool = Pool::new("recorded", 1).map_err(|error| RunError::Start(error.to_string()))?;
-    let slot = Mutex::new(Some((sender, std::mem::take(&mut chunks), controls)));
+    let slot = Mutex::new(Some((sender, chunks, controls)));
     let guards = timely::execute(timely::Config::process(workers.max(1)), move |worker| {
         let scanner: Scanner = Arc::new(|entry| match entry {
             ChunkEntry::Scanned(scanned) => scanned.clone(),
@@ -199,7 +195,6 @@ pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<Even
             state.apply(&EpochChanges { epoch: Epoch(epoch), changes })?;
         }
     }
-    super::explain::left_out(&mut state, plan)?;
     Ok(state)
 }
 
@@ -211,7 +206,6 @@ fn dedup(controls: &mut Vec<Control>) {
 
 /// Writes what came of a recording.
 pub fn write(
-    plan: &Plan,
     state: &EventState,
     targets: &mut [Target],
 ) -> Result<Vec<String>, RunError> {
@@ -227,7 +221,7 @@ pub fn write(
     let mut warnings = Vec::new();
     for target in targets {
         target.commit(&changes, &timeline)?;
-        warnings.extend(target.finish(plan, &timeline)?);
+        warnings.extend(target.finish(&timeline)?);
     }
     Ok(warnings)
 }

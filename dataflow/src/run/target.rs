@@ -142,10 +142,8 @@ impl Target {
     /// Writes the final documents; what had to be left out.
     pub fn finish(
         &mut self,
-        plan: &Plan,
         timeline: &EventTimeline,
     ) -> Result<Vec<String>, RunError> {
-        super::explain::left_out(&mut self.state, plan)?;
         let nothing = Media::default();
         let media = self.clips.as_ref().map_or(&nothing, ClipMaker::media);
         Ok(self.sink.finish(&self.state, timeline, media)?.warnings)
