@@ -90,7 +90,7 @@ SHOTS = [
     # First half of the game.
     near(9.0, 75), far(150, 0.90), close_up(10.0, 50),
     near(14.0, 50), far(250, 0.80), close_up(24.0, 75),
-    near(36.0, 50), far(100, 1.00), near(28.0, 75),
+    near(36.0, 50), far(100, 1.00), close_up(28.0, 75),
     near(52.0, 40), far(375, 0.75), close_up(57.0, 75),
     near(64.0, 40), far(125, 0.95), close_up(55.0, 50),
     near(60.0, 75), far(300, 0.70), close_up(94.0, 100),
@@ -105,7 +105,7 @@ SHOTS = [
     Shot("culture", BUNNY_FILM, 565, 120),
     # Second half of the game.
     near(78.0, 50), far(225, 0.80), close_up(80.0, 75),
-    near(82.0, 40), far(150, 0.90), near(124.0, 60),
+    near(82.0, 40), far(150, 0.90), close_up(125.0, 60),
     near(111.0, 40), far(275, 0.70), close_up(128.0, 65),
     # Closing, with a fade to black and silence.
     *stills("closing", [150, 168, 187], 14),
