@@ -43,7 +43,10 @@ fn main() -> ExitCode {
     // Results go to stdout and messages to stderr, so that both can be used on their own.
     let filter = tracing_subscriber::EnvFilter::try_from_env("MATCHCUT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
 
     let result = match Cli::parse().command {
         Command::Run(args) => run::run(&args),

@@ -141,7 +141,11 @@ impl CommandError {
 }
 
 fn listed(errors: &[LineError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Reads a spec and says its warnings on stderr.

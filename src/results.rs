@@ -24,7 +24,11 @@ pub fn text(
         let end = segment.end.map_or("open".to_owned(), |end| end.to_string());
         let label = segment.label.as_deref().unwrap_or_default();
         let segmenter = &segment.id.segmenter;
-        write!(out, "  {segmenter} {:>10} - {end:>10}", segment.start().to_string())?;
+        write!(
+            out,
+            "  {segmenter} {:>10} - {end:>10}",
+            segment.start().to_string()
+        )?;
         for (track, marks) in &segment.opto {
             write!(out, "  track {track}: {} - {}", marks.start, marks.end)?;
         }
@@ -40,9 +44,15 @@ pub fn text(
             count(chosen.len(), "segment")
         )?;
         for choice in chosen {
-            let score = choice.score.map_or("-".to_owned(), |score| score.get().to_string());
+            let score = choice
+                .score
+                .map_or("-".to_owned(), |score| score.get().to_string());
             let (start, end) = (choice.marks.start, choice.marks.end);
-            writeln!(out, "  {start:>10} - {end:>10}  score {score}  {}", choice.reason)?;
+            writeln!(
+                out,
+                "  {start:>10} - {end:>10}  score {score}  {}",
+                choice.reason
+            )?;
         }
     }
     if state.failures().len() > 0 {
@@ -69,7 +79,10 @@ pub fn json(
     state: &EventState,
     dirs: &[&Path],
 ) -> io::Result<()> {
-    let segments: Vec<_> = state.segments().map(matchcut_model::lines::SegmentLine::new).collect();
+    let segments: Vec<_> = state
+        .segments()
+        .map(matchcut_model::lines::SegmentLine::new)
+        .collect();
     let replays: serde_json::Map<String, serde_json::Value> = plan
         .replays
         .iter()

@@ -34,5 +34,9 @@ pub fn run(_: &DoctorArgs) -> Result<ExitCode, CommandError> {
     if let Some(command) = report.install_command() {
         writeln!(out, "to install what is missing: {command}")?;
     }
-    Ok(if report.is_healthy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_healthy() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

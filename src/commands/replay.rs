@@ -51,7 +51,10 @@ pub struct ReplayArgs {
 
 /// A time in seconds, from the command line.
 pub fn seconds(text: &str) -> Result<MediaTime, String> {
-    let time = text.parse::<f64>().ok().and_then(MediaTime::from_seconds_f64);
+    let time = text
+        .parse::<f64>()
+        .ok()
+        .and_then(MediaTime::from_seconds_f64);
     time.filter(|time| !time.is_negative())
         .ok_or_else(|| format!("\"{text}\" is not a time in seconds"))
 }
@@ -87,7 +90,10 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, CommandError> {
 
 fn read(args: &ReplayArgs) -> Result<RecordedEvent, CommandError> {
     let load = |path: &PathBuf| {
-        std::fs::read(path).map_err(|source| CommandError::Read { path: path.clone(), source })
+        std::fs::read(path).map_err(|source| CommandError::Read {
+            path: path.clone(),
+            source,
+        })
     };
     let mut recording = Recording::default();
     let mut errors: Vec<LineError> = Vec::new();
@@ -107,7 +113,11 @@ fn read(args: &ReplayArgs) -> Result<RecordedEvent, CommandError> {
     }
     Ok(RecordedEvent {
         observations: recording.observations,
-        segments: recording.segments.into_iter().map(|recorded| recorded.segment).collect(),
+        segments: recording
+            .segments
+            .into_iter()
+            .map(|recorded| recorded.segment)
+            .collect(),
         feedback,
         end: args.end,
     })

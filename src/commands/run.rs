@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use matchcut_dataflow::plan::Plan;
 use matchcut_dataflow::run::clips::ClipMode;
+use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::engine::{self, Outcome, Progress, RunOptions};
 use matchcut_dataflow::run::target::Target;
-use matchcut_dataflow::run::convert;
 use matchcut_dataflow::spec::Catalog;
 use matchcut_model::change::{Change, EventState, Row};
 use matchcut_model::segment::{Segment, SegmentId};
@@ -192,7 +192,12 @@ impl Teller {
 
     fn tell(&mut self, progress: Progress<'_>) {
         match progress {
-            Progress::Committed { changes, state, elapsed, .. } => {
+            Progress::Committed {
+                changes,
+                state,
+                elapsed,
+                ..
+            } => {
                 self.committed(changes, state, elapsed);
             }
             Progress::Failure(failure) => eprintln!("warning: {failure}"),

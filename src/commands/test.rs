@@ -43,7 +43,11 @@ pub enum TestFormat {
 pub fn run(args: &TestArgs) -> Result<ExitCode, CommandError> {
     run_with(args, |_, plan, test| {
         let event = RecordedEvent {
-            observations: test.observations.iter().map(|told| told.0.clone()).collect(),
+            observations: test
+                .observations
+                .iter()
+                .map(|told| told.0.clone())
+                .collect(),
             end: Some(test.end),
             ..RecordedEvent::default()
         };
@@ -51,7 +55,11 @@ pub fn run(args: &TestArgs) -> Result<ExitCode, CommandError> {
         let chosen = |name: &Name| state.chosen(name).map(|choice| choice.marks).collect();
         Ok(TestOutcome {
             segments: state.segments().cloned().collect(),
-            replays: plan.replays.iter().map(|r| (r.name.clone(), chosen(&r.name))).collect(),
+            replays: plan
+                .replays
+                .iter()
+                .map(|r| (r.name.clone(), chosen(&r.name)))
+                .collect(),
         })
     })
 }

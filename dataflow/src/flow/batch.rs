@@ -32,8 +32,11 @@ type Marked = BTreeMap<Position, BTreeSet<Segment>>;
 
 /// Every row that holds after the log.
 pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
-    let chunks: BTreeMap<Position, &Scanned> =
-        log.scanned.iter().map(|scanned| (scanned.position, scanned)).collect();
+    let chunks: BTreeMap<Position, &Scanned> = log
+        .scanned
+        .iter()
+        .map(|scanned| (scanned.position, scanned))
+        .collect();
     let end = log.controls.iter().find_map(|control| match control {
         Control::End(at) => Some(*at),
         _ => None,
@@ -56,12 +59,19 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
         let mut own_marks = Marked::new();
         for control in &log.controls {
             match control {
-                Control::Observation { position, observation }
-                    if observation.operator == node.name =>
-                {
-                    own.entry(*position).or_default().insert(observation.clone());
+                Control::Observation {
+                    position,
+                    observation,
+                } if observation.operator == node.name => {
+                    own.entry(*position)
+                        .or_default()
+                        .insert(observation.clone());
                 }
-                Control::Part { position, segment, part } if segment.segmenter == node.name => {
+                Control::Part {
+                    position,
+                    segment,
+                    part,
+                } if segment.segmenter == node.name => {
                     mark(&mut own_marks, *position, segment, part);
                     parts.insert((segment.clone(), part.clone()));
                 }
@@ -70,25 +80,70 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
         }
         for (position, track, emission) in run(index, node, &chunks, end, &told, &marked) {
             match emission {
-                Emission::Observation { start, end, attributes } => {
+                Emission::Observation {
+                    start,
+                    end,
+                    attributes,
+                } => {
                     let operator = node.name.clone();
-                    let observation = Observation { start, end, operator, track, attributes };
+                    let observation = Observation {
+                        start,
+                        end,
+                        operator,
+                        track,
+                        attributes,
+                    };
                     own.entry(position).or_default().insert(observation);
                 }
-                Emission::Segment { start, end, attributes } => {
-                    let id = SegmentId { start, segmenter: node.name.clone() };
+                Emission::Segment {
+                    start,
+                    end,
+                    attributes,
+                } => {
+                    let id = SegmentId {
+                        start,
+                        segmenter: node.name.clone(),
+                    };
                     let part = Part::Marked { end, attributes };
                     mark(&mut own_marks, position, &id, &part);
                     parts.insert((id, part));
                 }
-                Emission::Optimized { segment, track, marks, attributes } => {
-                    let Some(id) = id_of(graph, node, segment) else { continue };
+                Emission::Optimized {
+                    segment,
+                    track,
+                    marks,
+                    attributes,
+                } => {
+                    let Some(id) = id_of(graph, node, segment) else {
+                        continue;
+                    };
                     let rank = node.rank;
-                    parts.insert((id, Part::Optimized { rank, track, marks, attributes }));
+                    parts.insert((
+                        id,
+                        Part::Optimized {
+                            rank,
+                            track,
+                            marks,
+                            attributes,
+                        },
+                    ));
                 }
-                Emission::Labelled { segment, label, attributes } => {
-                    let Some(id) = id_of(graph, node, segment) else { continue };
-                    parts.insert((id, Part::Labelled { rank: node.rank, label, attributes }));
+                Emission::Labelled {
+                    segment,
+                    label,
+                    attributes,
+                } => {
+                    let Some(id) = id_of(graph, node, segment) else {
+                        continue;
+                    };
+                    parts.insert((
+                        id,
+                        Part::Labelled {
+                            rank: node.rank,
+                            label,
+                            attributes,
+                        },
+                    ));
                 }
             }
         }
@@ -118,7 +173,14 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
     for control in &log.controls {
         if let Control::Replay(definition) = control {
             let ended = end.is_some();
-            rows.extend(replay(graph, definition, ended, &segments, &observations, log));
+            rows.extend(replay(
+                graph,
+                definition,
+                ended,
+                &segments,
+                &observations,
+                log,
+            ));
         }
     }
     rows
@@ -130,7 +192,11 @@ fn id_of(graph: &EventGraph, node: &OperatorNode, start: MediaTime) -> Option<Se
 }
 
 fn mark(marked: &mut Marked, position: Position, id: &SegmentId, part: &Part) {
-    if let Part::Marked { end: Some(end), attributes } = part {
+    if let Part::Marked {
+        end: Some(end),
+        attributes,
+    } = part
+    {
         let mut segment = Segment::new(id.segmenter.clone(), id.start, Some(*end));
         segment.attributes = attributes.clone();
         marked.entry(position).or_default().insert(segment);
@@ -146,12 +212,18 @@ fn run(
     told: &[Told],
     marked: &[Marked],
 ) -> Vec<(Position, Option<TrackNumber>, Emission)> {
-    let Some(operator) = &node.operator else { return Vec::new() };
+    let Some(operator) = &node.operator else {
+        return Vec::new();
+    };
     let (fold, per_track) = match operator {
         Operator::Video { fold, .. } | Operator::Fold(fold) => (fold, false),
         Operator::Audio { fold, .. } => (fold, true),
     };
-    let inputs: Vec<&Told> = node.observations.iter().filter_map(|i| told.get(*i)).collect();
+    let inputs: Vec<&Told> = node
+        .observations
+        .iter()
+        .filter_map(|i| told.get(*i))
+        .collect();
     let marks = node.segmenter.and_then(|i| marked.get(i));
     let mut positions: BTreeSet<Position> = chunks.keys().copied().collect();
     positions.extend(inputs.iter().flat_map(|told| told.keys().copied()));
@@ -165,20 +237,32 @@ fn run(
     let (mut next, mut watermark) = (Position(0), MediaTime::ZERO);
     let mut emitted = Vec::new();
     for position in positions {
-        let rows = chunks.get(&position).map(|chunk| chunk.rows.as_slice()).unwrap_or_default();
+        let rows = chunks
+            .get(&position)
+            .map(|chunk| chunk.rows.as_slice())
+            .unwrap_or_default();
         let extent = rows.iter().find_map(|row| match row {
             ScanRow::Chunk(chunk) => Some(&chunk.extent),
             _ => None,
         });
         let gap = rows.contains(&ScanRow::Gap);
-        let observations: BTreeSet<Observation> =
-            inputs.iter().filter_map(|told| told.get(&position)).flatten().cloned().collect();
+        let observations: BTreeSet<Observation> = inputs
+            .iter()
+            .filter_map(|told| told.get(&position))
+            .flatten()
+            .cloned()
+            .collect();
         let observations: Vec<Observation> = observations.into_iter().collect();
-        let segments: Vec<Segment> =
-            marks.and_then(|m| m.get(&position)).into_iter().flatten().cloned().collect();
+        let segments: Vec<Segment> = marks
+            .and_then(|m| m.get(&position))
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
         let own = |row: &ScanRow| matches!(row, ScanRow::Signature { operator, .. } if *operator as usize == index);
         let at_end = position == END_POSITION && end.is_some();
-        let nothing = extent.is_none() && !gap && !at_end && observations.is_empty() && segments.is_empty();
+        let nothing =
+            extent.is_none() && !gap && !at_end && observations.is_empty() && segments.is_empty();
         if nothing && !rows.iter().any(own) {
             continue;
         }
@@ -190,17 +274,20 @@ fn run(
             watermark = end;
         }
         if per_track {
-            for track in extent.map(|e| e.audio_tracks.as_slice()).unwrap_or_default() {
+            for track in extent
+                .map(|e| e.audio_tracks.as_slice())
+                .unwrap_or_default()
+            {
                 states.entry(Some(*track)).or_insert_with(|| fold.initial());
             }
         }
         for (&track, state) in &mut states {
             let signature = rows.iter().rev().find_map(|row| match row {
-                ScanRow::Signature { operator, track: of, bytes }
-                    if *operator as usize == index && *of == track =>
-                {
-                    Some(bytes.as_slice())
-                }
+                ScanRow::Signature {
+                    operator,
+                    track: of,
+                    bytes,
+                } if *operator as usize == index && *of == track => Some(bytes.as_slice()),
                 _ => None,
             });
             let step = Step {
@@ -215,14 +302,22 @@ fn run(
             };
             let mut emissions = Vec::new();
             fold.step(&step, state, &mut emissions);
-            emitted.extend(emissions.into_iter().map(|emission| (position, track, emission)));
+            emitted.extend(
+                emissions
+                    .into_iter()
+                    .map(|emission| (position, track, emission)),
+            );
         }
     }
     if end.is_none() {
         for (&track, state) in &states {
             let mut emissions = Vec::new();
             fold.tail(state, &mut emissions);
-            emitted.extend(emissions.into_iter().map(|emission| (next, track, emission)));
+            emitted.extend(
+                emissions
+                    .into_iter()
+                    .map(|emission| (next, track, emission)),
+            );
         }
     }
     emitted

@@ -59,7 +59,10 @@ pub fn deliver<'scope, D: ExchangeData>(
             while next < end {
                 let mut changes = waiting.remove(&next).unwrap_or_default();
                 consolidate(&mut changes);
-                send(Delivery::Epoch { epoch: next, changes });
+                send(Delivery::Epoch {
+                    epoch: next,
+                    changes,
+                });
                 next += 1;
             }
             if upper.is_none() {

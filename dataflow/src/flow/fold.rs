@@ -111,7 +111,11 @@ impl Track {
         Track {
             fold,
             per_track,
-            before: Snapshot { states, next: Position(0), watermark: MediaTime::ZERO },
+            before: Snapshot {
+                states,
+                next: Position(0),
+                watermark: MediaTime::ZERO,
+            },
             slots: BTreeMap::new(),
             tail: Vec::new(),
             retired: Position(0),
@@ -153,7 +157,9 @@ impl Track {
             self.rerun(first, dirty, diffs);
         }
         while self.slots.len() > window.max(1) {
-            let Some((position, slot)) = self.slots.pop_first() else { break };
+            let Some((position, slot)) = self.slots.pop_first() else {
+                break;
+            };
             if let Some(after) = slot.after {
                 self.before = after;
             }
@@ -171,7 +177,12 @@ impl Track {
     ) {
         let last_dirty = dirty.last().copied().unwrap_or(first);
         let mut state = match self.slots.range(..first).next_back() {
-            Some((_, Slot { after: Some(after), .. })) => after.clone(),
+            Some((
+                _,
+                Slot {
+                    after: Some(after), ..
+                },
+            )) => after.clone(),
             _ => self.before.clone(),
         };
         let mut ended = false;
@@ -215,7 +226,16 @@ impl Track {
                 let mut emissions = Vec::new();
                 self.fold.tail(fold_state, &mut emissions);
                 let rows = emissions.into_iter();
-                tail.extend(rows.map(|emission| (Emitted { position, track, emission }, 1)));
+                tail.extend(rows.map(|emission| {
+                    (
+                        Emitted {
+                            position,
+                            track,
+                            emission,
+                        },
+                        1,
+                    )
+                }));
             }
         }
         diffs.extend(tail.iter().cloned());
@@ -259,9 +279,14 @@ fn run_step(
         snapshot.watermark = end;
     }
     if per_track {
-        let tracks = extent.map(|e| e.audio_tracks.as_slice()).unwrap_or_default();
+        let tracks = extent
+            .map(|e| e.audio_tracks.as_slice())
+            .unwrap_or_default();
         for track in tracks {
-            snapshot.states.entry(Some(*track)).or_insert_with(|| fold.initial());
+            snapshot
+                .states
+                .entry(Some(*track))
+                .or_insert_with(|| fold.initial());
         }
     }
     let watermark = snapshot.watermark;
@@ -279,7 +304,16 @@ fn run_step(
         let mut emissions = Vec::new();
         fold.step(&step, state, &mut emissions);
         let rows = emissions.into_iter();
-        emitted.extend(rows.map(|emission| (Emitted { position, track, emission }, 1)));
+        emitted.extend(rows.map(|emission| {
+            (
+                Emitted {
+                    position,
+                    track,
+                    emission,
+                },
+                1,
+            )
+        }));
     }
 }
 
@@ -288,41 +322,53 @@ pub fn ordered_fold<'scope>(
     input: VecCollection<'scope, u64, (Position, Item), isize>,
     ordered: OrderedFold,
 ) -> VecCollection<'scope, u64, FoldOutput, isize> {
-    let OrderedFold { name, fold, per_track, window, route } = ordered;
+    let OrderedFold {
+        name,
+        fold,
+        per_track,
+        window,
+        route,
+    } = ordered;
     type Pending = (Capability<u64>, Vec<((Position, Item), isize)>);
     input
         .inner
-        .unary_frontier(Exchange::new(move |_| route), &format!("Fold {name}"), move |_, _| {
-            let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
-            let mut track = Track::new(fold, per_track);
-            move |(input, frontier), output| {
-                input.for_each(|capability, rows| {
-                    let Some(capability) = capability.retain_least(0) else { return };
-                    for (row, epoch, diff) in rows.drain(..) {
-                        pending
-                            .entry(epoch)
-                            .or_insert_with(|| (capability.delayed(&epoch), Vec::new()))
-                            .1
-                            .push((row, diff));
-                    }
-                });
-                while let Some(first) = pending.first_entry() {
-                    if frontier.less_equal(first.key()) {
-                        break; // this epoch may still grow
-                    }
-                    let (epoch, (capability, changes)) = first.remove_entry();
-                    let mut diffs = Vec::new();
-                    let refused = track.apply(window, changes, &mut diffs);
-                    consolidate(&mut diffs);
-                    let mut session = output.session(&capability);
-                    for (row, diff) in diffs {
-                        session.give((Ok(row), epoch, diff));
-                    }
-                    for position in refused {
-                        session.give((Err(Refused { position }), epoch, 1));
+        .unary_frontier(
+            Exchange::new(move |_| route),
+            &format!("Fold {name}"),
+            move |_, _| {
+                let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
+                let mut track = Track::new(fold, per_track);
+                move |(input, frontier), output| {
+                    input.for_each(|capability, rows| {
+                        let Some(capability) = capability.retain_least(0) else {
+                            return;
+                        };
+                        for (row, epoch, diff) in rows.drain(..) {
+                            pending
+                                .entry(epoch)
+                                .or_insert_with(|| (capability.delayed(&epoch), Vec::new()))
+                                .1
+                                .push((row, diff));
+                        }
+                    });
+                    while let Some(first) = pending.first_entry() {
+                        if frontier.less_equal(first.key()) {
+                            break; // this epoch may still grow
+                        }
+                        let (epoch, (capability, changes)) = first.remove_entry();
+                        let mut diffs = Vec::new();
+                        let refused = track.apply(window, changes, &mut diffs);
+                        consolidate(&mut diffs);
+                        let mut session = output.session(&capability);
+                        for (row, diff) in diffs {
+                            session.give((Ok(row), epoch, diff));
+                        }
+                        for position in refused {
+                            session.give((Err(Refused { position }), epoch, 1));
+                        }
                     }
                 }
-            }
-        })
+            },
+        )
         .as_collection()
 }

@@ -46,11 +46,14 @@ pub fn merge_parts<'scope>(
     parts: VecCollection<'scope, u64, (SegmentId, Part), isize>,
 ) -> VecCollection<'scope, u64, Segment, isize> {
     parts
-        .reduce_named("Merge segment", |id, parts, merged: &mut Vec<(Segment, isize)>| {
-            if let Some(segment) = merge(id, parts.iter().map(|(part, _)| *part)) {
-                merged.push((segment, 1));
-            }
-        })
+        .reduce_named(
+            "Merge segment",
+            |id, parts, merged: &mut Vec<(Segment, isize)>| {
+                if let Some(segment) = merge(id, parts.iter().map(|(part, _)| *part)) {
+                    merged.push((segment, 1));
+                }
+            },
+        )
         .map(|(_, segment)| segment)
 }
 
@@ -64,11 +67,24 @@ pub fn merge<'a>(id: &SegmentId, parts: impl Iterator<Item = &'a Part>) -> Optio
                 marked.attributes.extend(attributes.clone());
                 segment = Some(marked);
             }
-            (Part::Optimized { track, marks, attributes, .. }, Some(segment)) => {
+            (
+                Part::Optimized {
+                    track,
+                    marks,
+                    attributes,
+                    ..
+                },
+                Some(segment),
+            ) => {
                 segment.opto.insert(*track, *marks);
                 segment.attributes.extend(attributes.clone());
             }
-            (Part::Labelled { label, attributes, .. }, Some(segment)) => {
+            (
+                Part::Labelled {
+                    label, attributes, ..
+                },
+                Some(segment),
+            ) => {
                 if label.is_some() {
                     segment.label.clone_from(label);
                 }

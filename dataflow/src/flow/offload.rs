@@ -41,7 +41,9 @@ where
         let mut outstanding: HashMap<u64, (Capability<u64>, usize)> = HashMap::new();
         move |input, output| {
             input.for_each(|capability, items| {
-                let Some(capability) = capability.retain_least(0) else { return };
+                let Some(capability) = capability.retain_least(0) else {
+                    return;
+                };
                 let epoch = *capability.time();
                 outstanding.entry(epoch).or_insert((capability, 0)).1 += items.len();
                 for item in items.drain(..) {
@@ -57,7 +59,9 @@ where
                 }
             });
             for (epoch, result) in finished.try_iter() {
-                let Some((capability, left)) = outstanding.get_mut(&epoch) else { continue };
+                let Some((capability, left)) = outstanding.get_mut(&epoch) else {
+                    continue;
+                };
                 output.session(capability).give(result);
                 *left -= 1;
                 if *left == 0 {

@@ -23,13 +23,19 @@ pub struct Interval {
 impl Interval {
     /// The interval of a range; empty ranges cover nothing.
     pub fn of_range(range: TimeRange) -> Self {
-        Interval { start: range.start.flicks(), end: range.end.flicks() }
+        Interval {
+            start: range.start.flicks(),
+            end: range.end.flicks(),
+        }
     }
 
     /// The interval of an observation.
     pub fn of_observation(observation: &Observation) -> Self {
         let start = observation.start.flicks();
-        Interval { start, end: observation.end.flicks().max(start.saturating_add(1)) }
+        Interval {
+            start,
+            end: observation.end.flicks().max(start.saturating_add(1)),
+        }
     }
 
     fn overlaps(&self, other: &Self) -> bool {

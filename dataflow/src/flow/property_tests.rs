@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use matchcut_model::change::{ChunkRow, Row};
 use matchcut_model::chunk::{ChunkExtent, Position, TrackNumber};
 use matchcut_model::observation::{Class, Observation};
-use matchcut_model::replay::{Compat, Feedback, FeatureKey, Mode, Priority, ReplayRequest, Score, Side, Verdict};
+use matchcut_model::replay::{
+    Compat, FeatureKey, Feedback, Mode, Priority, ReplayRequest, Score, Side, Verdict,
+};
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::value::{Attributes, Name, Value};
 use matchcut_operators::sdk::{
@@ -54,7 +56,9 @@ struct Loud;
 impl Fold for Loud {
     type State = bool;
     fn step(&self, step: &Step<'_>, before: &mut bool, emit: &mut Vec<Emission>) {
-        let (Some(bytes), Some(extent)) = (step.signature, step.extent) else { return };
+        let (Some(bytes), Some(extent)) = (step.signature, step.extent) else {
+            return;
+        };
         for (index, level) in (0..).zip(bytes) {
             let loud = *level >= 128;
             let start = extent.span.start + second(index);
@@ -63,7 +67,11 @@ impl Fold for Loud {
                 ("onset".into(), Value::Bool(loud && !*before)),
                 ("level".into(), Value::Integer(i64::from(*level / 64))),
             ]);
-            emit.push(Emission::Observation { start, end: start + second(1), attributes });
+            emit.push(Emission::Observation {
+                start,
+                end: start + second(1),
+                attributes,
+            });
             *before = loud;
         }
     }
@@ -90,7 +98,11 @@ struct Runs;
 impl Fold for Runs {
     type State = Option<(MediaTime, MediaTime)>;
     fn step(&self, step: &Step<'_>, open: &mut Self::State, emit: &mut Vec<Emission>) {
-        for seen in step.observations.iter().filter(|o| o.is_on(TrackNumber::FIRST)) {
+        for seen in step
+            .observations
+            .iter()
+            .filter(|o| o.is_on(TrackNumber::FIRST))
+        {
             let loud = seen.attributes.get("loud") == Some(&Value::Bool(true));
             match (*open, loud) {
                 (Some((start, end)), true) if end == seen.start && end - start < second(7) => {
@@ -98,7 +110,11 @@ impl Fold for Runs {
                 }
                 (Some((start, end)), _) => {
                     let attributes = Attributes::from([("run".into(), Value::Bool(true))]);
-                    emit.push(Emission::Segment { start, end: Some(end), attributes });
+                    emit.push(Emission::Segment {
+                        start,
+                        end: Some(end),
+                        attributes,
+                    });
                     *open = loud.then_some((seen.start, seen.end));
                 }
                 (None, true) => *open = Some((seen.start, seen.end)),
@@ -109,7 +125,11 @@ impl Fold for Runs {
             && let Some((start, end)) = open.take()
         {
             let attributes = Attributes::new();
-            emit.push(Emission::Segment { start, end: Some(end), attributes });
+            emit.push(Emission::Segment {
+                start,
+                end: Some(end),
+                attributes,
+            });
         }
     }
     fn tail(&self, open: &Self::State, emit: &mut Vec<Emission>) {
@@ -124,24 +144,41 @@ impl Fold for Runs {
 /// An optimizer: moves mark-out to the next onset within 5 s, once that time has been seen.
 struct ToOnset;
 impl Fold for ToOnset {
-    type State = (Vec<(MediaTime, MediaTime)>, Vec<(MediaTime, Option<TrackNumber>)>);
+    type State = (
+        Vec<(MediaTime, MediaTime)>,
+        Vec<(MediaTime, Option<TrackNumber>)>,
+    );
     fn step(&self, step: &Step<'_>, (waiting, onsets): &mut Self::State, emit: &mut Vec<Emission>) {
-        waiting.extend(step.segments.iter().filter_map(|s| Some((s.start(), s.end?))));
+        waiting.extend(
+            step.segments
+                .iter()
+                .filter_map(|s| Some((s.start(), s.end?))),
+        );
         let is_onset = |o: &&Observation| o.attributes.get("onset") == Some(&Value::Bool(true));
-        onsets.extend(step.observations.iter().filter(is_onset).map(|o| (o.start, o.track)));
+        onsets.extend(
+            step.observations
+                .iter()
+                .filter(is_onset)
+                .map(|o| (o.start, o.track)),
+        );
         onsets.sort();
         waiting.retain(|(start, end)| {
             if *end + second(5) > step.watermark && !step.end_of_event {
                 return true;
             }
             for track in [TrackNumber(1), TrackNumber(2)] {
-                let next = onsets.iter().find(|(at, of)| {
-                    *of == Some(track) && *at >= *end && *at < *end + second(5)
-                });
+                let next = onsets
+                    .iter()
+                    .find(|(at, of)| *of == Some(track) && *at >= *end && *at < *end + second(5));
                 if let Some((at, _)) = next {
                     let marks = TimeRange::new(*start, *at);
                     let attributes = Attributes::new();
-                    emit.push(Emission::Optimized { segment: *start, track, marks, attributes });
+                    emit.push(Emission::Optimized {
+                        segment: *start,
+                        track,
+                        marks,
+                        attributes,
+                    });
                 }
             }
             false
@@ -159,29 +196,64 @@ impl Fold for Count {
             emit.push(Emission::Labelled {
                 segment: segment.start(),
                 label: Some(format!("run {count}")),
-                attributes: Attributes::from([("long".into(), Value::Bool(segment.end.is_some_and(|e| e - segment.start() > second(3))))]),
+                attributes: Attributes::from([(
+                    "long".into(),
+                    Value::Bool(segment.end.is_some_and(|e| e - segment.start() > second(3))),
+                )]),
             });
         }
     }
 }
 
 fn graph() -> EventGraph {
-    let node = |name: &str, class, operator, observations: &[usize], segmenter, rank| OperatorNode {
-        name: name.into(),
-        class,
-        operator,
-        observations: observations.to_vec(),
-        segmenter,
-        rank,
-    };
+    let node =
+        |name: &str, class, operator, observations: &[usize], segmenter, rank| OperatorNode {
+            name: name.into(),
+            class,
+            operator,
+            observations: observations.to_vec(),
+            segmenter,
+            rank,
+        };
     let fold = |fold: FoldBox| Some(Operator::Fold(fold));
     EventGraph {
         operators: vec![
-            node("loud", Class::Featurer, Some(Operator::Audio { scanner: Arc::new(Silent), fold: FoldBox::new(Loud) }), &[], None, 0),
+            node(
+                "loud",
+                Class::Featurer,
+                Some(Operator::Audio {
+                    scanner: Arc::new(Silent),
+                    fold: FoldBox::new(Loud),
+                }),
+                &[],
+                None,
+                0,
+            ),
             node("outside", Class::Featurer, None, &[], None, 0),
-            node("runs", Class::Segmenter, fold(FoldBox::new(Runs)), &[0], None, 0),
-            node("trim", Class::Optimizer, fold(FoldBox::new(ToOnset)), &[0], Some(2), 0),
-            node("count", Class::Labeler, fold(FoldBox::new(Count)), &[], Some(2), 1),
+            node(
+                "runs",
+                Class::Segmenter,
+                fold(FoldBox::new(Runs)),
+                &[0],
+                None,
+                0,
+            ),
+            node(
+                "trim",
+                Class::Optimizer,
+                fold(FoldBox::new(ToOnset)),
+                &[0],
+                Some(2),
+                0,
+            ),
+            node(
+                "count",
+                Class::Labeler,
+                fold(FoldBox::new(Count)),
+                &[],
+                Some(2),
+                1,
+            ),
         ],
         window: usize::MAX,
     }
@@ -208,10 +280,19 @@ fn chunk(random: &mut Random, position: u64) -> Scanned {
         bytes: 1,
     })];
     for track in [1, 2] {
-        let bytes = (0..CHUNK).map(|_| if random.chance(35) { 20 } else { 200 }).collect();
-        rows.push(ScanRow::Signature { operator: 0, track: Some(TrackNumber(track)), bytes });
+        let bytes = (0..CHUNK)
+            .map(|_| if random.chance(35) { 20 } else { 200 })
+            .collect();
+        rows.push(ScanRow::Signature {
+            operator: 0,
+            track: Some(TrackNumber(track)),
+            bytes,
+        });
     }
-    Scanned { position: Position(position), rows }
+    Scanned {
+        position: Position(position),
+        rows,
+    }
 }
 
 fn request(random: &mut Random) -> ReplayRequest {
@@ -226,7 +307,12 @@ fn request(random: &mut Random) -> ReplayRequest {
     random.shuffle(&mut priorities);
     priorities.truncate(1 + random.below(5) as usize);
     ReplayRequest {
-        mode: [Mode::Duration, Mode::Duration, Mode::Features, Mode::Timestamps][random.below(4) as usize],
+        mode: [
+            Mode::Duration,
+            Mode::Duration,
+            Mode::Features,
+            Mode::Timestamps,
+        ][random.below(4) as usize],
         duration: second(5 + random.below(40) as i64),
         tolerance: second(random.below(10) as i64),
         equal_distribution: random.chance(30),
@@ -235,27 +321,44 @@ fn request(random: &mut Random) -> ReplayRequest {
         disregard_zero_weight: random.chance(50),
         track: TrackNumber(1 + random.below(2) as u32),
         catchup: random.chance(70),
-        compat: if random.chance(25) { Compat::Mre } else { Compat::None },
+        compat: if random.chance(25) {
+            Compat::Mre
+        } else {
+            Compat::None
+        },
         priorities,
-        timestamps: vec![TimeRange::new(second(3), second(9)), TimeRange::new(second(1), second(2))],
+        timestamps: vec![
+            TimeRange::new(second(3), second(9)),
+            TimeRange::new(second(1), second(2)),
+        ],
         ..ReplayRequest::default()
     }
 }
 
 fn log(random: &mut Random) -> Vec<Entry> {
     let chunks = 14;
-    let mut entries: Vec<Entry> = (0..chunks).map(|p| Entry::Chunk(chunk(random, p))).collect();
+    let mut entries: Vec<Entry> = (0..chunks)
+        .map(|p| Entry::Chunk(chunk(random, p)))
+        .collect();
     if random.chance(60) {
         random.shuffle(&mut entries);
     }
     for _ in 0..6 {
         // A duplicate, a correction, or a chunk taken back, anywhere behind its first time.
         let at = random.below(entries.len() as u64) as usize;
-        let Entry::Chunk(first) = entries[at].clone() else { continue };
+        let Entry::Chunk(first) = entries[at].clone() else {
+            continue;
+        };
         let again = match random.below(5) {
             0 => first,
-            4 => Scanned { rows: vec![ScanRow::Gap], ..first },
-            1 => Scanned { rows: Vec::new(), ..first },
+            4 => Scanned {
+                rows: vec![ScanRow::Gap],
+                ..first
+            },
+            1 => Scanned {
+                rows: Vec::new(),
+                ..first
+            },
             _ => chunk(random, first.position.0),
         };
         let to = at + 1 + random.below((entries.len() - at) as u64) as usize;
@@ -277,8 +380,13 @@ fn log(random: &mut Random) -> Vec<Entry> {
                 let feedback = Feedback {
                     start: second(random.below(60) as i64),
                     track: TrackNumber(1 + random.below(2) as u32),
-                    side: if random.chance(50) { Side::Original } else { Side::Optimized },
-                    verdict: [Verdict::Like, Verdict::Dislike, Verdict::None][random.below(3) as usize],
+                    side: if random.chance(50) {
+                        Side::Original
+                    } else {
+                        Side::Optimized
+                    },
+                    verdict: [Verdict::Like, Verdict::Dislike, Verdict::None]
+                        [random.below(3) as usize],
                 };
                 vec![(Control::Feedback { sequence, feedback }, 1)]
             }
@@ -292,14 +400,23 @@ fn log(random: &mut Random) -> Vec<Entry> {
                     attributes: Attributes::from([("goal".into(), Value::Bool(random.chance(70)))]),
                 };
                 let position = Position(random.below(chunks));
-                vec![(Control::Observation { position, observation }, 1)]
+                vec![(
+                    Control::Observation {
+                        position,
+                        observation,
+                    },
+                    1,
+                )]
             }
         };
         let to = random.below(entries.len() as u64 + 1) as usize;
         entries.insert(to, Entry::Controls(controls));
     }
     if random.chance(70) {
-        entries.push(Entry::Controls(vec![(Control::End(second(chunks as i64 * CHUNK)), 1)]));
+        entries.push(Entry::Controls(vec![(
+            Control::End(second(chunks as i64 * CHUNK)),
+            1,
+        )]));
     }
     entries
 }
@@ -316,7 +433,9 @@ fn run(workers: usize, entries: Vec<Entry>) -> Vec<Delivery<Row>> {
             ChunkEntry::Placed(_) => panic!("the tests bring their own results"),
         });
         let send = move |delivery| drop(sender.send(delivery));
-        let Some(mut inputs) = install(worker, &graph(), 0, pool, scanner, send) else { return };
+        let Some(mut inputs) = install(worker, &graph(), 0, pool, scanner, send) else {
+            return;
+        };
         for (epoch, entry) in (0..).zip(&entries) {
             match entry {
                 Entry::Chunk(scanned) => inputs.chunk(epoch, ChunkEntry::Scanned(scanned.clone())),
@@ -345,7 +464,9 @@ fn equals_the_batch_function_at_every_epoch() {
             let mut have: BTreeMap<Row, isize> = BTreeMap::new();
             let mut known = Log::default();
             for (delivery, entry) in deliveries.iter().zip(&entries) {
-                let Delivery::Epoch { epoch, changes } = delivery else { panic!("too few epochs") };
+                let Delivery::Epoch { epoch, changes } = delivery else {
+                    panic!("too few epochs")
+                };
                 for (row, diff) in changes {
                     *have.entry(row.clone()).or_default() += diff;
                 }
@@ -353,18 +474,28 @@ fn equals_the_batch_function_at_every_epoch() {
                 match entry {
                     Entry::Chunk(scanned) => known.scanned.push(scanned.clone()),
                     Entry::Controls(controls) => {
-                        known.controls.extend(controls.iter().map(|(control, _)| control.clone()));
+                        known
+                            .controls
+                            .extend(controls.iter().map(|(control, _)| control.clone()));
                     }
                 }
-                let want: BTreeMap<Row, isize> =
-                    batch::rows(&graph(), &known).into_iter().map(|row| (row, 1)).collect();
+                let want: BTreeMap<Row, isize> = batch::rows(&graph(), &known)
+                    .into_iter()
+                    .map(|row| (row, 1))
+                    .collect();
                 let missing: Vec<_> = want.keys().filter(|row| !have.contains_key(row)).collect();
-                let extra: Vec<_> = have.iter().filter(|(row, n)| want.get(row) != Some(n)).collect();
+                let extra: Vec<_> = have
+                    .iter()
+                    .filter(|(row, n)| want.get(row) != Some(n))
+                    .collect();
                 assert!(
                     missing.is_empty() && extra.is_empty(),
                     "seed {seed}, {workers} workers, epoch {epoch}: missing {missing:#?}, extra {extra:#?}"
                 );
-                chosen += have.keys().filter(|row| matches!(row, Row::Choice(_))).count();
+                chosen += have
+                    .keys()
+                    .filter(|row| matches!(row, Row::Choice(_)))
+                    .count();
             }
         }
     }
@@ -384,12 +515,17 @@ fn a_correction_before_the_window_is_refused_as_a_row() {
             ChunkEntry::Scanned(scanned) => scanned.clone(),
             ChunkEntry::Placed(_) => unreachable!("the tests bring their own results"),
         });
-        let graph = EventGraph { window: 4, ..graph() };
+        let graph = EventGraph {
+            window: 4,
+            ..graph()
+        };
         let send = move |delivery| drop(sender.send(delivery));
         let pool = Pool::new("test", 1).unwrap();
         let mut inputs = install(worker, &graph, 0, pool, scanner, send).unwrap();
         for (epoch, entry) in (0..).zip(&entries) {
-            let Entry::Chunk(scanned) = entry else { continue };
+            let Entry::Chunk(scanned) = entry else {
+                continue;
+            };
             inputs.chunk(epoch, ChunkEntry::Scanned(scanned.clone()));
         }
     })
@@ -398,11 +534,15 @@ fn a_correction_before_the_window_is_refused_as_a_row() {
     .into_iter()
     .for_each(|worker| worker.unwrap());
     let deliveries: Vec<Delivery<Row>> = results.iter().collect();
-    let Delivery::Epoch { changes, .. } = &deliveries[10] else { panic!("epoch 10 is missing") };
+    let Delivery::Epoch { changes, .. } = &deliveries[10] else {
+        panic!("epoch 10 is missing")
+    };
     let refused: Vec<_> = changes
         .iter()
         .filter_map(|(row, diff)| match row {
-            Row::Failure(failure) => Some((failure.operator.clone().unwrap(), failure.position, *diff)),
+            Row::Failure(failure) => {
+                Some((failure.operator.clone().unwrap(), failure.position, *diff))
+            }
             _ => None,
         })
         .collect();
@@ -411,5 +551,9 @@ fn a_correction_before_the_window_is_refused_as_a_row() {
         [(Name::new("loud"), Some(Position(2)), 1)],
         "the extent is as it was: only the signatures are refused"
     );
-    assert!(!changes.iter().any(|(row, _)| matches!(row, Row::Observation(_) | Row::Segment(_))));
+    assert!(
+        !changes
+            .iter()
+            .any(|(row, _)| matches!(row, Row::Observation(_) | Row::Segment(_)))
+    );
 }

@@ -14,13 +14,21 @@ struct Block<K> {
 
 impl<K: Ord> Block<K> {
     fn new(entries: Vec<(K, MediaTime)>) -> Self {
-        let mut block = Block { entries, shortest: MediaTime::MAX };
+        let mut block = Block {
+            entries,
+            shortest: MediaTime::MAX,
+        };
         block.measure();
         block
     }
 
     fn measure(&mut self) {
-        self.shortest = self.entries.iter().map(|e| e.1).min().unwrap_or(MediaTime::MAX);
+        self.shortest = self
+            .entries
+            .iter()
+            .map(|e| e.1)
+            .min()
+            .unwrap_or(MediaTime::MAX);
     }
 }
 
@@ -33,7 +41,11 @@ pub struct Ranking<K> {
 
 impl<K> Default for Ranking<K> {
     fn default() -> Self {
-        Ranking { blocks: Vec::new(), total: MediaTime::ZERO, len: 0 }
+        Ranking {
+            blocks: Vec::new(),
+            total: MediaTime::ZERO,
+            len: 0,
+        }
     }
 }
 
@@ -70,8 +82,12 @@ impl<K: Ord> Ranking<K> {
     /// Takes a key out; whether it was there.
     pub fn remove(&mut self, key: &K) -> bool {
         let index = self.block_of(key);
-        let Some(block) = self.blocks.get_mut(index) else { return false };
-        let Ok(at) = block.entries.binary_search_by(|entry| entry.0.cmp(key)) else { return false };
+        let Some(block) = self.blocks.get_mut(index) else {
+            return false;
+        };
+        let Ok(at) = block.entries.binary_search_by(|entry| entry.0.cmp(key)) else {
+            return false;
+        };
         let (_, duration) = block.entries.remove(at);
         self.total -= duration;
         self.len -= 1;
@@ -85,8 +101,9 @@ impl<K: Ord> Ranking<K> {
 
     /// The block that holds `key`, or would: the first whose last key is not before it.
     fn block_of(&self, key: &K) -> usize {
-        let index =
-            self.blocks.partition_point(|b| b.entries.last().is_some_and(|last| last.0 < *key));
+        let index = self
+            .blocks
+            .partition_point(|b| b.entries.last().is_some_and(|last| last.0 < *key));
         index.min(self.blocks.len().saturating_sub(1))
     }
 
@@ -102,7 +119,9 @@ impl<K: Ord> Ranking<K> {
 
     /// All keys in order of rank.
     pub fn iter(&self) -> impl Iterator<Item = (&K, MediaTime)> {
-        self.blocks.iter().flat_map(|block| block.entries.iter().map(|e| (&e.0, e.1)))
+        self.blocks
+            .iter()
+            .flat_map(|block| block.entries.iter().map(|e| (&e.0, e.1)))
     }
 
     /// Takes keys in order of rank as long as they fit; one that does not fit is passed over, and

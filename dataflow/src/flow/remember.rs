@@ -54,10 +54,13 @@ pub fn remember<'scope>(
             let mut known: HashMap<Position, Vec<ScanRow>> = HashMap::new();
             move |(input, frontier), output| {
                 input.for_each(|capability, items| {
-                    let Some(capability) = capability.retain_least(0) else { return };
+                    let Some(capability) = capability.retain_least(0) else {
+                        return;
+                    };
                     let epoch = *capability.time();
-                    let (_, waiting) =
-                        pending.entry(epoch).or_insert_with(|| (capability, Vec::new()));
+                    let (_, waiting) = pending
+                        .entry(epoch)
+                        .or_insert_with(|| (capability, Vec::new()));
                     waiting.append(items);
                 });
                 while let Some(first) = pending.first_entry() {

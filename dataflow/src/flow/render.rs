@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use differential_dataflow::{AsCollection, VecCollection};
 use differential_dataflow::input::InputSession;
+use differential_dataflow::{AsCollection, VecCollection};
 use matchcut_model::change::Row;
 use matchcut_model::chunk::Position;
 use matchcut_model::failure::{Domain, Failure, Retry};
@@ -108,7 +108,11 @@ pub fn install(
         });
         let rows = render(scope, graph, remember(scanned), told);
         let admitted = deliver(rows, owner, 0, send);
-        EventInputs { chunks, controls, admitted }
+        EventInputs {
+            chunks,
+            controls,
+            admitted,
+        }
     });
     mine.then_some(inputs)
 }
@@ -154,10 +158,11 @@ fn render<'scope>(
     });
     let mut observed: Vec<Option<Rows<'scope, Told>>> = Vec::new();
     let mut marked: Vec<Option<Rows<'scope, (Position, Segment)>>> = Vec::new();
-    let mut parts: Rows<'scope, (SegmentId, Part)> = told.clone().flat_map(|control| match control {
-        Control::Part { segment, part, .. } => Some((segment, part)),
-        _ => None,
-    });
+    let mut parts: Rows<'scope, (SegmentId, Part)> =
+        told.clone().flat_map(|control| match control {
+            Control::Part { segment, part, .. } => Some((segment, part)),
+            _ => None,
+        });
     let mut observations: Rows<'scope, Observation> = told.clone().flat_map(|_| None);
     let mut featurers = BTreeSet::new();
 
@@ -183,10 +188,20 @@ fn render<'scope>(
             let emitted = emitted.as_collection();
             said = said.concat(emitted.clone().flat_map({
                 move |row| match row.emission {
-                    Emission::Observation { start, end, attributes } => {
+                    Emission::Observation {
+                        start,
+                        end,
+                        attributes,
+                    } => {
                         let operator = name.clone();
                         let track = row.track;
-                        let observation = Observation { start, end, operator, track, attributes };
+                        let observation = Observation {
+                            start,
+                            end,
+                            operator,
+                            track,
+                            attributes,
+                        };
                         Some((row.position, observation))
                     }
                     _ => None,
@@ -207,8 +222,15 @@ fn render<'scope>(
                 let name = node.name.clone();
                 let own = said_of_segments.map(|emitted| {
                     emitted.flat_map(move |row| match row.emission {
-                        Emission::Segment { start, end, attributes } => {
-                            let id = SegmentId { start, segmenter: name.clone() };
+                        Emission::Segment {
+                            start,
+                            end,
+                            attributes,
+                        } => {
+                            let id = SegmentId {
+                                start,
+                                segmenter: name.clone(),
+                            };
                             Some((row.position, (id, Part::Marked { end, attributes })))
                         }
                         _ => None,
@@ -216,9 +238,11 @@ fn render<'scope>(
                 });
                 let name = node.name.clone();
                 let outside = told.clone().flat_map(move |control| match control {
-                    Control::Part { position, segment, part } if segment.segmenter == name => {
-                        Some((position, (segment, part)))
-                    }
+                    Control::Part {
+                        position,
+                        segment,
+                        part,
+                    } if segment.segmenter == name => Some((position, (segment, part))),
                     _ => None,
                 });
                 let all = match own {
@@ -229,7 +253,10 @@ fn render<'scope>(
                     None => outside,
                 };
                 let complete = all.flat_map(|(position, (id, part))| match part {
-                    Part::Marked { end: Some(end), attributes } => {
+                    Part::Marked {
+                        end: Some(end),
+                        attributes,
+                    } => {
                         let mut segment = Segment::new(id.segmenter, id.start, Some(end));
                         segment.attributes = attributes;
                         Some((position, segment))
@@ -256,14 +283,20 @@ fn render<'scope>(
     let segments = merge_parts(parts);
     results = results.concat(observations.clone().map(Row::Observation));
     results = results.concat(segments.clone().map(Row::Segment));
-    results.concat(select_replays(segments, observations, told, Arc::new(featurers)))
+    results.concat(select_replays(
+        segments,
+        observations,
+        told,
+        Arc::new(featurers),
+    ))
 }
 
 fn told_of<'scope>(told: Rows<'scope, Control>, name: Name) -> Rows<'scope, Told> {
     told.flat_map(move |control| match control {
-        Control::Observation { position, observation } if observation.operator == name => {
-            Some((position, observation))
-        }
+        Control::Observation {
+            position,
+            observation,
+        } if observation.operator == name => Some((position, observation)),
         _ => None,
     })
 }
@@ -282,21 +315,27 @@ fn items_of<'scope>(
     if !matches!(operator, Operator::Fold(_)) {
         let own = index as u32;
         items = items.concat(scans.clone().flat_map(move |(position, row)| match row {
-            ScanRow::Signature { operator, track, bytes } if operator == own => {
-                Some((position, Item::Signature(track, bytes)))
-            }
+            ScanRow::Signature {
+                operator,
+                track,
+                bytes,
+            } if operator == own => Some((position, Item::Signature(track, bytes))),
             _ => None,
         }));
     }
     for input in &node.observations {
         if let Some(Some(rows)) = observed.get(*input) {
             items = items.concat(
-                rows.clone().map(|(position, row)| (position, Item::Observation(row))),
+                rows.clone()
+                    .map(|(position, row)| (position, Item::Observation(row))),
             );
         }
     }
     if let Some(Some(rows)) = node.segmenter.and_then(|segmenter| marked.get(segmenter)) {
-        items = items.concat(rows.clone().map(|(position, row)| (position, Item::Segment(row))));
+        items = items.concat(
+            rows.clone()
+                .map(|(position, row)| (position, Item::Segment(row))),
+        );
     }
     items
 }
@@ -313,20 +352,48 @@ fn fold_node<'scope>(
         Operator::Audio { fold, .. } => (fold.clone(), true),
     };
     let name = node.name.to_string();
-    let ordered =
-        OrderedFold { name, fold, per_track, window: graph.window, route: index as u64 };
+    let ordered = OrderedFold {
+        name,
+        fold,
+        per_track,
+        window: graph.window,
+        route: index as u64,
+    };
     ordered_fold(items, ordered)
 }
 
 fn part_of(segmenter: &Name, rank: u32, emission: Emission) -> Option<(SegmentId, Part)> {
-    let id = |start| SegmentId { start, segmenter: segmenter.clone() };
+    let id = |start| SegmentId {
+        start,
+        segmenter: segmenter.clone(),
+    };
     match emission {
-        Emission::Optimized { segment, track, marks, attributes } => {
-            Some((id(segment), Part::Optimized { rank, track, marks, attributes }))
-        }
-        Emission::Labelled { segment, label, attributes } => {
-            Some((id(segment), Part::Labelled { rank, label, attributes }))
-        }
+        Emission::Optimized {
+            segment,
+            track,
+            marks,
+            attributes,
+        } => Some((
+            id(segment),
+            Part::Optimized {
+                rank,
+                track,
+                marks,
+                attributes,
+            },
+        )),
+        Emission::Labelled {
+            segment,
+            label,
+            attributes,
+        } => Some((
+            id(segment),
+            Part::Labelled {
+                rank,
+                label,
+                attributes,
+            },
+        )),
         _ => None,
     }
 }
@@ -342,4 +409,3 @@ fn refusal(operator: &Name, position: Position) -> Failure {
         retry: Retry::No,
     }
 }
-

@@ -77,7 +77,13 @@ pub fn select_replays<'scope>(
         .join_map(ended.map(|()| ((), ())), |(), name, ()| name.clone());
 
     let by_intent = replays.clone().filter(|d| d.request.compat == Compat::None);
-    let candidates = candidates(segments.clone(), observations.clone(), by_intent, feedback.clone(), featurers.clone());
+    let candidates = candidates(
+        segments.clone(),
+        observations.clone(),
+        by_intent,
+        feedback.clone(),
+        featurers.clone(),
+    );
     let own = |definition: &Definition| (definition.name.clone(), Told::Replay(definition.clone()));
     let ranked = replays
         .clone()
@@ -86,7 +92,14 @@ pub fn select_replays<'scope>(
         .concat(candidates.map(|(name, candidate)| (name, Told::Candidate(candidate))))
         .concat(ends.clone().map(|name| (name, Told::End)));
     let by_mre = replays.filter(|d| d.request.compat == Compat::Mre);
-    rank(ranked).concat(wholes(segments, observations, by_mre, feedback, ends, featurers))
+    rank(ranked).concat(wholes(
+        segments,
+        observations,
+        by_mre,
+        feedback,
+        ends,
+        featurers,
+    ))
 }
 
 /// The last word on each clip, with its place in the order of arrival.
@@ -98,10 +111,13 @@ fn last_feedback<'scope>(told: Rows<'scope, Control>) -> Rows<'scope, (u64, Feed
         }
         _ => None,
     })
-    .reduce_named("Last feedback", |_, said, last: &mut Vec<((u64, Feedback), isize)>| {
-        // Sorted by sequence: the last one is the newest.
-        last.extend(said.last().map(|(newest, _)| (**newest, 1)));
-    })
+    .reduce_named(
+        "Last feedback",
+        |_, said, last: &mut Vec<((u64, Feedback), isize)>| {
+            // Sorted by sequence: the last one is the newest.
+            last.extend(said.last().map(|(newest, _)| (**newest, 1)));
+        },
+    )
     .map(|(_, feedback)| feedback)
 }
 
@@ -118,40 +134,67 @@ fn candidates<'scope>(
         .filter(|segment| segment.end.is_some())
         .map(|segment| (segment.id.segmenter.clone(), segment))
         .join_map(
-            replays.clone().map(|definition| (definition.segmenter.clone(), definition)),
+            replays
+                .clone()
+                .map(|definition| (definition.segmenter.clone(), definition)),
             |_, segment, definition| (definition.clone(), segment.clone()),
         );
 
     // Each replay with the observations it asks for.
     let wanted = replays.flat_map(|definition| {
-        let attributes: BTreeSet<Name> =
-            definition.request.priorities.iter().map(|p| p.key.attribute.clone()).collect();
-        attributes.into_iter().map(move |attribute| (attribute, definition.clone()))
+        let attributes: BTreeSet<Name> = definition
+            .request
+            .priorities
+            .iter()
+            .map(|p| p.key.attribute.clone())
+            .collect();
+        attributes
+            .into_iter()
+            .map(move |attribute| (attribute, definition.clone()))
     });
     let observed = observations
         .flat_map(|observation| {
             let attributes: Vec<Name> = observation.attributes.keys().cloned().collect();
-            attributes.into_iter().map(move |attribute| (attribute, observation.clone()))
+            attributes
+                .into_iter()
+                .map(move |attribute| (attribute, observation.clone()))
         })
         .join_map(wanted, |attribute, observation, definition| {
-            (definition.name.clone(), hits_of(attribute, observation, &definition.request))
+            (
+                definition.name.clone(),
+                hits_of(attribute, observation, &definition.request),
+            )
         })
         .flat_map(|(replay, hits)| {
-            hits.into_iter().map(move |(interval, hit)| (replay.clone(), hit, interval))
+            hits.into_iter()
+                .map(move |(interval, hit)| (replay.clone(), hit, interval))
         });
 
     let ranges = chosen_from.clone().flat_map(|(definition, segment)| {
         let effective = segment.effective(definition.request.track)?;
-        Some((definition.name.clone(), segment.id, Interval::of_range(effective)))
+        Some((
+            definition.name.clone(),
+            segment.id,
+            Interval::of_range(effective),
+        ))
     });
-    let hits = overlap_join_by(ranges, observed, BUCKET, "Segments by bucket", "Hits by bucket")
-        .map(|(replay, segment, hit)| ((replay, segment), Evidence::Hit(hit)));
+    let hits = overlap_join_by(
+        ranges,
+        observed,
+        BUCKET,
+        "Segments by bucket",
+        "Hits by bucket",
+    )
+    .map(|(replay, segment, hit)| ((replay, segment), Evidence::Hit(hit)));
 
     let verdicts = chosen_from
         .clone()
         .map(|(definition, segment)| {
             let track = definition.request.track;
-            ((segment.start().to_millis(), track), (definition.name.clone(), segment.id))
+            (
+                (segment.start().to_millis(), track),
+                (definition.name.clone(), segment.id),
+            )
         })
         .join_map(
             feedback.map(|(_, said)| ((said.start.to_millis(), said.track), said)),
@@ -165,10 +208,13 @@ fn candidates<'scope>(
         })
         .concat(verdicts)
         .concat(hits)
-        .reduce_named("Judge segment", move |_, evidence, judged: &mut Vec<(Candidate, isize)>| {
-            let evidence = evidence.iter().map(|(evidence, _)| *evidence);
-            judged.extend(judge(evidence, &featurers).map(|candidate| (candidate, 1)));
-        })
+        .reduce_named(
+            "Judge segment",
+            move |_, evidence, judged: &mut Vec<(Candidate, isize)>| {
+                let evidence = evidence.iter().map(|(evidence, _)| *evidence);
+                judged.extend(judge(evidence, &featurers).map(|candidate| (candidate, 1)));
+            },
+        )
         .map(|((replay, _), candidate)| (replay, candidate))
 }
 
@@ -180,8 +226,15 @@ fn hits_of(
 ) -> Vec<(Interval, Hit)> {
     // A segment that the observation certainly intersects: the join decides which ones really do.
     let everywhere = Segment::new(Name::new(""), observation.start, None);
-    let all = TimeRange { start: MediaTime::from_flicks(i64::MIN), end: MediaTime::MAX };
-    let subject = Subject { segment: &everywhere, effective: all, track: request.track };
+    let all = TimeRange {
+        start: MediaTime::from_flicks(i64::MIN),
+        end: MediaTime::MAX,
+    };
+    let subject = Subject {
+        segment: &everywhere,
+        effective: all,
+        track: request.track,
+    };
     (0..request.priorities.len())
         .filter(|index| request.priorities[*index].key.attribute == *attribute)
         .filter_map(|index| hit_by_observation(&subject, observation, request, index))
@@ -207,11 +260,19 @@ fn judge<'a>(
     let (definition, segment) = found?;
     let request = &definition.request;
     let (range, effective) = segment.range().zip(segment.effective(request.track))?;
-    let subject = Subject { segment, effective, track: request.track };
+    let subject = Subject {
+        segment,
+        effective,
+        track: request.track,
+    };
     let own = 0..request.priorities.len();
     hits.extend(own.filter_map(|i| hit_by_segment(&subject, featurers, request, i)));
     let optimized = segment.opto.contains_key(&request.track);
-    let side = if optimized { Side::Optimized } else { Side::Original };
+    let side = if optimized {
+        Side::Optimized
+    } else {
+        Side::Original
+    };
     let verdict = verdicts.get(&side).copied().unwrap_or_default();
     consider(&subject, range, settle(hits, request), verdict, request).ok()
 }
@@ -257,7 +318,9 @@ impl Board {
 
     /// The rows that hold now.
     fn rows(&self) -> Vec<Row> {
-        let Some(definition) = &self.definition else { return Vec::new() };
+        let Some(definition) = &self.definition else {
+            return Vec::new();
+        };
         if !(definition.request.catchup || self.ended) {
             return Vec::new();
         }
@@ -278,7 +341,9 @@ impl Board {
         let mut total = Score::ZERO;
         let mut selected: Vec<Selected> = Vec::new();
         for (index, (_, range, segment)) in self.ranking.fill(request.limit()).iter().enumerate() {
-            let Some(candidate) = self.candidates.get(&(*range, segment.clone())) else { continue };
+            let Some(candidate) = self.candidates.get(&(*range, segment.clone())) else {
+                continue;
+            };
             total = total + Score::from_micros(candidate.score.whole() * 1_000_000);
             selected.push(take(candidate, index + 1, request));
         }
@@ -290,7 +355,11 @@ impl Board {
 fn take(candidate: &Candidate, rank: usize, request: &ReplayRequest) -> Selected {
     let features = candidate.hits.iter().filter_map(|hit| {
         let key = request.priorities.get(hit.priority)?.key.clone();
-        Some(Feature { key, at: hit.at, points: hit.points })
+        Some(Feature {
+            key,
+            at: hit.at,
+            points: hit.points,
+        })
     });
     Selected {
         range: candidate.range,
@@ -298,7 +367,11 @@ fn take(candidate: &Candidate, rank: usize, request: &ReplayRequest) -> Selected
         effective: candidate.effective,
         track: request.track,
         score: Some(candidate.score),
-        reason: if candidate.liked { Reason::Liked } else { Reason::Rank(rank) },
+        reason: if candidate.liked {
+            Reason::Liked
+        } else {
+            Reason::Rank(rank)
+        },
         features: features.collect(),
     }
 }
@@ -324,7 +397,11 @@ pub fn rows_of(definition: &ReplayDefinition, selected: &[Selected], total: Scor
         .enumerate()
         .map(|(order, piece)| {
             let features = piece.features.iter().map(|feature| FoundFeature {
-                operator: feature.key.operator.clone().unwrap_or_else(|| Name::new("*")),
+                operator: feature
+                    .key
+                    .operator
+                    .clone()
+                    .unwrap_or_else(|| Name::new("*")),
                 attribute: feature.key.attribute.clone(),
                 value: feature.key.value.clone(),
                 weight: feature.points.and_then(number),
@@ -332,7 +409,11 @@ pub fn rows_of(definition: &ReplayDefinition, selected: &[Selected], total: Scor
             Row::Choice(ChoiceRow {
                 replay: definition.name.clone(),
                 // Elsewhere the time is the order, and one new piece leaves the others as they are.
-                order: if in_given_order { u32::try_from(order).unwrap_or(u32::MAX) } else { 0 },
+                order: if in_given_order {
+                    u32::try_from(order).unwrap_or(u32::MAX)
+                } else {
+                    0
+                },
                 segment: piece.segment.clone(),
                 original: piece.range,
                 marks: piece.effective,
@@ -364,7 +445,9 @@ fn rank<'scope>(told: Rows<'scope, (Name, Told)>) -> Rows<'scope, Row> {
             let mut boards: HashMap<Name, Board> = HashMap::new();
             move |(input, frontier), output| {
                 input.for_each(|capability, rows| {
-                    let Some(capability) = capability.retain_least(0) else { return };
+                    let Some(capability) = capability.retain_least(0) else {
+                        return;
+                    };
                     for (row, epoch, diff) in rows.drain(..) {
                         pending
                             .entry(epoch)
@@ -388,7 +471,9 @@ fn rank<'scope>(told: Rows<'scope, (Name, Told)>) -> Rows<'scope, Row> {
                     }
                     let mut diffs = Vec::new();
                     for name in touched {
-                        let Some(board) = boards.get_mut(&name) else { continue };
+                        let Some(board) = boards.get_mut(&name) else {
+                            continue;
+                        };
                         let rows = board.rows();
                         diffs.extend(rows.iter().map(|row| (row.clone(), 1)));
                         let before = std::mem::replace(&mut board.told, rows);
@@ -414,7 +499,9 @@ fn wholes<'scope>(
     ends: Rows<'scope, Name>,
     featurers: Arc<BTreeSet<Name>>,
 ) -> Rows<'scope, Row> {
-    let names = replays.clone().map(|definition| ((), definition.name.clone()));
+    let names = replays
+        .clone()
+        .map(|definition| ((), definition.name.clone()));
     let for_all = |rows: Rows<'scope, Whole>| {
         rows.map(|row| ((), row))
             .join_map(names.clone(), |(), row, name| (name.clone(), row.clone()))
@@ -422,21 +509,28 @@ fn wholes<'scope>(
     let segments = segments
         .map(|segment| (segment.id.segmenter.clone(), segment))
         .join_map(
-            replays.clone().map(|d| (d.segmenter.clone(), d.name.clone())),
+            replays
+                .clone()
+                .map(|d| (d.segmenter.clone(), d.name.clone())),
             |_, segment, name| (name.clone(), Whole::Segment(segment.clone())),
         );
     replays
         .map(|definition| (definition.name.clone(), Whole::Replay(definition)))
         .concat(segments)
         .concat(for_all(observations.map(Whole::Observation)))
-        .concat(for_all(feedback.map(|(sequence, said)| Whole::Feedback(sequence, said))))
+        .concat(for_all(
+            feedback.map(|(sequence, said)| Whole::Feedback(sequence, said)),
+        ))
         .concat(ends.map(|name| (name, Whole::End)))
-        .reduce_named("Select as MRE", move |_, rows, out: &mut Vec<(Row, isize)>| {
-            let rows = rows.iter().map(|(row, _)| *row);
-            let mut chosen = select_whole(rows, &featurers);
-            chosen.sort();
-            out.extend(chosen.into_iter().map(|row| (row, 1)));
-        })
+        .reduce_named(
+            "Select as MRE",
+            move |_, rows, out: &mut Vec<(Row, isize)>| {
+                let rows = rows.iter().map(|(row, _)| *row);
+                let mut chosen = select_whole(rows, &featurers);
+                chosen.sort();
+                out.extend(chosen.into_iter().map(|row| (row, 1)));
+            },
+        )
         .map(|(_, row)| row)
 }
 

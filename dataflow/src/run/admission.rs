@@ -25,7 +25,12 @@ pub struct Gate {
 impl Gate {
     /// `next` is the first epoch to admit.
     pub fn new(next: Epoch, epochs: usize, bytes: u64) -> Gate {
-        let state = State { next: next.0, in_flight: BTreeMap::new(), bytes: 0, closed: false };
+        let state = State {
+            next: next.0,
+            in_flight: BTreeMap::new(),
+            bytes: 0,
+            closed: false,
+        };
         Gate {
             state: Arc::new((Mutex::new(state), Condvar::new())),
             epochs: epochs.max(1),
@@ -43,8 +48,11 @@ impl Gate {
             let room = s.in_flight.len() < self.epochs && s.bytes + bytes <= self.bytes;
             !(s.closed || room || s.in_flight.is_empty())
         };
-        let mut state =
-            self.state.1.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .state
+            .1
+            .wait_while(self.lock(), full)
+            .unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return None;
         }
@@ -58,7 +66,11 @@ impl Gate {
     /// All epochs up to and including `epoch` are committed.
     pub fn committed(&self, epoch: Epoch) {
         let mut state = self.lock();
-        while let Some(first) = state.in_flight.first_entry().filter(|e| *e.key() <= epoch.0) {
+        while let Some(first) = state
+            .in_flight
+            .first_entry()
+            .filter(|e| *e.key() <= epoch.0)
+        {
             let bytes = first.remove();
             state.bytes -= bytes;
             self.state.1.notify_all();
@@ -99,7 +111,11 @@ mod tests {
             move || gate.admit(5_000)
         });
         gate.committed(Epoch(7));
-        assert_eq!(gate.in_flight(), (1, 90), "too large while anything is in flight");
+        assert_eq!(
+            gate.in_flight(),
+            (1, 90),
+            "too large while anything is in flight"
+        );
         gate.committed(Epoch(8));
         assert_eq!(waiting.join().unwrap(), Some(Epoch(9)), "admitted alone");
         assert_eq!(gate.in_flight(), (1, 5_000));

@@ -86,16 +86,26 @@ impl ClipMaker {
         let mut present = BTreeSet::new();
         for segment in segments {
             present.insert(segment.id.clone());
-            let Some(marks) = marks_of(segment, timeline) else { continue };
-            let last = marks.values().map(|range| range.end).max().unwrap_or_default();
+            let Some(marks) = marks_of(segment, timeline) else {
+                continue;
+            };
+            let last = marks
+                .values()
+                .map(|range| range.end)
+                .max()
+                .unwrap_or_default();
             let ready = ended || last < timeline.end();
             if ready && self.made.get(&segment.id) != Some(&marks) {
                 self.make(segment, &marks, timeline);
                 self.made.insert(segment.id.clone(), marks);
             }
         }
-        let gone: Vec<SegmentId> =
-            self.made.keys().filter(|id| !present.contains(id)).cloned().collect();
+        let gone: Vec<SegmentId> = self
+            .made
+            .keys()
+            .filter(|id| !present.contains(id))
+            .cloned()
+            .collect();
         for id in gone {
             self.made.remove(&id);
             let clips = self.media.clips.remove(&id).unwrap_or_default();
@@ -117,7 +127,9 @@ impl ClipMaker {
             }
         }
         self.media.clips.insert(segment.id.clone(), entries);
-        let Some(range) = marks.values().next() else { return };
+        let Some(range) = marks.values().next() else {
+            return;
+        };
         let middle = range.start + MediaTime::from_flicks(range.duration().flicks() / 2);
         match self.thumbnail(&stem, middle, timeline) {
             Ok(Some(path)) => drop(self.media.thumbnails.insert(segment.id.clone(), path)),
@@ -196,7 +208,10 @@ impl ClipMaker {
         at: MediaTime,
         timeline: &EventTimeline,
     ) -> Result<Option<String>, String> {
-        let Some(placed) = timeline.locate(at).filter(|placed| !placed.frames.is_empty()) else {
+        let Some(placed) = timeline
+            .locate(at)
+            .filter(|placed| !placed.frames.is_empty())
+        else {
             return Ok(None);
         };
         let chunk = self.store.get(placed).map_err(|failure| failure.message)?;
@@ -205,9 +220,14 @@ impl ClipMaker {
             Some(before) => Some(self.store.get(before).map_err(|failure| failure.message)?),
             None => None,
         };
-        let jpeg =
-            thumbnail::jpeg(&chunk, before.as_deref(), at, placed.offset, THUMBNAIL_WIDTH)
-                .map_err(|error| error.to_string())?;
+        let jpeg = thumbnail::jpeg(
+            &chunk,
+            before.as_deref(),
+            at,
+            placed.offset,
+            THUMBNAIL_WIDTH,
+        )
+        .map_err(|error| error.to_string())?;
         let path = format!("thumbnails/{stem}.jpg");
         self.write(&path, &jpeg)?;
         Ok(Some(path))
@@ -223,10 +243,11 @@ impl ClipMaker {
         let ranges: Vec<TimeRange> = pieces.iter().map(|piece| piece.marks).collect();
         let path = format!("{dir}/index.m3u8");
         let file = self.dir.join(&path);
-        let hls = super::playlist::instant(&self.store, timeline, &ranges, &file).and_then(|list| {
-            self.write(&path, list.text.as_bytes())?;
-            Ok(path)
-        });
+        let hls =
+            super::playlist::instant(&self.store, timeline, &ranges, &file).and_then(|list| {
+                self.write(&path, list.text.as_bytes())?;
+                Ok(path)
+            });
         match hls {
             Ok(path) => media.hls = Some(path),
             Err(message) => self.fail(format!("playlist of replay {name}"), message),
@@ -275,24 +296,34 @@ fn marks_of(segment: &Segment, timeline: &EventTimeline) -> Option<Marks> {
     if tracks.is_empty() {
         tracks.insert(TrackNumber::FIRST);
     }
-    let marks = tracks.into_iter().filter_map(|track| Some((track, segment.effective(track)?)));
+    let marks = tracks
+        .into_iter()
+        .filter_map(|track| Some((track, segment.effective(track)?)));
     Some(marks.collect())
 }
 
 /// The chunk before on the same stretch.
 fn before<'a>(placed: &PlacedChunk, timeline: &'a EventTimeline) -> Option<&'a PlacedChunk> {
     let position = Position(placed.chunk.position.0.checked_sub(1)?);
-    timeline.get(position).filter(|before| before.stretch == placed.stretch)
+    timeline
+        .get(position)
+        .filter(|before| before.stretch == placed.stretch)
 }
 
 /// Chunks that cover a range with one chunk of margin on both sides.
 pub(super) fn around(range: TimeRange, timeline: &EventTimeline) -> Vec<&PlacedChunk> {
     let inside = timeline.chunks_covering(range);
-    let (Some(first), Some(last)) = (inside.first(), inside.last()) else { return Vec::new() };
+    let (Some(first), Some(last)) = (inside.first(), inside.last()) else {
+        return Vec::new();
+    };
     let next = Position(last.chunk.position.0 + 1);
     let mut all: Vec<&PlacedChunk> = before(first, timeline).into_iter().collect();
     all.extend(inside.iter().copied());
-    all.extend(timeline.get(next).filter(|after| after.stretch == last.stretch));
+    all.extend(
+        timeline
+            .get(next)
+            .filter(|after| after.stretch == last.stretch),
+    );
     all
 }
 

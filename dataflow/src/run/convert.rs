@@ -32,7 +32,10 @@ pub fn graph(plan: &Plan, recorded: impl Fn(&Name) -> bool) -> EventGraph {
 
 /// The replays of a plan, as entries of the log.
 pub fn replays(plan: &Plan) -> Vec<Control> {
-    definitions(plan).into_iter().map(|d| Control::Replay(Arc::new(d))).collect()
+    definitions(plan)
+        .into_iter()
+        .map(|d| Control::Replay(Arc::new(d)))
+        .collect()
 }
 
 /// The replays of a plan.
@@ -68,7 +71,9 @@ pub fn event_info(plan: &Plan, catalog: &Catalog) -> EventInfo {
                 _ => false,
             });
         hears.push(audio);
-        let description = catalog.operator(&operator.kind).map(|(_, description)| description);
+        let description = catalog
+            .operator(&operator.kind)
+            .map(|(_, description)| description);
         let attributes = description.iter().flat_map(|d| &d.attributes);
         operators.push(OperatorInfo {
             name: operator.name.clone(),
@@ -84,13 +89,25 @@ pub fn event_info(plan: &Plan, catalog: &Catalog) -> EventInfo {
     }
     let replays: BTreeMap<Name, ReplayInfo> = definitions(plan)
         .into_iter()
-        .map(|d| (d.name, ReplayInfo { request: d.request, segmenter: Some(d.segmenter) }))
+        .map(|d| {
+            (
+                d.name,
+                ReplayInfo {
+                    request: d.request,
+                    segmenter: Some(d.segmenter),
+                },
+            )
+        })
         .collect();
     EventInfo {
         program: plan.pipeline.program().to_owned(),
         event: plan.pipeline.event().to_owned(),
         id: plan.pipeline.event().to_owned(),
-        source: plan.sources.first().map(|s| s.name.to_string()).unwrap_or_default(),
+        source: plan
+            .sources
+            .first()
+            .map(|s| s.name.to_string())
+            .unwrap_or_default(),
         profile: Profile {
             name: plan.pipeline.name.clone(),
             chunk_duration: None,

@@ -147,7 +147,9 @@ struct PanicGuard(Sender<Told>);
 impl Drop for PanicGuard {
     fn drop(&mut self) {
         if thread::panicking() {
-            let _ = self.0.send(Told::WorkerStopped("it panicked; see above".to_owned()));
+            let _ = self
+                .0
+                .send(Told::WorkerStopped("it panicked; see above".to_owned()));
         }
     }
 }
@@ -170,8 +172,11 @@ pub fn run(
         .build()
         .map_err(start)?;
     let fetcher = source.fetcher().clone();
-    let store =
-        Arc::new(MediaStore::new(options.recent_bytes, fetcher, runtime.handle().clone()));
+    let store = Arc::new(MediaStore::new(
+        options.recent_bytes,
+        fetcher,
+        runtime.handle().clone(),
+    ));
     let gate = Gate::new(Epoch(0), options.max_epochs, options.max_bytes);
     let pool = Pool::new("decode", options.decode_threads).map_err(start)?;
     let scanner = MediaScanner::new(plan, Arc::clone(&store), options.decode_timeout);
@@ -201,7 +206,9 @@ pub fn run(
         })
         .map_err(RunError::Start)?
     };
-    let owner: Thread = owner.recv().map_err(|error| RunError::Worker(error.to_string()))?;
+    let owner: Thread = owner
+        .recv()
+        .map_err(|error| RunError::Worker(error.to_string()))?;
 
     let placed: Arc<Mutex<BTreeMap<u64, Arc<PlacedChunk>>>> = Arc::default();
     let loading = {
@@ -218,7 +225,9 @@ pub fn run(
             .name("loader".to_owned())
             .spawn(move || {
                 admitter.controls(replays);
-                loader::run(source, &store, &runtime, &stop, |loads| admitter.admit(loads));
+                loader::run(source, &store, &runtime, &stop, |loads| {
+                    admitter.admit(loads)
+                });
                 admitter.close();
                 // The runtime is needed until the last clip is cut.
                 runtime
@@ -268,14 +277,22 @@ fn open_source(plan: &Plan) -> Result<Source, RunError> {
         [source] => source,
         several => return Err(RunError::SeveralSources(several.len())),
     };
-    let failed = |message: String| RunError::Source { name: source.name.to_string(), message };
+    let failed = |message: String| RunError::Source {
+        name: source.name.to_string(),
+        message,
+    };
     let base = std::env::current_dir().map_err(|error| failed(error.to_string()))?;
-    let config =
-        SourceConfig::new(&source.name, &source.kind, &source.uri, &base, &source.options)
-            .map_err(|errors| {
-                let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                failed(texts.join("; "))
-            })?;
+    let config = SourceConfig::new(
+        &source.name,
+        &source.kind,
+        &source.uri,
+        &base,
+        &source.options,
+    )
+    .map_err(|errors| {
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        failed(texts.join("; "))
+    })?;
     Ok(Source::new(&config))
 }
 
@@ -318,7 +335,9 @@ impl Admitter {
     fn admit(&mut self, loads: Loads) -> bool {
         match loads {
             Loads::Entry(entry, bytes) => {
-                let Some(Epoch(epoch)) = self.gate.admit(bytes) else { return false };
+                let Some(Epoch(epoch)) = self.gate.admit(bytes) else {
+                    return false;
+                };
                 if let ChunkEntry::Placed(placed) = &entry {
                     let mut waiting = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
                     waiting.insert(epoch, Arc::clone(placed));
@@ -334,7 +353,9 @@ impl Admitter {
     }
 
     fn controls(&mut self, controls: Vec<Control>) -> bool {
-        let Some(Epoch(epoch)) = self.gate.admit(0) else { return false };
+        let Some(Epoch(epoch)) = self.gate.admit(0) else {
+            return false;
+        };
         self.send(Feed::Controls(epoch, controls))
     }
 
@@ -377,7 +398,9 @@ impl Committer {
                 Told::WorkerStopped(reason) => return Err(RunError::Worker(reason)),
             }
         }
-        Err(RunError::Worker("it hung up before the end of the event".to_owned()))
+        Err(RunError::Worker(
+            "it hung up before the end of the event".to_owned(),
+        ))
     }
 
     fn commit(
@@ -387,12 +410,21 @@ impl Committer {
         targets: &mut [Target],
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), RunError> {
-        let placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner).remove(&epoch.0);
+        let placed = self
+            .placed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&epoch.0);
         if let Some(placed) = placed {
             self.timeline.insert(PlacedChunk::clone(&placed));
         }
-        let changes: Vec<Change> =
-            changes.into_iter().map(|(row, diff)| Change { row, diff: diff as i64 }).collect();
+        let changes: Vec<Change> = changes
+            .into_iter()
+            .map(|(row, diff)| Change {
+                row,
+                diff: diff as i64,
+            })
+            .collect();
         let changes = EpochChanges { epoch, changes };
         self.state.apply(&changes)?;
         for target in targets.iter_mut() {
@@ -405,10 +437,17 @@ impl Committer {
             }
         }
         let (state, elapsed) = (&self.state, self.started.elapsed());
-        progress(Progress::Committed { epoch, changes: &changes.changes, state, elapsed });
+        progress(Progress::Committed {
+            epoch,
+            changes: &changes.changes,
+            state,
+            elapsed,
+        });
         for target in targets.iter_mut() {
             let failures = target.update_clips(&self.timeline);
-            failures.iter().for_each(|failure| progress(Progress::Failure(failure)));
+            failures
+                .iter()
+                .for_each(|failure| progress(Progress::Failure(failure)));
         }
         Ok(())
     }
@@ -424,7 +463,9 @@ impl Committer {
         let mut warnings = Vec::new();
         for target in targets.iter_mut() {
             let failures = target.finish_clips(plan, &self.timeline);
-            failures.iter().for_each(|failure| progress(Progress::Failure(failure)));
+            failures
+                .iter()
+                .for_each(|failure| progress(Progress::Failure(failure)));
             warnings.extend(target.finish(&self.timeline)?);
         }
         Ok(warnings)

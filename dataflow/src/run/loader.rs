@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use matchcut_ingest::{Fetcher, Source, SourceItem};
 use super::file_pending::MediaFile;
+use matchcut_ingest::{Fetcher, Source, SourceItem};
 use matchcut_media::samples::Demuxed;
 use matchcut_model::chunk::{ChunkRef, Container, PlacedChunk, Position, Resource};
 use matchcut_model::failure::{Domain, Failure, Retry};
@@ -55,7 +55,11 @@ pub fn run(
 ) {
     let (sender, mut fetched) = mpsc::channel(AHEAD);
     let reading = runtime.spawn(read(source, sender, Arc::clone(stop)));
-    let mut loader = Loader { timeline: Timeline::default(), before: None, store };
+    let mut loader = Loader {
+        timeline: Timeline::default(),
+        before: None,
+        store,
+    };
     let mut broken = None;
     while let Some(next) = fetched.blocking_recv() {
         if stop.load(Ordering::SeqCst) {
@@ -64,7 +68,10 @@ pub fn run(
         let told = match next {
             Fetched::Chunk(chunk, handle) => {
                 let result = runtime.block_on(handle).unwrap_or_else(|error| {
-                    Err(failure(&chunk, format!("loading the chunk panicked: {error}")))
+                    Err(failure(
+                        &chunk,
+                        format!("loading the chunk panicked: {error}"),
+                    ))
                 });
                 let (entry, bytes) = loader.place(chunk, result);
                 tell(Loads::Entry(entry, bytes))
@@ -140,22 +147,23 @@ impl Loader<'_> {
             .filter(|(stretch, _)| *stretch == placed.stretch)
             .map(|(_, before)| before);
         self.before = Some((placed.stretch, Arc::clone(&demuxed)));
-        let loaded = Loaded { chunk: demuxed, preroll };
+        let loaded = Loaded {
+            chunk: demuxed,
+            preroll,
+        };
         self.store.pin(placed.chunk.position, loaded, placed.bytes);
         ChunkEntry::Placed(Arc::new(placed))
     }
 
-    fn gap(
-        &mut self,
-        position: Position,
-        each: Option<MediaTime>,
-        failure: Failure,
-    ) -> ChunkEntry {
+    fn gap(&mut self, position: Position, each: Option<MediaTime>, failure: Failure) -> ChunkEntry {
         self.before = None;
         let mut rows = vec![ScanRow::Gap];
         // A gap that the timeline refuses has come twice: its place is taken already.
         if self.timeline.skip(position, each).is_ok() {
-            let failure = Failure { position: Some(position), ..failure };
+            let failure = Failure {
+                position: Some(position),
+                ..failure
+            };
             rows.push(ScanRow::Failure(failure));
         }
         ChunkEntry::Scanned(Scanned { position, rows })
@@ -247,7 +255,10 @@ async fn parts(path: &Path, first: Position) -> Result<Vec<ChunkRef>, String> {
             .map(|(window, position)| ChunkRef {
                 source: "file".to_owned(),
                 position: Position(position),
-                media: Resource { uri: uri.clone(), range: None },
+                media: Resource {
+                    uri: uri.clone(),
+                    range: None,
+                },
                 init: None,
                 container: Container::FilePart,
                 window: Some(window),
@@ -257,5 +268,7 @@ async fn parts(path: &Path, first: Position) -> Result<Vec<ChunkRef>, String> {
             })
             .collect())
     };
-    tokio::task::spawn_blocking(divide).await.map_err(|error| error.to_string())?
+    tokio::task::spawn_blocking(divide)
+        .await
+        .map_err(|error| error.to_string())?
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::file_pending::MediaFile;
 use matchcut_ingest::Fetcher;
 use matchcut_media::demux::demux;
-use super::file_pending::MediaFile;
 use matchcut_media::samples::Demuxed;
 use matchcut_model::chunk::{ChunkRef, Container, PlacedChunk, Position};
 use matchcut_model::failure::{Domain, Failure, Retry};
@@ -40,7 +40,12 @@ pub struct MediaStore {
 impl MediaStore {
     /// A store that keeps up to `budget` bytes of chunks that are not pinned.
     pub fn new(budget: u64, fetcher: Fetcher, runtime: Handle) -> Self {
-        MediaStore { held: Mutex::default(), budget, fetcher, runtime }
+        MediaStore {
+            held: Mutex::default(),
+            budget,
+            fetcher,
+            runtime,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -50,11 +55,14 @@ impl MediaStore {
     /// Keeps a chunk until [`MediaStore::take`], and for clips as long as there is room.
     pub fn pin(&self, position: Position, loaded: Loaded, bytes: u64) {
         let mut held = self.lock();
-        held.recent.insert(position, (Arc::clone(&loaded.chunk), bytes));
+        held.recent
+            .insert(position, (Arc::clone(&loaded.chunk), bytes));
         held.bytes += bytes;
         held.pinned.insert(position, loaded);
         while held.bytes > self.budget && held.recent.len() > 1 {
-            let Some((_, (_, bytes))) = held.recent.pop_first() else { break };
+            let Some((_, (_, bytes))) = held.recent.pop_first() else {
+                break;
+            };
             held.bytes -= bytes;
         }
     }
@@ -72,11 +80,14 @@ impl MediaStore {
         }
         let chunk = Arc::new(self.runtime.block_on(load(&self.fetcher, &placed.chunk))?.0);
         let mut held = self.lock();
-        held.recent.insert(position, (Arc::clone(&chunk), placed.bytes));
+        held.recent
+            .insert(position, (Arc::clone(&chunk), placed.bytes));
         held.bytes += placed.bytes;
         while held.bytes > self.budget && held.recent.len() > 1 {
             let oldest = held.recent.keys().copied().find(|kept| *kept != position);
-            let Some((_, bytes)) = oldest.and_then(|kept| held.recent.remove(&kept)) else { break };
+            let Some((_, bytes)) = oldest.and_then(|kept| held.recent.remove(&kept)) else {
+                break;
+            };
             held.bytes -= bytes;
         }
         Ok(chunk)
@@ -126,6 +137,9 @@ fn read_part(chunk: &ChunkRef) -> Result<(Demuxed, u64), String> {
     let demuxed = file.read(window).map_err(|error| error.to_string())?;
     let video = demuxed.video.iter().flat_map(|track| &track.samples);
     let audio = demuxed.audio.iter().flat_map(|track| &track.samples);
-    let bytes = video.chain(audio).map(|sample| sample.data.len() as u64).sum();
+    let bytes = video
+        .chain(audio)
+        .map(|sample| sample.data.len() as u64)
+        .sum();
     Ok((demuxed, bytes))
 }

@@ -49,13 +49,17 @@ pub fn open(
     uri: &str,
     mut more: impl FnMut(&PlacedChunk, &Demuxed) -> bool,
 ) -> Result<Opened, RunError> {
-    let failed = |message: String| RunError::Source { name: uri.to_owned(), message };
+    let failed = |message: String| RunError::Source {
+        name: uri.to_owned(),
+        message,
+    };
     let base = std::env::current_dir().map_err(|error| failed(error.to_string()))?;
-    let config = SourceConfig::new("input", source_type(uri), uri, &base, &Map::new())
-        .map_err(|errors| {
+    let config = SourceConfig::new("input", source_type(uri), uri, &base, &Map::new()).map_err(
+        |errors| {
             let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
             failed(texts.join("; "))
-        })?;
+        },
+    )?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -63,7 +67,11 @@ pub fn open(
         .map_err(|error| RunError::Start(error.to_string()))?;
     let source = Source::new(&config);
     let fetcher = source.fetcher().clone();
-    let store = Arc::new(MediaStore::new(256 << 20, fetcher, runtime.handle().clone()));
+    let store = Arc::new(MediaStore::new(
+        256 << 20,
+        fetcher,
+        runtime.handle().clone(),
+    ));
     let stop = Arc::new(AtomicBool::new(false));
     let mut timeline = EventTimeline::new();
     let mut failures = Vec::new();
@@ -88,5 +96,11 @@ pub fn open(
         }
         true
     });
-    Ok(Opened { timeline, store, failures, broken, _runtime: runtime })
+    Ok(Opened {
+        timeline,
+        store,
+        failures,
+        broken,
+        _runtime: runtime,
+    })
 }

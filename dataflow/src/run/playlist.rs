@@ -36,15 +36,22 @@ pub fn instant(
     ranges: &[TimeRange],
     path: &Path,
 ) -> Result<Instant, String> {
-    let base = std::path::absolute(path).ok().and_then(|path| Url::from_file_path(path).ok());
+    let base = std::path::absolute(path)
+        .ok()
+        .and_then(|path| Url::from_file_path(path).ok());
     let mut clips: Vec<(TimeRange, Vec<Entry<'_>>)> = Vec::new();
     for range in ranges {
         let chunks = timeline.chunks_covering(*range);
-        if chunks.iter().any(|placed| placed.chunk.container == Container::FilePart) {
+        if chunks
+            .iter()
+            .any(|placed| placed.chunk.container == Container::FilePart)
+        {
             return Err("a playlist needs chunks, and the source is one file".to_owned());
         }
-        let entries: Vec<Entry<'_>> =
-            chunks.into_iter().map(|placed| entry(store, placed, *range)).collect();
+        let entries: Vec<Entry<'_>> = chunks
+            .into_iter()
+            .map(|placed| entry(store, placed, *range))
+            .collect();
         if !entries.is_empty() {
             clips.push((*range, entries));
         }
@@ -52,14 +59,23 @@ pub fn instant(
     if clips.is_empty() {
         return Err("there is no chunk between the marks".to_owned());
     }
-    let rate: Option<FrameRate> =
-        clips.iter().flat_map(|(_, entries)| entries).find_map(|entry| entry.placed.frame_rate);
+    let rate: Option<FrameRate> = clips
+        .iter()
+        .flat_map(|(_, entries)| entries)
+        .find_map(|entry| entry.placed.frame_rate);
     let worst = clips.iter().filter_map(|(range, entries)| {
         let (first, last) = (entries.first()?, entries.last()?);
-        Some((range.start - first.span.start).abs().max((last.span.end - range.end).abs()))
+        Some(
+            (range.start - first.span.start)
+                .abs()
+                .max((last.span.end - range.end).abs()),
+        )
     });
     let max_error_frames = frames(worst.max().unwrap_or_default(), rate);
-    Ok(Instant { text: text(&clips, base.as_ref()), max_error_frames })
+    Ok(Instant {
+        text: text(&clips, base.as_ref()),
+        max_error_frames,
+    })
 }
 
 /// Frames in a length, a part of one counted as one.
@@ -72,20 +88,41 @@ fn frames(length: MediaTime, rate: Option<FrameRate>) -> u64 {
 
 /// The part of a chunk that plays `range`, as narrow as its key frames allow.
 fn entry<'a>(store: &MediaStore, placed: &'a PlacedChunk, range: TimeRange) -> Entry<'a> {
-    let whole = Entry { placed, span: placed.span, bytes: placed.chunk.media.range };
+    let whole = Entry {
+        placed,
+        span: placed.span,
+        bytes: placed.chunk.media.range,
+    };
     let inside = range.start <= placed.span.start && placed.span.end <= range.end;
     if inside || placed.chunk.container != Container::MpegTs {
         return whole;
     }
     // Without the chunk the playlist is less exact, and still right.
-    let Ok(demuxed) = store.get(placed) else { return whole };
-    let Some(points) = closed_points(&demuxed) else { return whole };
-    let time = |point: &RandomAccessPoint, timescale| {
-        Timestamp { ticks: point.pts, timescale }.time() + placed.offset
+    let Ok(demuxed) = store.get(placed) else {
+        return whole;
     };
-    let timescale = demuxed.video.as_ref().map_or(90_000, |video| video.timescale);
-    let head = points.iter().rev().find(|point| time(point, timescale) <= range.start);
-    let tail = points.iter().find(|point| time(point, timescale) >= range.end);
+    let Some(points) = closed_points(&demuxed) else {
+        return whole;
+    };
+    let time = |point: &RandomAccessPoint, timescale| {
+        Timestamp {
+            ticks: point.pts,
+            timescale,
+        }
+        .time()
+            + placed.offset
+    };
+    let timescale = demuxed
+        .video
+        .as_ref()
+        .map_or(90_000, |video| video.timescale);
+    let head = points
+        .iter()
+        .rev()
+        .find(|point| time(point, timescale) <= range.start);
+    let tail = points
+        .iter()
+        .find(|point| time(point, timescale) >= range.end);
     // What precedes the first key frame of a chunk (tables) belongs to it.
     let head = head.filter(|point| time(point, timescale) > placed.span.start);
     let from = head.map_or(0, |point| point.byte_offset);
@@ -99,7 +136,10 @@ fn entry<'a>(store: &MediaStore, placed: &'a PlacedChunk, range: TimeRange) -> E
     Entry {
         placed,
         span: TimeRange::new(start, end),
-        bytes: Some(ByteRange { offset: base + from, length: to - from }),
+        bytes: Some(ByteRange {
+            offset: base + from,
+            length: to - from,
+        }),
     }
 }
 
@@ -107,13 +147,19 @@ fn entry<'a>(store: &MediaStore, placed: &'a PlacedChunk, range: TimeRange) -> E
 /// would show broken leading pictures at a join.
 fn closed_points(demuxed: &Demuxed) -> Option<&[RandomAccessPoint]> {
     let video = demuxed.video.as_ref()?;
-    let closed = video.samples.iter().all(|sample| sample.sync != SyncKind::OpenGop);
+    let closed = video
+        .samples
+        .iter()
+        .all(|sample| sample.sync != SyncKind::OpenGop);
     closed.then_some(video.random_access_points.as_slice())
 }
 
 fn text(clips: &[(TimeRange, Vec<Entry<'_>>)], base: Option<&Url>) -> String {
     let entries = || clips.iter().flat_map(|(_, entries)| entries);
-    let longest = entries().map(|entry| entry.span.duration()).max().unwrap_or_default();
+    let longest = entries()
+        .map(|entry| entry.span.duration())
+        .max()
+        .unwrap_or_default();
     let second = MediaTime::from_seconds(1).flicks();
     let target = (longest.flicks() + second - 1) / second;
     let has_init = entries().any(|entry| entry.placed.chunk.init.is_some());
@@ -134,7 +180,11 @@ fn clip(text: &mut String, entries: &[Entry<'_>], joins: bool, base: Option<&Url
     let mut init = None;
     for (index, entry) in entries.iter().enumerate() {
         let placed = entry.placed;
-        let breaks = if index == 0 { joins } else { stretch != Some(placed.stretch) };
+        let breaks = if index == 0 {
+            joins
+        } else {
+            stretch != Some(placed.stretch)
+        };
         if breaks {
             text.push_str("#EXT-X-DISCONTINUITY\n");
         }
@@ -157,7 +207,11 @@ fn clip(text: &mut String, entries: &[Entry<'_>], joins: bool, base: Option<&Url
                 let _ = writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{date:.3}");
             }
         }
-        let _ = writeln!(text, "#EXTINF:{:.6},", entry.span.duration().as_seconds_f64());
+        let _ = writeln!(
+            text,
+            "#EXTINF:{:.6},",
+            entry.span.duration().as_seconds_f64()
+        );
         if let Some(part) = entry.bytes {
             let _ = writeln!(text, "#EXT-X-BYTERANGE:{}@{}", part.length, part.offset);
         }

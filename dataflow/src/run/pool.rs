@@ -19,11 +19,13 @@ impl Pool {
         let (jobs, queue) = unbounded::<Job>();
         for index in 0..threads.max(1) {
             let queue = queue.clone();
-            thread::Builder::new().name(format!("{name}-{index}")).spawn(move || {
-                for job in queue {
-                    job();
-                }
-            })?;
+            thread::Builder::new()
+                .name(format!("{name}-{index}"))
+                .spawn(move || {
+                    for job in queue {
+                        job();
+                    }
+                })?;
         }
         Ok(Pool { jobs })
     }

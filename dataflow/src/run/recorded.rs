@@ -103,8 +103,16 @@ fn log(event: &RecordedEvent, recorded: &BTreeSet<Name>) -> (Vec<ChunkEntry>, Ve
             audio_tracks: tracks.clone(),
             frame_rate: None,
         };
-        let row = ChunkRow { extent, uri: "recording".to_owned(), frames: 0, bytes: 0 };
-        ChunkEntry::Scanned(Scanned { position, rows: vec![ScanRow::Chunk(row)] })
+        let row = ChunkRow {
+            extent,
+            uri: "recording".to_owned(),
+            frames: 0,
+            bytes: 0,
+        };
+        ChunkEntry::Scanned(Scanned {
+            position,
+            rows: vec![ScanRow::Chunk(row)],
+        })
     };
     // Something is told in the step in which it ends: no sooner could it have been known.
     let told_at = |time: MediaTime| {
@@ -119,10 +127,17 @@ fn log(event: &RecordedEvent, recorded: &BTreeSet<Name>) -> (Vec<ChunkEntry>, Ve
             observation: observation.clone(),
         })
         .collect();
-    for segment in event.segments.iter().filter(|s| recorded.contains(&s.id.segmenter)) {
+    for segment in event
+        .segments
+        .iter()
+        .filter(|s| recorded.contains(&s.id.segmenter))
+    {
         let position = told_at(segment.end.unwrap_or(segment.start()));
         let attributes = segment.attributes.clone();
-        let mut parts = vec![Part::Marked { end: segment.end, attributes }];
+        let mut parts = vec![Part::Marked {
+            end: segment.end,
+            attributes,
+        }];
         parts.extend(segment.opto.iter().map(|(track, marks)| Part::Optimized {
             rank: 0,
             track: *track,
@@ -131,7 +146,11 @@ fn log(event: &RecordedEvent, recorded: &BTreeSet<Name>) -> (Vec<ChunkEntry>, Ve
         }));
         if segment.label.is_some() {
             let label = segment.label.clone();
-            parts.push(Part::Labelled { rank: 0, label, attributes: Default::default() });
+            parts.push(Part::Labelled {
+                rank: 0,
+                label,
+                attributes: Default::default(),
+            });
         }
         controls.extend(parts.into_iter().map(|part| Control::Part {
             position,
@@ -139,10 +158,14 @@ fn log(event: &RecordedEvent, recorded: &BTreeSet<Name>) -> (Vec<ChunkEntry>, Ve
             part,
         }));
     }
-    controls.extend((0..).zip(&event.feedback).map(|(sequence, feedback)| Control::Feedback {
-        sequence,
-        feedback: *feedback,
-    }));
+    controls.extend(
+        (0..)
+            .zip(&event.feedback)
+            .map(|(sequence, feedback)| Control::Feedback {
+                sequence,
+                feedback: *feedback,
+            }),
+    );
     controls.push(Control::End(end));
     ((0..steps).map(chunk).collect(), controls)
 }
@@ -161,9 +184,10 @@ pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<Even
     let guards = timely::execute(timely::Config::process(workers.max(1)), move |worker| {
         let scanner: Scanner = Arc::new(|entry| match entry {
             ChunkEntry::Scanned(scanned) => scanned.clone(),
-            ChunkEntry::Placed(placed) => {
-                Scanned { position: placed.chunk.position, rows: Vec::new() }
-            }
+            ChunkEntry::Placed(placed) => Scanned {
+                position: placed.chunk.position,
+                rows: Vec::new(),
+            },
         });
         let mut mine = None;
         if worker.index() == 0 {
@@ -190,9 +214,15 @@ pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<Even
             let changes = changes
                 .into_iter()
                 .filter(|(row, _)| !matches!(row, Row::Chunk(_)))
-                .map(|(row, diff)| Change { row, diff: diff as i64 })
+                .map(|(row, diff)| Change {
+                    row,
+                    diff: diff as i64,
+                })
                 .collect();
-            state.apply(&EpochChanges { epoch: Epoch(epoch), changes })?;
+            state.apply(&EpochChanges {
+                epoch: Epoch(epoch),
+                changes,
+            })?;
         }
     }
     Ok(state)
@@ -205,19 +235,24 @@ fn dedup(controls: &mut Vec<Control>) {
 }
 
 /// Writes what came of a recording.
-pub fn write(
-    state: &EventState,
-    targets: &mut [Target],
-) -> Result<Vec<String>, RunError> {
+pub fn write(state: &EventState, targets: &mut [Target]) -> Result<Vec<String>, RunError> {
     let timeline = EventTimeline::new();
     let observations = state.observations().cloned().map(Row::Observation);
     let segments = state.segments().cloned().map(Row::Segment);
     let replays = state.replays().cloned().map(Row::Replay);
-    let chosen = state.replays().flat_map(|replay| state.chosen(&replay.name).cloned());
+    let chosen = state
+        .replays()
+        .flat_map(|replay| state.chosen(&replay.name).cloned());
     let failures = state.failures().cloned().map(Row::Failure);
-    let rows = observations.chain(segments).chain(replays).chain(chosen.map(Row::Choice));
+    let rows = observations
+        .chain(segments)
+        .chain(replays)
+        .chain(chosen.map(Row::Choice));
     let changes = rows.chain(failures).map(Change::insert).collect();
-    let changes = EpochChanges { epoch: Epoch(0), changes };
+    let changes = EpochChanges {
+        epoch: Epoch(0),
+        changes,
+    };
     let mut warnings = Vec::new();
     for target in targets {
         target.commit(&changes, &timeline)?;

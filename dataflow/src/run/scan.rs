@@ -56,15 +56,30 @@ impl MediaScanner {
                         views.push(spec);
                         views.len() - 1
                     });
-                    looks.push(Looks { index, name, view, scanner: Arc::clone(scanner) });
+                    looks.push(Looks {
+                        index,
+                        name,
+                        view,
+                        scanner: Arc::clone(scanner),
+                    });
                 }
                 Operator::Audio { scanner, .. } => {
-                    listens.push(Listens { index, name, scanner: Arc::clone(scanner) });
+                    listens.push(Listens {
+                        index,
+                        name,
+                        scanner: Arc::clone(scanner),
+                    });
                 }
                 Operator::Fold(_) => {}
             }
         }
-        MediaScanner { looks, listens, views, timeout, store }
+        MediaScanner {
+            looks,
+            listens,
+            views,
+            timeout,
+            store,
+        }
     }
 
     /// Everything that can be said of a chunk.
@@ -83,7 +98,14 @@ impl MediaScanner {
         match self.store.take(position) {
             Some(loaded) => self.decode(placed, &loaded, &mut rows),
             None => match self.store.get(placed) {
-                Ok(chunk) => self.decode(placed, &Loaded { chunk, preroll: None }, &mut rows),
+                Ok(chunk) => self.decode(
+                    placed,
+                    &Loaded {
+                        chunk,
+                        preroll: None,
+                    },
+                    &mut rows,
+                ),
                 Err(failure) => rows.push(ScanRow::Failure(failure)),
             },
         }
@@ -101,14 +123,24 @@ impl MediaScanner {
                 retry: Retry::No,
             })
         };
-        rows.extend(loaded.chunk.warnings.iter().map(|warning| fail(None, warning.clone())));
+        rows.extend(
+            loaded
+                .chunk
+                .warnings
+                .iter()
+                .map(|warning| fail(None, warning.clone())),
+        );
         if self.looks.is_empty() && self.listens.is_empty() {
             return;
         }
         let plan = DecodePlan {
             offset: placed.offset,
             views: self.views.clone(),
-            audio: if self.listens.is_empty() { AudioPlan::None } else { AudioPlan::All },
+            audio: if self.listens.is_empty() {
+                AudioPlan::None
+            } else {
+                AudioPlan::All
+            },
             timeout: self.timeout,
             ..DecodePlan::default()
         };
@@ -119,21 +151,32 @@ impl MediaScanner {
         }
         for (index, name, track, outcome) in fanout.finish() {
             rows.push(match outcome {
-                Ok(bytes) => ScanRow::Signature { operator: index, track, bytes },
+                Ok(bytes) => ScanRow::Signature {
+                    operator: index,
+                    track,
+                    bytes,
+                },
                 Err(message) => fail(Some(name), message),
             });
         }
     }
 
     fn fanout(&self, placed: &PlacedChunk) -> Fanout {
-        let context = |track| ChunkContext { extent: placed.extent(), track };
+        let context = |track| ChunkContext {
+            extent: placed.extent(),
+            track,
+        };
         let has_video = !placed.frames.is_empty();
-        let video = self.looks.iter().filter(|_| has_video).map(|looks| VideoRun {
-            index: looks.index,
-            name: looks.name.clone(),
-            view: looks.view,
-            scan: Ok(looks.scanner.start(&context(None))),
-        });
+        let video = self
+            .looks
+            .iter()
+            .filter(|_| has_video)
+            .map(|looks| VideoRun {
+                index: looks.index,
+                name: looks.name.clone(),
+                view: looks.view,
+                scan: Ok(looks.scanner.start(&context(None))),
+            });
         let mut audio: BTreeMap<TrackNumber, Vec<AudioRun>> = BTreeMap::new();
         for track in &placed.audio_tracks {
             audio.insert(
@@ -148,7 +191,10 @@ impl MediaScanner {
                     .collect(),
             );
         }
-        Fanout { video: video.collect(), audio }
+        Fanout {
+            video: video.collect(),
+            audio,
+        }
     }
 }
 
@@ -178,7 +224,12 @@ impl Fanout {
     fn finish(self) -> Vec<Outcome> {
         let mut outcomes: Vec<Outcome> = Vec::new();
         for run in self.video {
-            outcomes.push((run.index, run.name, None, run.scan.and_then(|scan| scan.finish())));
+            outcomes.push((
+                run.index,
+                run.name,
+                None,
+                run.scan.and_then(|scan| scan.finish()),
+            ));
         }
         for (track, runs) in self.audio {
             for run in runs {

@@ -66,19 +66,27 @@ impl Target {
                 PlanInput::Operator(index) => {
                     let operator = &plan.operators[*index];
                     let segmenter = operator.segmenter.map(|at| &plan.operators[at].name);
-                    wanted.segmenters.insert(segmenter.unwrap_or(&operator.name).clone());
+                    wanted
+                        .segmenters
+                        .insert(segmenter.unwrap_or(&operator.name).clone());
                     wanted.featurers.insert(operator.name.clone());
                 }
                 PlanInput::Replay(index) => {
                     let replay = &plan.replays[*index];
                     wanted.replays.insert(replay.name.clone());
                     // The pieces of a replay are segments, and their clips belong to it.
-                    wanted.segmenters.insert(plan.operators[replay.segmenter].name.clone());
+                    wanted
+                        .segmenters
+                        .insert(plan.operators[replay.segmenter].name.clone());
                 }
                 PlanInput::Video(_) | PlanInput::Audio(_) => {}
             }
         }
-        let dir = sink.options.get("dir").and_then(|dir| dir.as_str()).unwrap_or("out");
+        let dir = sink
+            .options
+            .get("dir")
+            .and_then(|dir| dir.as_str())
+            .unwrap_or("out");
         Target::new(Path::new(dir), force, info, Some(wanted))
     }
 
@@ -89,7 +97,12 @@ impl Target {
         wanted: Option<Wanted>,
     ) -> Result<Self, RunError> {
         let sink = FileSink::create(dir, force, info)?;
-        Ok(Target { sink, wanted, state: EventState::default(), clips: None })
+        Ok(Target {
+            sink,
+            wanted,
+            state: EventState::default(),
+            clips: None,
+        })
     }
 
     /// Its directory.
@@ -120,30 +133,35 @@ impl Target {
 
     /// Makes the clips that are ready; what failed.
     pub fn update_clips(&mut self, timeline: &EventTimeline) -> Vec<Failure> {
-        let Some(clips) = &mut self.clips else { return Vec::new() };
+        let Some(clips) = &mut self.clips else {
+            return Vec::new();
+        };
         clips.update(self.state.segments(), timeline, false);
         clips.take_failures()
     }
 
     /// Makes all clips and the videos of the replays; what failed.
     pub fn finish_clips(&mut self, plan: &Plan, timeline: &EventTimeline) -> Vec<Failure> {
-        let Some(clips) = &mut self.clips else { return Vec::new() };
+        let Some(clips) = &mut self.clips else {
+            return Vec::new();
+        };
         clips.update(self.state.segments(), timeline, true);
         for replay in &plan.replays {
             let track = replay.request.track;
             let chosen = self.state.chosen(&replay.name);
-            let pieces: Vec<Piece> =
-                chosen.map(|choice| Piece { marks: choice.marks, track }).collect();
+            let pieces: Vec<Piece> = chosen
+                .map(|choice| Piece {
+                    marks: choice.marks,
+                    track,
+                })
+                .collect();
             clips.replay(&replay.name, &pieces, timeline);
         }
         clips.take_failures()
     }
 
     /// Writes the final documents; what had to be left out.
-    pub fn finish(
-        &mut self,
-        timeline: &EventTimeline,
-    ) -> Result<Vec<String>, RunError> {
+    pub fn finish(&mut self, timeline: &EventTimeline) -> Result<Vec<String>, RunError> {
         let nothing = Media::default();
         let media = self.clips.as_ref().map_or(&nothing, ClipMaker::media);
         Ok(self.sink.finish(&self.state, timeline, media)?.warnings)

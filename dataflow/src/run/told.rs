@@ -36,9 +36,10 @@ impl ToldEvent {
             // Nothing is decoded: an entry with media would say nothing.
             let scanner: Scanner = Arc::new(|entry| match entry {
                 ChunkEntry::Scanned(scanned) => scanned.clone(),
-                ChunkEntry::Placed(placed) => {
-                    Scanned { position: placed.chunk.position, rows: Vec::new() }
-                }
+                ChunkEntry::Placed(placed) => Scanned {
+                    position: placed.chunk.position,
+                    rows: Vec::new(),
+                },
             });
             let mut mine = None;
             if worker.index() == 0 {
@@ -51,7 +52,9 @@ impl ToldEvent {
                 }
             };
             let inputs = install(worker, &graph, 0, pool.clone(), scanner, send);
-            let (Some(mut inputs), Some(told)) = (inputs, told) else { return };
+            let (Some(mut inputs), Some(told)) = (inputs, told) else {
+                return;
+            };
             let _ = tell_owner.send(thread::current());
             loop {
                 match told.try_recv() {
@@ -65,8 +68,16 @@ impl ToldEvent {
             }
         })
         .map_err(RunError::Start)?;
-        let owner = owner.recv().map_err(|error| RunError::Worker(error.to_string()))?;
-        Ok(ToldEvent { entries: Some(entries), owner, deliveries, next: 0, workers })
+        let owner = owner
+            .recv()
+            .map_err(|error| RunError::Worker(error.to_string()))?;
+        Ok(ToldEvent {
+            entries: Some(entries),
+            owner,
+            deliveries,
+            next: 0,
+            workers,
+        })
     }
 
     /// Admits entries as one epoch and waits for what it changes.
@@ -78,9 +89,15 @@ impl ToldEvent {
         match self.deliveries.recv() {
             Ok(Delivery::Epoch { epoch, changes }) => {
                 self.next = epoch + 1;
-                let change = |(row, diff)| Change { row, diff: diff as i64 };
+                let change = |(row, diff)| Change {
+                    row,
+                    diff: diff as i64,
+                };
                 let changes = changes.into_iter().map(change).collect();
-                Ok(EpochChanges { epoch: Epoch(epoch), changes })
+                Ok(EpochChanges {
+                    epoch: Epoch(epoch),
+                    changes,
+                })
             }
             _ => Err(stopped()),
         }
@@ -117,7 +134,10 @@ mod tests {
             segmenter: None,
             rank: 0,
         };
-        let graph = EventGraph { operators: vec![cheers], window: 4 };
+        let graph = EventGraph {
+            operators: vec![cheers],
+            window: 4,
+        };
         for workers in [1, 2] {
             let mut event = ToldEvent::start(&graph, workers).unwrap();
             for number in 0..3 {
