@@ -36,7 +36,6 @@ impl<K: Ord> Block<K> {
 pub struct Ranking<K> {
     blocks: Vec<Block<K>>,
     total: MediaTime,
-    len: usize,
 }
 
 impl<K> Default for Ranking<K> {
@@ -44,7 +43,6 @@ impl<K> Default for Ranking<K> {
         Ranking {
             blocks: Vec::new(),
             total: MediaTime::ZERO,
-            len: 0,
         }
     }
 }
@@ -56,8 +54,7 @@ impl<K: Ord> Ranking<K> {
         let Some(block) = self.blocks.get_mut(index) else {
             self.blocks.push(Block::new(vec![(key, duration)]));
             self.total += duration;
-            self.len += 1;
-            return;
+                return;
         };
         match block.entries.binary_search_by(|entry| entry.0.cmp(&key)) {
             Ok(at) => {
@@ -69,8 +66,7 @@ impl<K: Ord> Ranking<K> {
                 block.entries.insert(at, (key, duration));
                 block.shortest = block.shortest.min(duration);
                 self.total += duration;
-                self.len += 1;
-                if block.entries.len() > BLOCK {
+                        if block.entries.len() > BLOCK {
                     let upper = block.entries.split_off(BLOCK / 2);
                     block.measure();
                     self.blocks.insert(index + 1, Block::new(upper));
@@ -90,7 +86,6 @@ impl<K: Ord> Ranking<K> {
         };
         let (_, duration) = block.entries.remove(at);
         self.total -= duration;
-        self.len -= 1;
         if block.entries.is_empty() {
             self.blocks.remove(index);
         } else if duration <= block.shortest {
@@ -113,11 +108,13 @@ impl<K: Ord> Ranking<K> {
     }
 
     /// Number of keys.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.len
+        self.blocks.iter().map(|block| block.entries.len()).sum()
     }
 
     /// All keys in order of rank.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&K, MediaTime)> {
         self.blocks
             .iter()
