@@ -270,9 +270,9 @@ fn a_test_of_a_spec_is_compared_by_what_a_reader_sees() {
 
     let spec = spec::parse(&tennis(), Path::new("t.toml"), &[], &spec_types::catalog()).unwrap();
     let test = &spec.tests[0];
-    assert_eq!(test.observations.len(), 4);
+    assert_eq!(test.observations.len(), 5);
     assert_eq!(test.end, MediaTime::from_seconds(60));
-    let cheer = &test.observations[2].0;
+    let cheer = &test.observations[3].0;
     assert_eq!(
         (cheer.start.to_millis(), cheer.end.to_millis()),
         (19_500, 21_000)
@@ -285,21 +285,21 @@ fn a_test_of_a_spec_is_compared_by_what_a_reader_sees() {
     let mut segment = Segment::new(
         "rally".into(),
         MediaTime::from_seconds(4),
-        Some(MediaTime::from_seconds(21)),
+        Some(MediaTime::from_seconds(20)),
     );
-    segment.opto.insert(TrackNumber(1), marks(4_000, 21_000));
+    segment.opto.insert(TrackNumber(1), marks(4_000, 20_000));
     let mut got = TestOutcome::default();
     got.segments.push(segment.clone());
     got.replays
-        .insert("best".into(), vec![marks(4_000, 21_000)]);
+        .insert("best".into(), vec![marks(4_000, 20_000)]);
     assert_eq!(compare(test, &got), []);
 
     // A flick beside a millisecond is not seen, a millisecond is.
     got.segments[0].end = Some(MediaTime::from_flicks(
-        MediaTime::from_seconds(21).flicks() + 9,
+        MediaTime::from_seconds(20).flicks() + 9,
     ));
     assert_eq!(compare(test, &got), []);
-    got.segments[0].end = Some(MediaTime::from_millis(21_001));
+    got.segments[0].end = Some(MediaTime::from_millis(20_001));
     got.segments[0].opto.clear();
     got.segments.push(Segment::new(
         "rally".into(),
@@ -314,11 +314,11 @@ fn a_test_of_a_spec_is_compared_by_what_a_reader_sees() {
     assert_eq!(
         text,
         [
-            "segment at 4.000, end\n  expected  21.000\n  got       21.001",
-            "segment at 4.000, optimized marks on track 1\n  expected  4.000..21.000\n  \
+            "segment at 4.000, end\n  expected  20.000\n  got       20.001",
+            "segment at 4.000, optimized marks on track 1\n  expected  4.000..20.000\n  \
              got       not optimized",
             "segment of \"rally\" at 40.000\n  expected  no such segment\n  got       40.000..open",
-            "replay \"best\"\n  expected  4.000..21.000\n  got       nothing",
+            "replay \"best\"\n  expected  4.000..20.000\n  got       nothing",
         ]
     );
 }
