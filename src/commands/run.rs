@@ -269,7 +269,8 @@ impl Teller {
     fn end(&self, outcome: &Outcome) {
         eprintln!("{}", self.line(&outcome.state, outcome.elapsed));
         if let Some(failure) = &outcome.broken {
-            eprintln!("error: {failure}");
+            // The message names the source itself.
+            eprintln!("error: {}", failure.message);
         }
         if outcome.timeline.is_empty() && outcome.broken.is_none() {
             eprintln!("error: nothing of the source could be read");
