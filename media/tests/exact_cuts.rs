@@ -44,6 +44,9 @@ fn check_all(material: Material) {
     let Some(dir) = material.make() else { return };
     let chunks = material.chunks(&dir);
     let source = material.source_sound(0);
+    // One sample, since 29.97 frames do not begin on one; the edit lists that ffmpeg writes into
+    // fragmented files are rounded to milliseconds.
+    let slack = if material.fmp4 { 48 } else { 1 };
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("clip.mp4");
     for (from, to) in ranges(material.group()) {
@@ -82,19 +85,21 @@ fn check_all(material: Material) {
                 let piece = &sound[4096..12_288];
                 let (shift, likeness) = find_sound(&source, piece, start + 4096);
                 assert!(likeness > 0.8, "{what} in {reader}: {likeness}");
-                // One sample: 29.97 frames do not begin on one.
-                assert!(shift.abs() <= 1, "{what} in {reader}: {shift} samples off");
+                assert!(
+                    shift.abs() <= slack,
+                    "{what} in {reader}: {shift} samples off"
+                );
                 // Near the end still in sync, and no hole between.
                 let late = length - 16_384;
                 let piece = &sound[late as usize..late as usize + 8192];
                 let (shift, likeness) = find_sound(&source, piece, start + late);
                 assert!(
-                    likeness > 0.8 && shift.abs() <= 1,
+                    likeness > 0.8 && shift.abs() <= slack,
                     "{what} in {reader}: {shift}"
                 );
                 let error = sound.len() as i64 - length;
                 assert!(
-                    (-2600..=1024).contains(&error),
+                    (-3200..=1024).contains(&error),
                     "{what} in {reader}: end {error}"
                 );
             }
@@ -143,7 +148,7 @@ fn fragmented_mp4_and_its_second_track() {
         &sound[4096..12_288],
         start + 4096,
     );
-    assert!(likeness > 0.8 && shift.abs() <= 1, "{shift} {likeness}");
+    assert!(likeness > 0.8 && shift.abs() <= 48, "{shift} {likeness}");
     let (_, likeness) = find_sound(
         &material.source_sound(0),
         &sound[4096..12_288],

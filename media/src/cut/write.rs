@@ -98,6 +98,17 @@ fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
     Ok(())
 }
 
+/// Whether a track has several edits of its media, or one that begins after as much time as it shows.
+fn hides_more_than_it_shows(track: &FileTrack, movie_scale: u32) -> bool {
+    let mut real = track.edits.iter().filter(|edit| edit.media_time >= 0);
+    let Some(first) = real.next() else {
+        return false;
+    };
+    let shown = u128::from(first.duration) * u128::from(track.timescale);
+    let hidden = first.media_time.unsigned_abs();
+    real.next().is_some() || u128::from(hidden) * u128::from(movie_scale) >= shown
+}
+
 /// What a track's boxes need beside its samples.
 struct Description {
     entry: Vec<u8>,
@@ -201,7 +212,16 @@ fn moov(
     media_start: u64,
 ) -> Result<Vec<u8>, CutError> {
     let total = |track: &FileTrack| track.edits.iter().map(|edit| edit.duration).sum::<u64>();
-    let duration = tracks.iter().map(total).max().unwrap_or(0);
+    let mut duration = tracks.iter().map(total).max().unwrap_or(0);
+    // GStreamer's qtdemux (1.22) adds the start of an edit to its clock when it looks for the end of
+    // the movie, and would end clips that hide more than they show, and all but the first edit.
+    // Without a duration here it goes by the edits; every reader has them in the tracks too.
+    if tracks
+        .iter()
+        .any(|track| hides_more_than_it_shows(track, movie_scale))
+    {
+        duration = 0;
+    }
     let version = version_for(duration);
     let zero = sized(version, 0);
     let next = tracks.len() as u32 + 1;
