@@ -19,7 +19,7 @@ use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
 use matchcut_sinks::files::{safe_file_name, write_atomically};
-use matchcut_sinks::{FrameIndex, Media, ReplayMedia};
+use matchcut_sinks::{FrameIndex, Media};
 
 use super::media::MediaStore;
 
@@ -233,25 +233,29 @@ impl ClipMaker {
         Ok(Some(path))
     }
 
-    /// Makes the videos of a replay: a playlist over the source chunks, and one MP4.
+    /// Writes the playlist of a replay over the source chunks, so that a catch-up replay can be
+    /// watched while the event runs.
+    pub fn playlist(&mut self, name: &Name, pieces: &[Piece], timeline: &EventTimeline) {
+        if self.mode == ClipMode::None || pieces.is_empty() {
+            return;
+        }
+        let path = format!("replays/{}/index.m3u8", safe_file_name(name));
+        let file = self.dir.join(&path);
+        let ranges: Vec<TimeRange> = pieces.iter().map(|piece| piece.marks).collect();
+        let written = super::playlist::instant(&self.store, timeline, &ranges, &file)
+            .and_then(|list| self.write(&path, list.text.as_bytes()));
+        match written {
+            Ok(()) => self.media.replays.entry(name.clone()).or_default().hls = Some(path),
+            Err(message) => self.fail(format!("playlist of replay {name}"), message),
+        }
+    }
+
+    /// Makes the videos of a replay: the playlist, and one MP4.
     pub fn replay(&mut self, name: &Name, pieces: &[Piece], timeline: &EventTimeline) {
         if self.mode == ClipMode::None || pieces.is_empty() {
             return;
         }
-        let dir = format!("replays/{}", safe_file_name(name));
-        let mut media = ReplayMedia::default();
-        let ranges: Vec<TimeRange> = pieces.iter().map(|piece| piece.marks).collect();
-        let path = format!("{dir}/index.m3u8");
-        let file = self.dir.join(&path);
-        let hls =
-            super::playlist::instant(&self.store, timeline, &ranges, &file).and_then(|list| {
-                self.write(&path, list.text.as_bytes())?;
-                Ok(path)
-            });
-        match hls {
-            Ok(path) => media.hls = Some(path),
-            Err(message) => self.fail(format!("playlist of replay {name}"), message),
-        }
+        self.playlist(name, pieces, timeline);
         let mp4 = pieces
             .iter()
             .map(|piece| self.cut(piece.marks, piece.track, timeline))
@@ -259,15 +263,15 @@ impl ClipMaker {
             .and_then(|cuts| {
                 let mut bytes = Vec::new();
                 write_replay_mp4(&cuts, &mut bytes).map_err(|error| error.to_string())?;
-                let path = format!("{dir}/{}.mp4", safe_file_name(name));
+                let name = safe_file_name(name);
+                let path = format!("replays/{name}/{name}.mp4");
                 self.write(&path, &bytes)?;
                 Ok(path)
             });
         match mp4 {
-            Ok(path) => media.mp4 = Some(path),
+            Ok(path) => self.media.replays.entry(name.clone()).or_default().mp4 = Some(path),
             Err(message) => self.fail(format!("video of replay {name}"), message),
         }
-        self.media.replays.insert(name.clone(), media);
     }
 
     /// What was made.

@@ -247,7 +247,7 @@ pub fn run(
         broken: None,
         started,
     };
-    let committed = committer.commit_all(&told, targets, progress);
+    let committed = committer.commit_all(plan, &told, targets, progress);
     if committed.is_err() {
         // Nobody commits any more: let the loader go, and leave the workers to the process's end.
         stop.store(true, Ordering::SeqCst);
@@ -383,6 +383,7 @@ struct Committer {
 impl Committer {
     fn commit_all(
         &mut self,
+        plan: &Plan,
         told: &Receiver<Told>,
         targets: &mut [Target],
         progress: &mut dyn FnMut(Progress<'_>),
@@ -390,7 +391,7 @@ impl Committer {
         for told in told {
             match told {
                 Told::Delivery(Delivery::Epoch { epoch, changes }) => {
-                    self.commit(Epoch(epoch), changes, targets, progress)?;
+                    self.commit(plan, Epoch(epoch), changes, targets, progress)?;
                 }
                 Told::Delivery(Delivery::End) => return Ok(()),
                 Told::Notice(failure) => progress(Progress::Failure(&failure)),
@@ -405,6 +406,7 @@ impl Committer {
 
     fn commit(
         &mut self,
+        plan: &Plan,
         epoch: Epoch,
         changes: Vec<(Row, isize)>,
         targets: &mut [Target],
@@ -444,7 +446,7 @@ impl Committer {
             elapsed,
         });
         for target in targets.iter_mut() {
-            let failures = target.update_clips(&self.timeline);
+            let failures = target.update_clips(plan, &self.timeline);
             failures
                 .iter()
                 .for_each(|failure| progress(Progress::Failure(failure)));

@@ -14,7 +14,7 @@ use matchcut_sinks::{EventInfo, FileSink, Media};
 use super::clips::{ClipMaker, ClipMode, Piece};
 use super::engine::RunError;
 use super::media::MediaStore;
-use crate::plan::{Plan, PlanInput, PlanSink};
+use crate::plan::{Plan, PlanInput, PlanReplay, PlanSink};
 
 /// What a target takes.
 struct Wanted {
@@ -41,6 +41,8 @@ pub struct Target {
     wanted: Option<Wanted>,
     state: EventState,
     clips: Option<ClipMaker>,
+    /// Replays that changed since their playlists were written.
+    changed: BTreeSet<Name>,
 }
 
 impl Target {
@@ -102,6 +104,7 @@ impl Target {
             wanted,
             state: EventState::default(),
             clips: None,
+            changed: BTreeSet::new(),
         })
     }
 
@@ -127,16 +130,29 @@ impl Target {
             changes: changes.changes.iter().filter(takes).cloned().collect(),
         };
         self.state.apply(&own)?;
+        self.changed
+            .extend(own.changes.iter().filter_map(|change| match &change.row {
+                Row::Choice(choice) => Some(choice.replay.clone()),
+                _ => None,
+            }));
         self.sink.commit(&own, timeline)?;
         Ok(())
     }
 
-    /// Makes the clips that are ready; what failed.
-    pub fn update_clips(&mut self, timeline: &EventTimeline) -> Vec<Failure> {
+    /// Makes the clips that are ready, and the playlists of replays that changed; what failed.
+    pub fn update_clips(&mut self, plan: &Plan, timeline: &EventTimeline) -> Vec<Failure> {
         let Some(clips) = &mut self.clips else {
             return Vec::new();
         };
         clips.update(self.state.segments(), timeline, false);
+        for replay in plan
+            .replays
+            .iter()
+            .filter(|replay| self.changed.contains(&replay.name))
+        {
+            clips.playlist(&replay.name, &pieces(&self.state, replay), timeline);
+        }
+        self.changed.clear();
         clips.take_failures()
     }
 
@@ -147,15 +163,7 @@ impl Target {
         };
         clips.update(self.state.segments(), timeline, true);
         for replay in &plan.replays {
-            let track = replay.request.track;
-            let chosen = self.state.chosen(&replay.name);
-            let pieces: Vec<Piece> = chosen
-                .map(|choice| Piece {
-                    marks: choice.marks,
-                    track,
-                })
-                .collect();
-            clips.replay(&replay.name, &pieces, timeline);
+            clips.replay(&replay.name, &pieces(&self.state, replay), timeline);
         }
         clips.take_failures()
     }
@@ -166,4 +174,16 @@ impl Target {
         let media = self.clips.as_ref().map_or(&nothing, ClipMaker::media);
         Ok(self.sink.finish(&self.state, timeline, media)?.warnings)
     }
+}
+
+/// What a replay plays, in order.
+fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
+    let track = replay.request.track;
+    let chosen = state.chosen(&replay.name);
+    chosen
+        .map(|choice| Piece {
+            marks: choice.marks,
+            track,
+        })
+        .collect()
 }
