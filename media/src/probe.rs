@@ -1,2 +1,333 @@
-//! Says what a source holds, from the samples that were read of it.
-//! A probe is accumulated chunk by chunk, so that a playlist and a file are told in the same words.
+//! Says what a source holds, from the samples that were read of it. A probe is accumulated chunk by
+//! chunk, so that a playlist and a file are told in the same words.
+
+use matchcut_model::chunk::TrackNumber;
+use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
+use serde::Serialize;
+
+use crate::bitstream::aac;
+use crate::samples::{AudioTrack, Codec, Demuxed, Sample, SyncKind, VideoTrack};
+
+/// What a browser makes of open groups with a B-pyramid.
+const NOT_FOR_BROWSERS: &str =
+    "browsers cannot start decoding: open GOP with B-pyramid; a rendered clip plays";
+
+/// Pictures or sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamKind {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+}
+
+/// A frame rate as a fraction and as a number.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rate {
+    /// `30000/1001`.
+    pub exact: String,
+    /// 29.97…
+    pub number: f64,
+}
+
+impl From<FrameRate> for Rate {
+    fn from(rate: FrameRate) -> Self {
+        Rate {
+            exact: rate.to_string(),
+            number: rate.as_f64(),
+        }
+    }
+}
+
+/// One stream of the source. What does not apply to its kind is absent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stream {
+    /// Pictures or sound.
+    pub kind: StreamKind,
+    /// Number among the audio tracks, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<TrackNumber>,
+    /// How it is compressed.
+    pub codec: Codec,
+    /// Name of the profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Level as the standard writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+    /// Pixels after cropping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Pixels after cropping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Width and height of a pixel, when it is not square.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixel_aspect: Option<(u32, u32)>,
+    /// Frames in a second; absent when it varies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<Rate>,
+    /// Samples (PCM) a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
+    /// Number of channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u32>,
+    /// ISO 639-2 code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Ticks of a second that times are counted in.
+    pub time_base: String,
+    /// The presentation time of the first sample in stream order of time, in ticks, as the stream
+    /// wrote it.
+    pub first_pts: i64,
+    /// Access units or audio frames.
+    pub samples: u64,
+    /// Bytes of all samples.
+    pub bytes: u64,
+    /// Pictures where decoding can start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_frames: Option<u64>,
+    /// Those of them that nothing refers across.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idr: Option<u64>,
+    /// A key frame that is not an IDR was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_gop: Option<bool>,
+    /// B pictures serve as references.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub b_pyramid: Option<bool>,
+    /// Whether browsers can start decoding at its key frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub browser: Option<bool>,
+    /// What follows from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What one chunk holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChunkFacts {
+    /// Its number, from 0.
+    pub number: u64,
+    /// Seconds from the start of the source.
+    #[serde(with = "matchcut_model::time::seconds")]
+    pub start: MediaTime,
+    /// Seconds.
+    #[serde(with = "matchcut_model::time::seconds")]
+    pub duration: MediaTime,
+    /// Video frames.
+    pub frames: u64,
+    /// Key frames among them.
+    pub key_frames: u64,
+    /// Size of the media.
+    pub bytes: u64,
+}
+
+/// What a source holds, so far.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Probe {
+    /// How it is packed.
+    pub container: String,
+    /// Seconds from the start of the first chunk to the end of the last.
+    #[serde(with = "matchcut_model::time::seconds")]
+    pub duration: MediaTime,
+    /// The streams: video first, then audio in order.
+    pub streams: Vec<Stream>,
+    /// Chunks in order.
+    pub chunks: Vec<ChunkFacts>,
+    /// What was not as it should be.
+    pub warnings: Vec<String>,
+}
+
+impl Probe {
+    /// Of a source of which nothing has been read yet.
+    pub fn new(container: impl Into<String>) -> Self {
+        Probe {
+            container: container.into(),
+            duration: MediaTime::ZERO,
+            streams: Vec::new(),
+            chunks: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Adds the next chunk, which covers `span` and has `bytes` bytes.
+    pub fn add(&mut self, chunk: &Demuxed, span: TimeRange, bytes: u64) {
+        let number = self.chunks.len() as u64;
+        let samples = chunk.video.iter().flat_map(|track| &track.samples);
+        self.chunks.push(ChunkFacts {
+            number,
+            start: span.start,
+            duration: span.duration(),
+            frames: samples.clone().count() as u64,
+            key_frames: samples.filter(|sample| sample.sync.is_key()).count() as u64,
+            bytes,
+        });
+        let start = self.chunks.first().map_or(span.start, |first| first.start);
+        self.duration = self.duration.max(span.end - start);
+        for warning in &chunk.warnings {
+            self.warnings.push(format!("chunk {number}: {warning}"));
+        }
+        if let Some(track) = &chunk.video {
+            self.video(number, track);
+        }
+        for track in &chunk.audio {
+            self.audio(number, track);
+        }
+    }
+
+    fn video(&mut self, chunk: u64, track: &VideoTrack) {
+        let new = video_stream(track);
+        let known = self
+            .streams
+            .iter_mut()
+            .find(|stream| stream.kind == StreamKind::Video);
+        let Some(known) = known else {
+            if chunk > 0 {
+                let warning = format!("chunk {chunk}: the first with video");
+                self.warnings.push(warning);
+            }
+            self.streams.insert(0, new);
+            return;
+        };
+        let shape = |stream: &Stream| {
+            let size = (stream.width.unwrap_or(0), stream.height.unwrap_or(0));
+            (stream.codec.clone(), size)
+        };
+        if shape(known) != shape(&new) {
+            let (codec, (width, height)) = shape(&new);
+            self.warnings.push(format!(
+                "chunk {chunk}: the video changes to {codec} {width}x{height}"
+            ));
+        }
+        known.merge(new);
+    }
+
+    fn audio(&mut self, chunk: u64, track: &AudioTrack) {
+        let new = audio_stream(track);
+        let known = self
+            .streams
+            .iter_mut()
+            .find(|stream| stream.track == new.track);
+        let number = track.number;
+        let Some(known) = known else {
+            if chunk > 0 {
+                let warning = format!("chunk {chunk}: the first with audio track {number}");
+                self.warnings.push(warning);
+            }
+            self.streams.push(new);
+            self.streams.sort_by_key(|stream| stream.track);
+            return;
+        };
+        let shape = |stream: &Stream| (stream.codec.clone(), stream.sample_rate, stream.channels);
+        if shape(known) != shape(&new) {
+            let (rate, channels) = (track.sample_rate, track.channels);
+            self.warnings.push(format!(
+                "chunk {chunk}: audio track {number} changes to {} {rate} Hz, {channels} channels",
+                track.codec
+            ));
+        }
+        known.merge(new);
+    }
+}
+
+impl Stream {
+    /// Takes in the same stream of a later chunk.
+    fn merge(&mut self, later: Stream) {
+        let sum = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
+        let either = |one: Option<bool>, other: Option<bool>| Some(one? || other?);
+        self.samples += later.samples;
+        self.bytes += later.bytes;
+        self.key_frames = sum(self.key_frames, later.key_frames);
+        self.idr = sum(self.idr, later.idr);
+        self.open_gop = either(self.open_gop, later.open_gop);
+        self.b_pyramid = either(self.b_pyramid, later.b_pyramid);
+        if self.browser == Some(true) {
+            (self.browser, self.note) = (later.browser, later.note);
+        }
+        if self.frame_rate.is_none() && self.samples > 0 {
+            self.frame_rate = later.frame_rate;
+        }
+        self.language = self.language.take().or(later.language);
+    }
+}
+
+fn first_pts(samples: &[Sample]) -> i64 {
+    samples.iter().map(|sample| sample.pts).min().unwrap_or(0)
+}
+
+fn bytes(samples: &[Sample]) -> u64 {
+    samples.iter().map(|sample| sample.data.len() as u64).sum()
+}
+
+fn count(samples: &[Sample], is: impl Fn(SyncKind) -> bool) -> u64 {
+    samples.iter().filter(|sample| is(sample.sync)).count() as u64
+}
+
+fn video_stream(track: &VideoTrack) -> Stream {
+    let known = |size: u32| (size > 0).then_some(size);
+    let browser = track.browser_can_start();
+    let note = match (browser, &track.codec) {
+        (true, _) => None,
+        (false, Codec::H264) => Some(NOT_FOR_BROWSERS.to_owned()),
+        (false, codec) => Some(format!("not every browser decodes {codec}")),
+    };
+    Stream {
+        kind: StreamKind::Video,
+        track: None,
+        codec: track.codec.clone(),
+        profile: track.profile.clone(),
+        level: track.level.clone(),
+        width: known(track.width),
+        height: known(track.height),
+        pixel_aspect: track.pixel_aspect,
+        frame_rate: track.frame_rate.map(Rate::from),
+        sample_rate: None,
+        channels: None,
+        language: None,
+        time_base: format!("1/{}", track.timescale),
+        first_pts: first_pts(&track.samples),
+        samples: track.samples.len() as u64,
+        bytes: bytes(&track.samples),
+        key_frames: Some(count(&track.samples, SyncKind::is_key)),
+        idr: Some(count(&track.samples, |sync| sync == SyncKind::Idr)),
+        open_gop: Some(track.open_gop),
+        b_pyramid: Some(track.b_pyramid),
+        browser: Some(browser),
+        note,
+    }
+}
+
+fn audio_stream(track: &AudioTrack) -> Stream {
+    let known = |value: u32| (value > 0).then_some(value);
+    let profile = (track.codec == Codec::Aac)
+        .then(|| aac::parse_config(&track.config))
+        .flatten()
+        .map(|config| aac::profile(config.object_type));
+    Stream {
+        kind: StreamKind::Audio,
+        track: Some(track.number),
+        codec: track.codec.clone(),
+        profile,
+        level: None,
+        width: None,
+        height: None,
+        pixel_aspect: None,
+        frame_rate: None,
+        sample_rate: known(track.sample_rate),
+        channels: known(track.channels),
+        language: track.language.clone(),
+        time_base: format!("1/{}", track.timescale),
+        first_pts: first_pts(&track.samples),
+        samples: track.samples.len() as u64,
+        bytes: bytes(&track.samples),
+        key_frames: None,
+        idr: None,
+        open_gop: None,
+        b_pyramid: None,
+        browser: None,
+        note: None,
+    }
+}

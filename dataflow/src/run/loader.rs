@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::file_pending::MediaFile;
 use matchcut_ingest::{Fetcher, Source, SourceItem};
 use matchcut_media::samples::Demuxed;
 use matchcut_model::chunk::{ChunkRef, Container, PlacedChunk, Position, Resource};
@@ -17,6 +16,7 @@ use matchcut_model::timeline::Timeline;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::files::OpenFiles;
 use super::media::{Loaded, MediaStore, load};
 use super::times::stream_times;
 use crate::flow::{ChunkEntry, ScanRow, Scanned};
@@ -54,7 +54,12 @@ pub fn run(
     mut tell: impl FnMut(Loads) -> bool,
 ) {
     let (sender, mut fetched) = mpsc::channel(AHEAD);
-    let reading = runtime.spawn(read(source, sender, Arc::clone(stop)));
+    let reading = runtime.spawn(read(
+        source,
+        sender,
+        store.files().clone(),
+        Arc::clone(stop),
+    ));
     let mut loader = Loader {
         timeline: Timeline::default(),
         before: None,
@@ -171,7 +176,12 @@ impl Loader<'_> {
 }
 
 /// Takes items from the source and starts to fetch them, a few ahead of who reads them.
-async fn read(mut source: Source, sender: mpsc::Sender<Fetched>, stop: Arc<AtomicBool>) {
+async fn read(
+    mut source: Source,
+    sender: mpsc::Sender<Fetched>,
+    files: OpenFiles,
+    stop: Arc<AtomicBool>,
+) {
     let fetcher = source.fetcher().clone();
     let mut next_position = Position(0);
     loop {
@@ -183,7 +193,7 @@ async fn read(mut source: Source, sender: mpsc::Sender<Fetched>, stop: Arc<Atomi
             Ok(SourceItem::End) => return,
             Ok(SourceItem::Chunk(chunk)) => {
                 next_position = Position(chunk.position.0 + 1);
-                fetch(&fetcher, chunk)
+                fetch(&fetcher, &files, chunk)
             }
             Ok(SourceItem::Missing(missing)) => Fetched::Missing(
                 missing.position,
@@ -192,11 +202,11 @@ async fn read(mut source: Source, sender: mpsc::Sender<Fetched>, stop: Arc<Atomi
                 missing.failure,
             ),
             Ok(SourceItem::Notice(failure)) => Fetched::Notice(failure),
-            Ok(SourceItem::File(path)) => match parts(&path, next_position).await {
+            Ok(SourceItem::File(path)) => match parts(&files, &path, next_position).await {
                 Ok(chunks) => {
                     for chunk in chunks {
                         next_position = Position(chunk.position.0 + 1);
-                        if sender.send(fetch(&fetcher, chunk)).await.is_err() {
+                        if sender.send(fetch(&fetcher, &files, chunk)).await.is_err() {
                             return;
                         }
                     }
@@ -232,23 +242,23 @@ async fn stopped(stop: &AtomicBool) {
     }
 }
 
-fn fetch(fetcher: &Fetcher, chunk: ChunkRef) -> Fetched {
+fn fetch(fetcher: &Fetcher, files: &OpenFiles, chunk: ChunkRef) -> Fetched {
     let task = {
-        let (fetcher, chunk) = (fetcher.clone(), chunk.clone());
-        tokio::spawn(async move { load(&fetcher, &chunk).await })
+        let (fetcher, files, chunk) = (fetcher.clone(), files.clone(), chunk.clone());
+        tokio::spawn(async move { load(&fetcher, &files, &chunk).await })
     };
     Fetched::Chunk(chunk, task)
 }
 
 /// The chunks of a file, divided at key frames.
-async fn parts(path: &Path, first: Position) -> Result<Vec<ChunkRef>, String> {
-    let path = path.to_owned();
+async fn parts(files: &OpenFiles, path: &Path, first: Position) -> Result<Vec<ChunkRef>, String> {
+    let (files, path) = (files.clone(), path.to_owned());
     let divide = move || -> Result<Vec<ChunkRef>, String> {
         let absolute = std::path::absolute(&path).map_err(|error| error.to_string())?;
         let uri = matchcut_ingest::uri::from_path(&absolute)
             .ok_or_else(|| "its path cannot be written as a URI".to_owned())?
             .to_string();
-        let file = MediaFile::open(&absolute).map_err(|error| error.to_string())?;
+        let file = files.open(&absolute).map_err(|error| error.to_string())?;
         let windows = file.parts(FILE_CHUNK).into_iter();
         Ok(windows
             .zip(first.0..)

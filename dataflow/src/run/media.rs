@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::file_pending::MediaFile;
+use super::files::OpenFiles;
 use matchcut_ingest::Fetcher;
 use matchcut_media::demux::demux;
 use matchcut_media::samples::Demuxed;
@@ -34,6 +34,7 @@ pub struct MediaStore {
     held: Mutex<Held>,
     budget: u64,
     fetcher: Fetcher,
+    files: OpenFiles,
     runtime: Handle,
 }
 
@@ -44,8 +45,14 @@ impl MediaStore {
             held: Mutex::default(),
             budget,
             fetcher,
+            files: OpenFiles::default(),
             runtime,
         }
+    }
+
+    /// The files that its chunks are parts of.
+    pub fn files(&self) -> &OpenFiles {
+        &self.files
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -78,7 +85,8 @@ impl MediaStore {
         if let Some((chunk, _)) = self.lock().recent.get(&position) {
             return Ok(Arc::clone(chunk));
         }
-        let chunk = Arc::new(self.runtime.block_on(load(&self.fetcher, &placed.chunk))?.0);
+        let loading = load(&self.fetcher, &self.files, &placed.chunk);
+        let chunk = Arc::new(self.runtime.block_on(loading)?.0);
         let mut held = self.lock();
         held.recent
             .insert(position, (Arc::clone(&chunk), placed.bytes));
@@ -95,7 +103,11 @@ impl MediaStore {
 }
 
 /// Fetches and demuxes a chunk; the number of its bytes beside it.
-pub async fn load(fetcher: &Fetcher, chunk: &ChunkRef) -> Result<(Demuxed, u64), Failure> {
+pub async fn load(
+    fetcher: &Fetcher,
+    files: &OpenFiles,
+    chunk: &ChunkRef,
+) -> Result<(Demuxed, u64), Failure> {
     let failed = |message: String, domain, retry| Failure {
         position: Some(chunk.position),
         input: chunk.media.uri.clone(),
@@ -105,8 +117,8 @@ pub async fn load(fetcher: &Fetcher, chunk: &ChunkRef) -> Result<(Demuxed, u64),
         retry,
     };
     if chunk.container == Container::FilePart {
-        let chunk = chunk.clone();
-        let read = tokio::task::spawn_blocking(move || read_part(&chunk)).await;
+        let (files, chunk) = (files.clone(), chunk.clone());
+        let read = tokio::task::spawn_blocking(move || read_part(&files, &chunk)).await;
         return read
             .map_err(|error| error.to_string())
             .and_then(|read| read)
@@ -129,11 +141,11 @@ pub async fn load(fetcher: &Fetcher, chunk: &ChunkRef) -> Result<(Demuxed, u64),
     Ok((demuxed, bytes))
 }
 
-fn read_part(chunk: &ChunkRef) -> Result<(Demuxed, u64), String> {
+fn read_part(files: &OpenFiles, chunk: &ChunkRef) -> Result<(Demuxed, u64), String> {
     let window = chunk.window.ok_or("a part of a file without its times")?;
     let path = matchcut_ingest::uri::to_path(&chunk.media.uri.parse().map_err(|_| "not a URI")?)
         .ok_or("not a path of this machine")?;
-    let file = MediaFile::open(&path).map_err(|error| error.to_string())?;
+    let file = files.open(&path).map_err(|error| error.to_string())?;
     let demuxed = file.read(window).map_err(|error| error.to_string())?;
     let video = demuxed.video.iter().flat_map(|track| &track.samples);
     let audio = demuxed.audio.iter().flat_map(|track| &track.samples);

@@ -5,7 +5,7 @@ pub mod admission;
 pub mod clips;
 pub mod convert;
 pub mod engine;
-mod file_pending;
+mod files;
 pub mod loader;
 pub mod media;
 pub mod open;

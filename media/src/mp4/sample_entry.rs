@@ -22,7 +22,8 @@ pub(crate) struct SampleEntry {
     pub config: Bytes,
 }
 
-fn empty(codec: Codec) -> SampleEntry {
+/// An entry that says nothing but the codec.
+pub(crate) fn empty(codec: Codec) -> SampleEntry {
     SampleEntry {
         codec,
         width: 0,
@@ -81,7 +82,8 @@ fn parse_video(kind: [u8; 4], body: &[u8]) -> Option<SampleEntry> {
     Some(entry)
 }
 
-fn parse_avcc(body: &[u8], entry: &mut SampleEntry) -> Option<()> {
+/// Reads an AVC decoder configuration.
+pub(crate) fn parse_avcc(body: &[u8], entry: &mut SampleEntry) -> Option<()> {
     let mut fields = Fields::new(body);
     fields.bytes(4)?;
     entry.length_size = usize::from(fields.u8()? & 3) + 1;
@@ -103,7 +105,8 @@ fn parse_avcc(body: &[u8], entry: &mut SampleEntry) -> Option<()> {
     Some(())
 }
 
-fn parse_hvcc(body: &[u8], entry: &mut SampleEntry) -> Option<()> {
+/// Reads an HEVC decoder configuration.
+pub(crate) fn parse_hvcc(body: &[u8], entry: &mut SampleEntry) -> Option<()> {
     let mut fields = Fields::new(body);
     fields.bytes(21)?;
     entry.length_size = usize::from(fields.u8()? & 3) + 1;
