@@ -1,1 +1,119 @@
-fn main() {}
+//! The bench harness. It measures what matchcut promises of its cost, always against something else
+//! in the same run, since only ratios carry from one machine and one day to another.
+
+mod analysis;
+mod child;
+mod cut;
+mod decode;
+mod machine;
+mod material;
+mod memory;
+mod replay;
+mod report;
+mod selection;
+mod stats;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+
+use child::Task;
+use material::Material;
+use report::{Report, Section};
+
+/// Anything that stops a measurement; the message is for a person.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Topic {
+    /// A whole run against decoding alone.
+    Analysis,
+    /// Peak memory, and that it does not grow with the length.
+    Memory,
+    /// How soon a new segment is in a replay.
+    Selection,
+    /// Highlights of a match from recorded observations.
+    Replay,
+    /// An exact clip against copying with ffmpeg.
+    Cut,
+}
+
+/// Measure matchcut on this machine.
+#[derive(Parser, Debug)]
+#[command(name = "matchcut-bench")]
+struct Args {
+    /// What to measure [default: everything].
+    topics: Vec<Topic>,
+    /// Pairs of runs that are compared; medians are told.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pairs: u16,
+    /// Chunks decoded side by side [default: one for each core].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Where the report and the generated material go.
+    #[arg(long, default_value = "out/bench", value_name = "DIR")]
+    out: PathBuf,
+    /// Exit with 1 when a limit is exceeded.
+    #[arg(long)]
+    check: bool,
+    /// Do one measured task and print its figures: what the bench starts itself with.
+    #[arg(long, hide = true, requires = "playlist")]
+    task: Option<Task>,
+    /// What the task works on.
+    #[arg(long, hide = true)]
+    playlist: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match (&args.task, &args.playlist) {
+        (Some(task), Some(playlist)) => {
+            child::perform(*task, playlist, threads(&args)).map(|()| ExitCode::SUCCESS)
+        }
+        _ => bench(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn threads(args: &Args) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    args.threads.map_or_else(cores, usize::from)
+}
+
+fn bench(args: &Args) -> Result<ExitCode, Error> {
+    let mut topics = args.topics.clone();
+    if topics.is_empty() {
+        topics = Topic::value_variants().to_vec();
+    }
+    topics.sort_unstable();
+    topics.dedup();
+    let (pairs, threads) = (usize::from(args.pairs), threads(args));
+    let mut report = Report::new(machine::describe());
+    for topic in topics {
+        let section: Section = match topic {
+            Topic::Analysis => analysis::measure(&Material::ready(&args.out)?, pairs, threads)?,
+            Topic::Memory => memory::measure(&Material::ready(&args.out)?, threads)?,
+            Topic::Selection => selection::measure()?,
+            Topic::Replay => replay::measure(pairs)?,
+            Topic::Cut => cut::measure(&Material::ready(&args.out)?, pairs)?,
+        };
+        eprintln!("{}", section.markdown());
+        report.add(section);
+    }
+    let path = args.out.join("report.md");
+    std::fs::create_dir_all(&args.out)?;
+    std::fs::write(&path, report.markdown())?;
+    println!("{}", report.markdown());
+    eprintln!("written to {}", path.display());
+    let exceeded = args.check && !report.holds();
+    Ok(if exceeded {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}

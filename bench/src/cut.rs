@@ -1,0 +1,114 @@
+//! An exact clip against ffmpeg copying the same range. Both take the samples as they are; ours also
+//! begins and ends at the very frame.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use bytes::Bytes;
+use matchcut_media::cut::{CutChunk, exact, write_mp4};
+use matchcut_media::demux::demux;
+use matchcut_model::chunk::Container;
+use matchcut_model::time::{MediaTime, TimeRange};
+
+use crate::Error;
+use crate::child::{self, Done, Task};
+use crate::material::{self, CHUNK_SECONDS, Material};
+use crate::report::Section;
+use crate::stats::Sample;
+
+/// Neither begins nor ends at a key frame.
+const FROM: u32 = 17;
+const SECONDS: u32 = 20;
+
+/// The cut, in this process: from the files of the chunks to the file of the clip.
+pub fn cut(playlist: &Path) -> Result<Done, Error> {
+    let files = material::chunks(playlist)?;
+    let first = (FROM / CHUNK_SECONDS) as usize;
+    let last = ((FROM + SECONDS) / CHUNK_SECONDS) as usize;
+    // One more on each side, where a frame of the edge may be stored, and the first for its time.
+    let wanted = first.saturating_sub(1)..(last + 2).min(files.len());
+    let mut chunks = Vec::new();
+    for file in std::iter::once(&files[0]).chain(&files[wanted]) {
+        chunks.push(demux(
+            Container::MpegTs,
+            None,
+            &Bytes::from(std::fs::read(file)?),
+        )?);
+    }
+    let video = chunks[0]
+        .video
+        .as_ref()
+        .ok_or("no video in the first chunk")?;
+    let times = video.samples.iter().map(|sample| video.pts(sample).time());
+    let offset = MediaTime::ZERO - times.min().ok_or("no frame in the first chunk")?;
+    let placed: Vec<CutChunk<'_>> = chunks[1..]
+        .iter()
+        .map(|demuxed| CutChunk {
+            demuxed,
+            offset,
+            stretch: 0,
+        })
+        .collect();
+    let start = MediaTime::from_seconds(i64::from(FROM));
+    let end = start + MediaTime::from_seconds(i64::from(SECONDS));
+    let cut = exact(&placed, TimeRange::new(start, end), None)?;
+    let mut out = BufWriter::new(File::create(playlist.with_file_name("clip.mp4"))?);
+    write_mp4(&cut, &mut out)?;
+    out.flush()?;
+    Ok(Done {
+        frames: cut.report.frames,
+        results: 1,
+    })
+}
+
+fn copy(playlist: &Path) -> Result<(), Error> {
+    let status = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
+        .args(["-ss", &FROM.to_string(), "-i"])
+        .arg(playlist)
+        .args(["-t", &SECONDS.to_string(), "-c", "copy"])
+        .arg(playlist.with_file_name("copied.mp4"))
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("ffmpeg ended with {status}").into())
+    }
+}
+
+/// Cut and copy in turn, each a process of its own, timed from outside.
+pub fn measure(material: &Material, pairs: usize) -> Result<Section, Error> {
+    let playlist = &material.playlist;
+    copy(playlist)?;
+    let (mut copies, mut cuts) = (Vec::new(), Vec::new());
+    let mut frames = 0;
+    for _ in 0..pairs {
+        let started = Instant::now();
+        copy(playlist)?;
+        copies.push(started.elapsed());
+        let started = Instant::now();
+        frames = child::measure(Task::Cut, playlist, 1)?.frames;
+        cuts.push(started.elapsed());
+    }
+    let about = format!(
+        "{SECONDS} s from second {FROM} on, of chunks on disk to an MP4: exactly {frames} frames, \
+         against `ffmpeg -c copy`, which starts at a key frame. Whole processes, {pairs} pairs.",
+    );
+    let ratios = cuts
+        .iter()
+        .zip(&copies)
+        .map(|(cut, copy)| cut.as_secs_f64() / copy.as_secs_f64());
+    let ratios = Sample::new(ratios);
+    let (least, most) = ratios.range();
+    let head = ["ffmpeg copy, ms", "exact cut, ms", "ratio"];
+    let mut section = Section::new("Exact clip", about, &head);
+    section.row([
+        format!("{:.0}", Sample::of_times(&copies).median()),
+        format!("{:.0}", Sample::of_times(&cuts).median()),
+        format!("**{:.2}** ({least:.2} to {most:.2})", ratios.median()),
+    ]);
+    Ok(section)
+}
