@@ -331,3 +331,132 @@ fn audio_stream(track: &AudioTrack) -> Stream {
         note: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn sample(pts: i64, sync: SyncKind) -> Sample {
+        Sample {
+            pts,
+            dts: pts,
+            duration: 3600,
+            sync,
+            leading: false,
+            reference: true,
+            data: Bytes::from_static(&[1, 2, 3]),
+        }
+    }
+
+    fn chunk(from: i64, first: SyncKind, height: u32) -> Demuxed {
+        let times = (0..50).map(|n| from + n * 3600);
+        let kinds = std::iter::once(first).chain(std::iter::repeat(SyncKind::None));
+        let video = VideoTrack {
+            codec: Codec::H264,
+            timescale: 90_000,
+            samples: times
+                .zip(kinds)
+                .map(|(pts, kind)| sample(pts, kind))
+                .collect(),
+            parameter_sets: crate::samples::ParameterSets::default(),
+            width: 640,
+            height,
+            pixel_aspect: None,
+            frame_rate: FrameRate::new(30_000, 1001),
+            profile: Some("High".into()),
+            level: Some("3.1".into()),
+            open_gop: first == SyncKind::OpenGop,
+            b_pyramid: true,
+            mmco: true,
+            random_access_points: Vec::new(),
+        };
+        let audio = AudioTrack {
+            number: TrackNumber(1),
+            codec: Codec::Aac,
+            timescale: 90_000,
+            sample_rate: 48_000,
+            channels: 2,
+            frame_samples: 1024,
+            language: Some("eng".into()),
+            config: Bytes::from_static(&[0x11, 0x90]),
+            samples: vec![
+                sample(from, SyncKind::Idr),
+                sample(from + 1920, SyncKind::Idr),
+            ],
+        };
+        Demuxed {
+            video: Some(video),
+            audio: vec![audio],
+            warnings: Vec::new(),
+        }
+    }
+
+    fn span(from: i64, to: i64) -> TimeRange {
+        TimeRange::new(MediaTime::from_seconds(from), MediaTime::from_seconds(to))
+    }
+
+    #[test]
+    fn chunks_add_up() {
+        let mut probe = Probe::new("mpeg-ts");
+        probe.add(&chunk(126_000, SyncKind::Idr, 360), span(0, 2), 1000);
+        assert_eq!(probe.streams[0].browser, Some(true));
+        probe.add(&chunk(306_000, SyncKind::OpenGop, 360), span(2, 4), 1200);
+        let json = serde_json::to_value(&probe).unwrap();
+        assert_eq!(json["duration"], 4.0);
+        let video = &json["streams"][0];
+        assert_eq!(video["kind"], "video");
+        assert_eq!(video["frame_rate"]["exact"], "30000/1001");
+        assert_eq!(
+            (&video["samples"], &video["bytes"]),
+            (&100.into(), &300.into())
+        );
+        assert_eq!(
+            (&video["key_frames"], &video["idr"]),
+            (&2.into(), &1.into())
+        );
+        assert_eq!(video["open_gop"], true);
+        // One open group is enough to keep a browser from starting there.
+        assert_eq!(video["browser"], false);
+        assert_eq!(video["note"], NOT_FOR_BROWSERS);
+        assert_eq!(video["first_pts"], 126_000);
+        let audio = &json["streams"][1];
+        assert_eq!(
+            (&audio["profile"], &audio["language"]),
+            (&"LC".into(), &"eng".into())
+        );
+        assert_eq!(
+            (&audio["track"], &audio["channels"]),
+            (&1.into(), &2.into())
+        );
+        assert!(audio.get("width").is_none());
+        let second = &json["chunks"][1];
+        assert_eq!(
+            (&second["start"], &second["duration"]),
+            (&2.0.into(), &2.0.into())
+        );
+        assert_eq!(
+            (&second["frames"], &second["bytes"]),
+            (&50.into(), &1200.into())
+        );
+        assert!(probe.warnings.is_empty(), "{:?}", probe.warnings);
+    }
+
+    #[test]
+    fn what_changes_is_told() {
+        let mut probe = Probe::new("mpeg-ts");
+        probe.add(&chunk(0, SyncKind::Idr, 360), span(0, 2), 1000);
+        let mut other = chunk(180_000, SyncKind::Idr, 480);
+        other.audio[0].channels = 6;
+        other.warnings.push("a packet is missing".into());
+        probe.add(&other, span(2, 4), 1000);
+        assert_eq!(
+            probe.warnings,
+            [
+                "chunk 1: a packet is missing",
+                "chunk 1: the video changes to h264 640x480",
+                "chunk 1: audio track 1 changes to aac 48000 Hz, 6 channels",
+            ]
+        );
+    }
+}

@@ -279,3 +279,44 @@ fn what_is_no_media_is_told() {
     let nothing = error(&write("head.mkv", &whole[..200]));
     assert!(matches!(nothing, FileError::Truncated { .. }), "{nothing}");
 }
+
+/// Files that other programs wrote, where they are at hand.
+#[test]
+fn recordings_of_others() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/clips");
+    let Ok(listed) = std::fs::read_dir(&dir) else {
+        eprintln!("skipped: no recordings in {}", dir.display());
+        return;
+    };
+    for entry in listed {
+        let path = entry.unwrap().path();
+        let file = MediaFile::open(&path).unwrap();
+        let read = windows(&file);
+        let name = path.display();
+        assert!(
+            times(&video(&read)) == times(&probed(&path, "v:0")),
+            "{name}: video"
+        );
+        let tracks = read.iter().flat_map(|(_, part)| &part.audio);
+        let last = tracks.map(|track| track.number.0).max().unwrap_or(0);
+        for number in 1..=last {
+            let listed = probed(&path, &format!("a:{}", number - 1));
+            let ours = audio(&read, number);
+            assert!(
+                times(&ours) == times(&listed),
+                "{name}: audio track {number}: {} frames, {} listed, from {:?} and {:?}",
+                ours.len(),
+                listed.len(),
+                ours.first(),
+                listed.first()
+            );
+        }
+        for (window, part) in &read {
+            assert!(
+                part.warnings.is_empty(),
+                "{name} {window}: {:?}",
+                part.warnings
+            );
+        }
+    }
+}
