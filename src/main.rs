@@ -1,6 +1,7 @@
 //! The command line of matchcut. Each subcommand is a file in `commands`; no logic lives here.
 
 mod commands;
+mod failures;
 mod render;
 mod results;
 
@@ -10,7 +11,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use commands::{clip, doctor, graph, operators, replay, run, schema, select, test, validate};
+use commands::{
+    clip, doctor, graph, operators, probe, replay, run, schema, select, test, validate,
+};
 
 /// Live or recorded HLS in, clips and highlight replays out.
 #[derive(Parser, Debug)]
@@ -26,6 +29,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Select(select::SelectArgs),
     Clip(clip::ClipArgs),
+    Probe(probe::ProbeArgs),
     Validate(validate::ValidateArgs),
     Graph(graph::GraphArgs),
     Test(test::TestArgs),
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Clip(args) => clip::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Graph(args) => graph::run(&args),

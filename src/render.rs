@@ -50,6 +50,14 @@ pub enum CommandError {
     /// The event could not be run.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Nothing of a stream can be read.
+    #[error("{uri} cannot be read: {message}")]
+    Probe {
+        /// What was asked for.
+        uri: String,
+        /// Why.
+        message: String,
+    },
     /// A clip cannot be cut.
     #[error("cannot cut the clip: {message}")]
     Clip {

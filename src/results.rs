@@ -9,6 +9,7 @@ use matchcut_model::change::EventState;
 use matchcut_model::time::MediaTime;
 use serde_json::json;
 
+use crate::failures::FailureLines;
 use crate::render::count;
 
 /// For people.
@@ -57,8 +58,14 @@ pub fn text(
     }
     if state.failures().len() > 0 {
         writeln!(out, "{}", count(state.failures().len(), "failure"))?;
-        for failure in state.failures() {
-            writeln!(out, "  {failure}")?;
+        let mut lines = FailureLines::default();
+        let mut told: Vec<String> = state
+            .failures()
+            .flat_map(|failure| lines.tell(failure))
+            .collect();
+        told.extend(lines.end());
+        for line in told {
+            writeln!(out, "  {line}")?;
         }
     }
     for dir in dirs {

@@ -232,6 +232,21 @@ impl Demuxed {
         self.audio.iter().find(|track| track.number == number)
     }
 
+    /// Moves every time by `turns` turns of the 33-bit clock of a transport stream: its demuxer
+    /// sees one chunk, and only the timeline knows how often the clock has wrapped before it.
+    pub fn turn_clock(&mut self, turns: i64) {
+        let ticks = turns.saturating_mul(1 << 33);
+        let audio = self.audio.iter_mut().flat_map(|track| &mut track.samples);
+        let video = self.video.iter_mut().flat_map(|track| &mut track.samples);
+        for sample in audio.chain(video) {
+            sample.pts = sample.pts.saturating_add(ticks);
+            sample.dts = sample.dts.saturating_add(ticks);
+        }
+        for point in self.video.iter_mut().flat_map(|track| &mut track.random_access_points) {
+            point.pts = point.pts.saturating_add(ticks);
+        }
+    }
+
     /// Whether it holds no sample at all.
     pub fn is_empty(&self) -> bool {
         self.video.as_ref().is_none_or(|v| v.samples.is_empty())

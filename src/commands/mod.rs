@@ -4,6 +4,7 @@ pub mod clip;
 pub mod doctor;
 pub mod graph;
 pub mod operators;
+pub mod probe;
 pub mod replay;
 pub mod run;
 pub mod schema;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +20,7 @@ use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::time::MediaTime;
 use matchcut_sinks::EventInfo;
 
+use crate::failures::FailureLines;
 use crate::render::{CommandError, count, load_plan};
 use crate::results;
 
@@ -88,6 +89,8 @@ pub enum RunFormat {
 /// Runs it.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let (_, plan) = load_plan(&args.spec, &args.set)?;
+    // A directory is touched only when there is something to run.
+    engine::check(&plan)?;
     let info = convert::event_info(&plan, &Catalog::built_in());
     let mut targets = targets(&plan, info, args.out.as_deref(), args.force)?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -120,11 +123,37 @@ pub fn targets(
     out: Option<&std::path::Path>,
     force: bool,
 ) -> Result<Vec<Target>, CommandError> {
+    // Two writers in one directory would overwrite each other.
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
+    if let Some(dir) = out {
+        taken.insert(absolute(dir), "--out".to_owned());
+    }
+    let mut sinks = Vec::new();
+    for sink in plan.sinks.iter().filter(|sink| sink.kind == "file") {
+        let dir = absolute(Target::dir_of(sink));
+        match taken.get(&dir).map(String::as_str) {
+            // What the sink takes is part of everything.
+            Some("--out") => continue,
+            Some(other) => {
+                return Err(CommandError::Usage {
+                    message: format!(
+                        "the sinks \"{other}\" and \"{}\" write to one directory, {}",
+                        sink.name,
+                        dir.display()
+                    ),
+                    hint: Some("give one of them another dir".to_owned()),
+                });
+            }
+            None => drop(taken.insert(dir, sink.name.to_string())),
+        }
+        sinks.push(sink);
+    }
     let mut targets = Vec::new();
     if let Some(dir) = out {
         targets.push(Target::everything(dir, force, info.clone())?);
     }
-    for sink in plan.sinks.iter().filter(|sink| sink.kind == "file") {
+    for sink in sinks {
         targets.push(Target::of_sink(sink, plan, force, info.clone())?);
     }
     Ok(targets)
@@ -177,6 +206,7 @@ struct Teller {
     chunks: u64,
     segments: BTreeMap<SegmentId, Option<MediaTime>>,
     replays: BTreeMap<String, (usize, MediaTime)>,
+    failures: FailureLines,
 }
 
 impl Teller {
@@ -187,6 +217,7 @@ impl Teller {
             chunks: 0,
             segments: BTreeMap::new(),
             replays: BTreeMap::new(),
+            failures: FailureLines::default(),
         }
     }
 
@@ -200,7 +231,11 @@ impl Teller {
             } => {
                 self.committed(changes, state, elapsed);
             }
-            Progress::Failure(failure) => eprintln!("warning: {failure}"),
+            Progress::Failure(failure) => {
+                for line in self.failures.tell(failure) {
+                    eprintln!("warning: {line}");
+                }
+            }
             Progress::Finishing => {}
         }
     }
@@ -266,7 +301,10 @@ impl Teller {
         )
     }
 
-    fn end(&self, outcome: &Outcome) {
+    fn end(&mut self, outcome: &Outcome) {
+        for line in std::mem::take(&mut self.failures).end() {
+            eprintln!("warning: {line}");
+        }
         eprintln!("{}", self.line(&outcome.state, outcome.elapsed));
         if let Some(failure) = &outcome.broken {
             // The message names the source itself.

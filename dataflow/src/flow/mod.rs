@@ -25,6 +25,7 @@ pub use event::{ChunkEntry, Control, EventGraph, OperatorNode, ReplayDefinition}
 pub use fold::END_POSITION;
 pub use merge::{Part, merge};
 pub use remember::{ScanRow, Scanned};
+pub(crate) use render::chunk_row;
 pub use render::{EventInputs, Scanner, install};
 pub use selection::rows_of;
 

@@ -54,7 +54,7 @@ impl<K: Ord> Ranking<K> {
         let Some(block) = self.blocks.get_mut(index) else {
             self.blocks.push(Block::new(vec![(key, duration)]));
             self.total += duration;
-                return;
+            return;
         };
         match block.entries.binary_search_by(|entry| entry.0.cmp(&key)) {
             Ok(at) => {
@@ -66,7 +66,7 @@ impl<K: Ord> Ranking<K> {
                 block.entries.insert(at, (key, duration));
                 block.shortest = block.shortest.min(duration);
                 self.total += duration;
-                        if block.entries.len() > BLOCK {
+                if block.entries.len() > BLOCK {
                     let upper = block.entries.split_off(BLOCK / 2);
                     block.measure();
                     self.blocks.insert(index + 1, Block::new(upper));

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use differential_dataflow::input::InputSession;
 use differential_dataflow::{AsCollection, VecCollection};
-use matchcut_model::change::Row;
-use matchcut_model::chunk::Position;
+use matchcut_model::change::{ChunkRow, Row};
+use matchcut_model::chunk::{PlacedChunk, Position};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::observation::{Class, Observation};
 use matchcut_model::segment::{Segment, SegmentId};
@@ -99,7 +99,14 @@ pub fn install(
         let scanned = scope.region_named("Media stage", |_| {
             let broken = |entry: &ChunkEntry, text: String| Scanned {
                 position: entry.position(),
-                rows: vec![ScanRow::Failure(panicked(entry, text))],
+                rows: vec![
+                    // Its place counts as present, or nothing behind it would ever be final.
+                    match entry {
+                        ChunkEntry::Placed(placed) => ScanRow::Chunk(chunk_row(placed)),
+                        ChunkEntry::Scanned(_) => ScanRow::Gap,
+                    },
+                    ScanRow::Failure(panicked(entry, text)),
+                ],
             };
             let scan = move |entry: &ChunkEntry| scanner(entry);
             // The epoch is not in the record: positions spread as evenly as epochs do.
@@ -115,6 +122,16 @@ pub fn install(
         }
     });
     mine.then_some(inputs)
+}
+
+/// What the results say of a chunk.
+pub(crate) fn chunk_row(placed: &PlacedChunk) -> ChunkRow {
+    ChunkRow {
+        extent: placed.extent(),
+        uri: placed.chunk.media.uri.clone(),
+        frames: placed.frames.len() as u64,
+        bytes: placed.bytes,
+    }
 }
 
 fn panicked(entry: &ChunkEntry, text: String) -> Failure {

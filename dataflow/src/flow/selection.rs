@@ -391,7 +391,9 @@ fn without_candidates(request: &ReplayRequest) -> (Vec<Selected>, Score) {
 /// A selection as rows: the replay as a whole, and each piece with its place in it.
 pub fn rows_of(definition: &ReplayDefinition, selected: &[Selected], total: Score) -> Vec<Row> {
     let number = |score: Score| Number::new(score.as_f64());
-    let in_given_order = definition.request.mode == Mode::Timestamps;
+    // MRE may choose one segment once for each track: only its place tells the two apart.
+    let in_given_order =
+        definition.request.mode == Mode::Timestamps || definition.request.compat == Compat::Mre;
     let mut rows: Vec<Row> = selected
         .iter()
         .enumerate()

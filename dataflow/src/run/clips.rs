@@ -47,6 +47,7 @@ pub struct ClipMaker {
     mode: ClipMode,
     store: Arc<MediaStore>,
     made: BTreeMap<SegmentId, Marks>,
+    failed: BTreeSet<SegmentId>,
     media: Media,
     failures: Vec<Failure>,
 }
@@ -67,6 +68,7 @@ impl ClipMaker {
             mode,
             store,
             made: BTreeMap::new(),
+            failed: BTreeSet::new(),
             media: Media::default(),
             failures: Vec::new(),
         }
@@ -95,8 +97,13 @@ impl ClipMaker {
                 .max()
                 .unwrap_or_default();
             let ready = ended || last < timeline.end();
-            if ready && self.made.get(&segment.id) != Some(&marks) {
-                self.make(segment, &marks, timeline);
+            let again = ended && self.failed.remove(&segment.id);
+            if ready && (again || self.made.get(&segment.id) != Some(&marks)) {
+                let complete = self.make(segment, &marks, timeline);
+                // What failed while the event ran is tried once more at its end.
+                if !complete && !ended {
+                    self.failed.insert(segment.id.clone());
+                }
                 self.made.insert(segment.id.clone(), marks);
             }
         }
@@ -117,7 +124,9 @@ impl ClipMaker {
         }
     }
 
-    fn make(&mut self, segment: &Segment, marks: &Marks, timeline: &EventTimeline) {
+    /// Makes the clips of a segment; whether all could be made.
+    fn make(&mut self, segment: &Segment, marks: &Marks, timeline: &EventTimeline) -> bool {
+        let failures = self.failures.len();
         let stem = stem_of(&segment.id);
         let mut entries = Vec::new();
         for (&track, &range) in marks {
@@ -128,7 +137,7 @@ impl ClipMaker {
         }
         self.media.clips.insert(segment.id.clone(), entries);
         let Some(range) = marks.values().next() else {
-            return;
+            return true;
         };
         let middle = range.start + MediaTime::from_flicks(range.duration().flicks() / 2);
         match self.thumbnail(&stem, middle, timeline) {
@@ -136,6 +145,7 @@ impl ClipMaker {
             Ok(None) => {}
             Err(message) => self.fail(format!("thumbnail of {}", segment.id), message),
         }
+        self.failures.len() == failures
     }
 
     fn fail(&mut self, input: String, message: String) {
@@ -256,13 +266,23 @@ impl ClipMaker {
             return;
         }
         self.playlist(name, pieces, timeline);
-        let mp4 = pieces
-            .iter()
-            .map(|piece| self.cut(piece.marks, piece.track, timeline))
-            .collect::<Result<Vec<Cut>, String>>()
-            .and_then(|cuts| {
-                let mut bytes = Vec::new();
-                write_replay_mp4(&cuts, &mut bytes).map_err(|error| error.to_string())?;
+        let mut cuts = Vec::new();
+        for piece in pieces {
+            match self.cut(piece.marks, piece.track, timeline) {
+                Ok(cut) => cuts.push(cut),
+                // The others make a replay all the same.
+                Err(message) => {
+                    self.fail(format!("{} s of replay {name}", piece.marks), message);
+                }
+            }
+        }
+        if cuts.is_empty() {
+            return;
+        }
+        let mut bytes = Vec::new();
+        let mp4 = write_replay_mp4(&cuts, &mut bytes)
+            .map_err(|error| error.to_string())
+            .and_then(|()| {
                 let name = safe_file_name(name);
                 let path = format!("replays/{name}/{name}.mp4");
                 self.write(&path, &bytes)?;

@@ -12,6 +12,7 @@ use matchcut_ingest::{Source, SourceConfig};
 use matchcut_model::change::{Change, EpochChanges, EventState, Row, StateError};
 use matchcut_model::chunk::{Epoch, PlacedChunk};
 use matchcut_model::failure::Failure;
+use matchcut_model::time::MediaTime;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_sinks::SinkError;
 
@@ -77,6 +78,17 @@ pub enum RunError {
         /// Why.
         message: String,
     },
+    /// A time that no event has.
+    #[error(
+        "\"{name}\" says something at {at} s, more than 30 days from the start of the event; \
+         times are seconds from the start of the event, not times of day"
+    )]
+    Recorded {
+        /// The operator that says it.
+        name: String,
+        /// The time.
+        at: MediaTime,
+    },
     /// A result could not be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -141,7 +153,7 @@ enum Told {
     WorkerStopped(String),
 }
 
-/// Tells the committing thread when its worker panics: the others would wait for ever.
+/// Tells the committing thread when a thread that feeds it panics: it would wait for ever.
 struct PanicGuard(Sender<Told>);
 
 impl Drop for PanicGuard {
@@ -152,6 +164,30 @@ impl Drop for PanicGuard {
                 .send(Told::WorkerStopped("it panicked; see above".to_owned()));
         }
     }
+}
+
+/// Lets loader and workers go when the committing thread leaves early, also by a panic: the worker
+/// threads are joined on the way out.
+struct Release {
+    gate: Gate,
+    stop: Arc<AtomicBool>,
+    owner: Thread,
+    done: std::cell::Cell<bool>,
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        if !self.done.get() {
+            self.stop.store(true, Ordering::SeqCst);
+            self.gate.close();
+            self.owner.unpark();
+        }
+    }
+}
+
+/// Whether the plan has a source that can be run. Opens nothing.
+pub fn check(plan: &Plan) -> Result<(), RunError> {
+    open_source(plan).map(drop)
 }
 
 /// Runs the event of `plan` into `targets`. When `stop` becomes true the source is read no further,
@@ -224,6 +260,7 @@ pub fn run(
         thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || {
+                let _guard = PanicGuard(admitter.tell.clone());
                 admitter.controls(replays);
                 loader::run(source, &store, &runtime, &stop, |loads| {
                     admitter.admit(loads)
@@ -247,14 +284,22 @@ pub fn run(
         broken: None,
         started,
     };
+    // However this thread leaves, the loader must not wait for credits that nobody gives back.
+    let release = Release {
+        gate: gate.clone(),
+        stop: Arc::clone(stop),
+        owner: owner.clone(),
+        done: std::cell::Cell::new(false),
+    };
     let committed = committer.commit_all(plan, &told, targets, progress);
-    if committed.is_err() {
-        // Nobody commits any more: let the loader go, and leave the workers to the process's end.
-        stop.store(true, Ordering::SeqCst);
-        gate.close();
-        owner.unpark();
-        committed?;
+    if let Err(error) = committed {
+        if matches!(error, RunError::Worker(_)) {
+            // The other workers wait for the one that is gone, and a join would wait with them.
+            std::mem::forget(guards);
+        }
+        return Err(error);
     }
+    release.done.set(true);
     for result in guards.join() {
         result.map_err(RunError::Worker)?;
     }

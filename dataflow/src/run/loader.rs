@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::files::OpenFiles;
 use super::media::{Loaded, MediaStore, load};
-use super::times::stream_times;
+use super::times::{stream_times, unwrap_to};
 use crate::flow::{ChunkEntry, ScanRow, Scanned};
 
 /// Chunks that are fetched ahead.
@@ -72,7 +72,15 @@ pub fn run(
         }
         let told = match next {
             Fetched::Chunk(chunk, handle) => {
-                let result = runtime.block_on(handle).unwrap_or_else(|error| {
+                let loaded = runtime.block_on(async {
+                    tokio::select! {
+                        loaded = handle => Some(loaded),
+                        () = stopped(stop) => None,
+                    }
+                });
+                // A server that hangs does not hold up who wants to stop.
+                let Some(loaded) = loaded else { break };
+                let result = loaded.unwrap_or_else(|error| {
                     Err(failure(
                         &chunk,
                         format!("loading the chunk panicked: {error}"),
@@ -84,6 +92,9 @@ pub fn run(
             Fetched::Missing(position, count, each, failure) => {
                 let entries = (0..count).map(|n| Position(position.0 + n));
                 entries.into_iter().all(|position| {
+                    if stop.load(Ordering::SeqCst) {
+                        return false;
+                    }
                     let entry = loader.gap(position, each, failure.clone());
                     tell(Loads::Entry(entry, 0))
                 })
@@ -128,13 +139,16 @@ impl Loader<'_> {
         loaded: Result<(Demuxed, u64), Failure>,
     ) -> (ChunkEntry, u64) {
         let (position, declared) = (chunk.position, chunk.declared_duration);
-        let (demuxed, bytes) = match loaded {
+        let (mut demuxed, bytes) = match loaded {
             Ok(loaded) => loaded,
             Err(failure) => return (self.gap(position, declared, failure), 0),
         };
         let uri = chunk.clone();
         match self.timeline.place(chunk, &stream_times(&demuxed), bytes) {
-            Ok(placed) => (self.keep(placed, Arc::new(demuxed)), bytes),
+            Ok(placed) => {
+                unwrap_to(&placed, &mut demuxed);
+                (self.keep(placed, Arc::new(demuxed)), bytes)
+            }
             Err(error) => {
                 let message = match demuxed.warnings.first() {
                     Some(warning) => format!("{error} ({warning})"),

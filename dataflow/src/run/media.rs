@@ -12,6 +12,8 @@ use matchcut_model::chunk::{ChunkRef, Container, PlacedChunk, Position};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use tokio::runtime::Handle;
 
+use super::times::unwrap_to;
+
 /// A chunk with the one before it on the same stretch, whose end a decoder needs to start well.
 #[derive(Clone)]
 pub struct Loaded {
@@ -86,7 +88,9 @@ impl MediaStore {
             return Ok(Arc::clone(chunk));
         }
         let loading = load(&self.fetcher, &self.files, &placed.chunk);
-        let chunk = Arc::new(self.runtime.block_on(loading)?.0);
+        let (mut chunk, _) = self.runtime.block_on(loading)?;
+        unwrap_to(placed, &mut chunk);
+        let chunk = Arc::new(chunk);
         let mut held = self.lock();
         held.recent
             .insert(position, (Arc::clone(&chunk), placed.bytes));

@@ -170,9 +170,39 @@ fn log(event: &RecordedEvent, recorded: &BTreeSet<Name>) -> (Vec<ChunkEntry>, Ve
     ((0..steps).map(chunk).collect(), controls)
 }
 
+/// The latest time of an event: a 24/7 channel is cut into events far shorter than this. Larger
+/// numbers are most often times of day.
+const LATEST: MediaTime = MediaTime::from_seconds(30 * 24 * 3600);
+
+fn check(event: &RecordedEvent) -> Result<(), RunError> {
+    let earliest = MediaTime::ZERO - LATEST;
+    let observed = event
+        .observations
+        .iter()
+        .flat_map(|o| [(&o.operator, o.start), (&o.operator, o.end)]);
+    let marked = event.segments.iter().flat_map(|s| {
+        [
+            (&s.id.segmenter, s.start()),
+            (&s.id.segmenter, s.end.unwrap_or(s.start())),
+        ]
+    });
+    let outside = |at: MediaTime| at > LATEST || at < earliest;
+    let wrong = observed.chain(marked).find(|(_, at)| outside(*at));
+    let wrong = wrong.map(|(name, at)| (name.to_string(), at));
+    let end = event
+        .end
+        .filter(|at| outside(*at))
+        .map(|at| ("--end".to_owned(), at));
+    match wrong.or(end) {
+        None => Ok(()),
+        Some((name, at)) => Err(RunError::Recorded { name, at }),
+    }
+}
+
 /// What the plan makes of a recording. Operators of the plan that nothing was recorded of say
 /// nothing.
 pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<EventState, RunError> {
+    check(event)?;
     let names = not_run(plan, event);
     let (chunks, mut controls) = log(event, &names);
     controls.extend(convert::replays(plan));

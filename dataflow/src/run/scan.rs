@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use matchcut_media::decode::{AudioPlan, DecodePlan, FrameSink, decode};
-use matchcut_model::change::ChunkRow;
 use matchcut_model::chunk::{PlacedChunk, TrackNumber};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::frame::{AudioBlock, Frame, ViewSpec};
@@ -16,7 +15,7 @@ use matchcut_operators::sdk::{
 };
 
 use super::media::{Loaded, MediaStore};
-use crate::flow::{ChunkEntry, ScanRow, Scanned};
+use crate::flow::{ChunkEntry, ScanRow, Scanned, chunk_row};
 use crate::plan::Plan;
 
 struct Looks {
@@ -89,12 +88,7 @@ impl MediaScanner {
             ChunkEntry::Placed(placed) => placed,
         };
         let position = placed.chunk.position;
-        let mut rows = vec![ScanRow::Chunk(ChunkRow {
-            extent: placed.extent(),
-            uri: placed.chunk.media.uri.clone(),
-            frames: placed.frames.len() as u64,
-            bytes: placed.bytes,
-        })];
+        let mut rows = vec![ScanRow::Chunk(chunk_row(placed))];
         match self.store.take(position) {
             Some(loaded) => self.decode(placed, &loaded, &mut rows),
             None => match self.store.get(placed) {
@@ -130,6 +124,8 @@ impl MediaScanner {
                 .iter()
                 .map(|warning| fail(None, warning.clone())),
         );
+        rows.extend(self.nothing_to_see(placed).map(|text| fail(None, text)));
+        rows.extend(self.nothing_to_hear(placed).map(|text| fail(None, text)));
         if self.looks.is_empty() && self.listens.is_empty() {
             return;
         }
@@ -159,6 +155,18 @@ impl MediaScanner {
                 Err(message) => fail(Some(name), message),
             });
         }
+    }
+
+    /// What is said of a chunk without pictures that operators look for.
+    fn nothing_to_see(&self, placed: &PlacedChunk) -> Option<String> {
+        let names: Vec<&Name> = self.looks.iter().map(|looks| &looks.name).collect();
+        missing("video", &names).filter(|_| placed.frames.is_empty())
+    }
+
+    /// What is said of a chunk without sound that operators listen for.
+    fn nothing_to_hear(&self, placed: &PlacedChunk) -> Option<String> {
+        let names: Vec<&Name> = self.listens.iter().map(|listens| &listens.name).collect();
+        missing("audio", &names).filter(|_| placed.audio_tracks.is_empty())
     }
 
     fn fanout(&self, placed: &PlacedChunk) -> Fanout {
@@ -196,6 +204,18 @@ impl MediaScanner {
             audio,
         }
     }
+}
+
+/// The names of operators that wait for `media` in vain.
+fn missing(media: &str, names: &[&Name]) -> Option<String> {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    let s = if names.len() == 1 { "" } else { "s" };
+    (!names.is_empty()).then(|| {
+        format!(
+            "no {media} that can be read, for operator{s} {}",
+            quoted.join(", ")
+        )
+    })
 }
 
 struct VideoRun {

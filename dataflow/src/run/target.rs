@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use matchcut_model::change::{Change, EpochChanges, EventState, Row};
 use matchcut_model::failure::Failure;
+use matchcut_model::observation::Class;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
 use matchcut_sinks::{EventInfo, FileSink, Media};
@@ -76,6 +77,17 @@ impl Target {
                 PlanInput::Replay(index) => {
                     let replay = &plan.replays[*index];
                     wanted.replays.insert(replay.name.clone());
+                    // What a replay weighs is told with it: its features, and why others are out.
+                    let featurers = plan.operators.iter().filter(|o| o.class == Class::Featurer);
+                    wanted.featurers.extend(
+                        featurers
+                            .map(|operator| &operator.name)
+                            .filter(|name| {
+                                let priorities = &replay.request.priorities;
+                                priorities.iter().any(|priority| priority.key.is_of(name))
+                            })
+                            .cloned(),
+                    );
                     // The pieces of a replay are segments, and their clips belong to it.
                     wanted
                         .segmenters
@@ -84,12 +96,13 @@ impl Target {
                 PlanInput::Video(_) | PlanInput::Audio(_) => {}
             }
         }
-        let dir = sink
-            .options
-            .get("dir")
-            .and_then(|dir| dir.as_str())
-            .unwrap_or("out");
-        Target::new(Path::new(dir), force, info, Some(wanted))
+        Target::new(Target::dir_of(sink), force, info, Some(wanted))
+    }
+
+    /// The directory of a `file` sink.
+    pub fn dir_of(sink: &PlanSink) -> &Path {
+        let dir = sink.options.get("dir").and_then(|dir| dir.as_str());
+        Path::new(dir.unwrap_or("out"))
     }
 
     fn new(

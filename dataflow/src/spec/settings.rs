@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimecodeSource {
-    /// No timecode in the source: the event starts at `start_timecode`.
+    /// No timecode in the source: source times count from 00:00:00:00.
     #[default]
     NotEmbedded,
     /// The event starts at 00:00:00:00.
@@ -42,7 +42,7 @@ pub struct Pipeline {
     pub correction_window: u32,
     /// Where timecode in exports comes from.
     pub timecode: TimecodeSource,
-    /// Timecode of the start of the event, with `timecode = "not_embedded"`.
+    /// Record timecode at which edit lists begin.
     #[schemars(regex(pattern = r"^\d\d:[0-5]\d:[0-5]\d[:;]\d\d$"))]
     pub start_timecode: String,
 }

@@ -68,6 +68,10 @@ pub(crate) struct Window {
     told: bool,
 }
 
+/// More chunks than this do not slide out between two reloads: the numbers have started anew
+/// somewhere else, as they do when an encoder numbers by the time of day.
+const MOST_SLID_OUT: u64 = 10_000;
+
 impl Window {
     /// Takes a loaded playlist; gives what is new.
     pub(crate) fn advance(&mut self, playlist: &MediaPlaylist) -> Vec<News> {
@@ -80,6 +84,17 @@ impl Window {
             self.take(&playlist.segments, false, &mut news);
             return news;
         };
+        if first.sequence > next && first.sequence - next > MOST_SLID_OUT {
+            news.push(News::Notice(format!(
+                "the playlist jumped to number {} where {next} was expected: the stream was \
+                 restarted",
+                first.sequence
+            )));
+            self.seen.clear();
+            self.date = None;
+            self.take(&playlist.segments, true, &mut news);
+            return news;
+        }
         if first.sequence > next {
             news.push(News::SlidOut {
                 sequence: next,
