@@ -7,6 +7,7 @@ pub mod decode;
 pub mod demux;
 pub mod doctor;
 pub mod file;
+pub mod hls;
 pub mod init;
 pub mod mp4;
 pub mod probe;

@@ -4,9 +4,16 @@
 use bytes::Bytes;
 
 use super::{AudioPart, CutError, Part, VideoPart};
+use crate::bitstream::hevc;
 use crate::bitstream::nal::annex_b_ranges;
 use crate::demux::video::{Role, role};
 use crate::samples::{Codec, ParameterSets};
+
+/// HEVC picture where decoding can start, though what is shown before it may not be decodable.
+const CRA: u8 = 21;
+
+/// The same after a splice, with nothing before it: its slices are written in the same way.
+const BLA_N_LP: u8 = 18;
 
 /// One sample as the file holds it.
 pub(super) struct FileSample {
@@ -20,6 +27,8 @@ pub(super) struct FileSample {
     units: Option<Vec<std::ops::Range<usize>>>,
     /// Written in front, with a length prefix each.
     sets: Option<ParameterSets>,
+    /// HEVC: written as a broken link, so that decoders start anew.
+    splice: bool,
 }
 
 impl FileSample {
@@ -36,7 +45,14 @@ impl FileSample {
         }
         for range in units {
             out.write_all(&(range.len() as u32).to_be_bytes())?;
-            out.write_all(&self.data[range.clone()])?;
+            let unit = &self.data[range.clone()];
+            match unit.split_first() {
+                Some((first, rest)) if self.splice && hevc::unit_type(unit) == CRA => {
+                    out.write_all(&[first & 0x81 | BLA_N_LP << 1])?;
+                    out.write_all(rest)?;
+                }
+                _ => out.write_all(unit)?,
+            }
         }
         Ok(())
     }
@@ -156,6 +172,7 @@ fn video_sample(part: &VideoPart, index: usize, in_band: bool) -> Result<FileSam
         data: sample.data.clone(),
         units: Some(units),
         sets,
+        splice: false,
     })
 }
 
@@ -188,7 +205,7 @@ pub(super) fn video_track(
         in_band,
     };
     let mut base = 0i64;
-    for (part, (start, end)) in parts.iter().zip(part_bounds(parts, movie)) {
+    for (index, (part, (start, end))) in parts.iter().zip(part_bounds(parts, movie)).enumerate() {
         let Some(video) = &part.video else {
             push_empty(&mut track.edits, end - start);
             continue;
@@ -204,9 +221,10 @@ pub(super) fn video_track(
             .map(|sample| ticks(sample.pts.max(sample.dts) + video.last_duration))
             .max()
             .unwrap_or(0);
-        for (index, sample) in video.samples.iter().enumerate() {
-            let mut out = video_sample(video, index, in_band)?;
-            let next = video.samples.get(index + 1).map(|next| ticks(next.dts));
+        for (at, sample) in video.samples.iter().enumerate() {
+            let mut out = video_sample(video, at, in_band)?;
+            out.splice = index > 0 && at == 0 && video.codec == Codec::Hevc;
+            let next = video.samples.get(at + 1).map(|next| ticks(next.dts));
             let duration = next.unwrap_or(length) - ticks(sample.dts);
             out.duration = u32::try_from(duration).map_err(|_| CutError::TooLong("a gap"))?;
             let offset = ticks(sample.pts) - ticks(sample.dts);
@@ -303,6 +321,7 @@ pub(super) fn audio_track(parts: &[Part], movie: u32) -> Result<Option<FileTrack
                 data: data.clone(),
                 units: None,
                 sets: None,
+                splice: false,
             });
             at += i64::from(*duration);
         }

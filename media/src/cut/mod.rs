@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::samples::{Codec, Demuxed, ParameterSets};
 
 pub use exact::exact;
-pub use write::{write_mp4, write_replay_mp4};
+pub use write::{replay_notes, write_mp4, write_replay_mp4};
 
 /// A chunk that a cut may take samples from.
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +145,8 @@ pub(crate) struct VideoPart {
     pub width: u32,
     pub height: u32,
     pub pixel_aspect: Option<(u32, u32)>,
+    /// The first sample is no IDR.
+    pub open_start: bool,
 }
 
 /// The sound of one part.

@@ -61,7 +61,12 @@ pub(super) fn select(
         .unwrap_or(first_time);
 
     // A frame may be stored after a key frame that is shown later, so times decide, not places.
-    let key = all
+    // What is stored behind the first frame cannot start it, whatever its time says.
+    let first_at = all
+        .iter()
+        .position(|placed| placed.time == first_time)
+        .unwrap_or(0);
+    let key = all[..=first_at]
         .iter()
         .rposition(|placed| placed.sample.sync.is_key() && placed.time <= first_time)
         .ok_or(CutError::NoKeyFrame {
@@ -142,7 +147,7 @@ pub(super) fn select(
 fn is_needed(placed: &Placed<'_>, key: &Placed<'_>, range: TimeRange, codec: &Codec) -> bool {
     let sample = placed.sample;
     if placed.time < key.time {
-        return *codec == Codec::H264 && sample.reference && std::env::var("MCLEAD").is_err();
+        return *codec == Codec::H264 && sample.reference;
     }
     placed.time < range.end || sample.reference
 }
@@ -241,6 +246,7 @@ fn timed_part(
         width: track.width,
         height: track.height,
         pixel_aspect: track.pixel_aspect,
+        open_start: kept[0].sample.sync != SyncKind::Idr,
     }
 }
 

@@ -25,6 +25,26 @@ pub fn write_replay_mp4(cuts: &[Cut], out: &mut impl Write) -> Result<(), CutErr
     write_parts(&parts, out)
 }
 
+/// What the receiver of a replay MP4 should know. Where a clip begins at an open group of pictures,
+/// a decoder that is still busy with the clip before may lose a frame (ffmpeg does, GStreamer not).
+pub fn replay_notes(cuts: &[Cut]) -> Vec<String> {
+    let parts = cuts
+        .iter()
+        .flat_map(|cut| &cut.parts)
+        .filter_map(|part| part.video.as_ref());
+    let open = parts
+        .skip(1)
+        .filter(|part| part.open_start && part.codec == Codec::H264)
+        .count();
+    let mut notes: Vec<String> = Vec::new();
+    if open > 0 {
+        notes.push(format!(
+            "{open} clips begin at open groups of pictures; players may lose a frame at these joins"
+        ));
+    }
+    notes
+}
+
 fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
     let videos: Vec<&VideoPart> = parts
         .iter()

@@ -289,7 +289,8 @@ fn number(strip: &[u8]) -> Option<u16> {
     })
 }
 
-fn numbers(strips: &[u8]) -> Vec<Option<u16>> {
+/// Numbers of the frames in strips of luma.
+pub fn numbers(strips: &[u8]) -> Vec<Option<u16>> {
     strips.chunks_exact(512 * 64).map(number).collect()
 }
 
