@@ -64,8 +64,13 @@ pub fn run(args: &ClipArgs) -> Result<ExitCode, CommandError> {
     for failure in &opened.failures {
         eprintln!("warning: {failure}");
     }
-    if let Some(broken) = &opened.broken {
-        eprintln!("warning: {broken}");
+    // Where nothing could be read, the error says why.
+    if let Some(broken) = opened
+        .broken
+        .as_ref()
+        .filter(|_| !opened.timeline.is_empty())
+    {
+        eprintln!("warning: {}", broken.message);
     }
     match args.cut {
         CutArg::Exact => exact(args, range, &opened),
@@ -114,7 +119,7 @@ fn outside(message: String, range: TimeRange, opened: &Opened) -> String {
     let end = opened.timeline.end();
     if opened.timeline.is_empty() {
         return match &opened.broken {
-            Some(broken) => format!("nothing of {} could be read: {broken}", "the stream"),
+            Some(broken) => format!("nothing of the stream could be read: {}", broken.message),
             None => "nothing of the stream could be read".to_owned(),
         };
     }
