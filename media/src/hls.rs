@@ -190,8 +190,7 @@ fn trim(chunk: &HlsChunk<'_>, range: TimeRange) -> (Cut, Cut) {
     };
     let size = chunk.media.range.map(|range| range.length).or(chunk.bytes);
     let start = points()
-        .filter(|(_, time)| *time <= range.start)
-        .last()
+        .rfind(|(_, time)| *time <= range.start)
         .filter(|_| size.is_some());
     let end = points().find(|(_, time)| *time >= range.end);
     (start, end)

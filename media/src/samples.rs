@@ -242,7 +242,11 @@ impl Demuxed {
             sample.pts = sample.pts.saturating_add(ticks);
             sample.dts = sample.dts.saturating_add(ticks);
         }
-        for point in self.video.iter_mut().flat_map(|track| &mut track.random_access_points) {
+        for point in self
+            .video
+            .iter_mut()
+            .flat_map(|track| &mut track.random_access_points)
+        {
             point.pts = point.pts.saturating_add(ticks);
         }
     }

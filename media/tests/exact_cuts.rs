@@ -1,6 +1,8 @@
 //! Exact cuts are exact: which frames and which samples ffmpeg and GStreamer show is read from the
 //! picture and the sound, for the ranges that have found faults in other writers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::fs::File;

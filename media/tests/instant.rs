@@ -1,6 +1,8 @@
 //! Playlists over source chunks: byte ranges at key frames give exactly whole groups of pictures
 //! in ffmpeg and GStreamer, and what is said of their error is true.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::process::Command;

@@ -1,6 +1,8 @@
 //! Odd streams collected from other projects: parsed or refused with a clear error, never a panic,
 //! also when they are cut off or damaged anywhere.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::path::PathBuf;
 
 use bytes::Bytes;

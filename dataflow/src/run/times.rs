@@ -70,3 +70,80 @@ pub fn stream_times(chunk: &Demuxed) -> StreamTimes {
         audio: audio.collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use matchcut_media::samples::{Codec, ParameterSets, Sample, SyncKind, VideoTrack};
+    use matchcut_model::chunk::{ChunkRef, Position, Resource};
+    use matchcut_model::timeline::Timeline;
+
+    /// 25 frames from `first`, as a demuxer reads them: modulo 2^33.
+    fn chunk(first: i64) -> Demuxed {
+        let samples = (0..25)
+            .map(|frame| Sample {
+                pts: (first + frame * 3600).rem_euclid(1 << 33),
+                dts: (first + frame * 3600).rem_euclid(1 << 33),
+                duration: 3600,
+                sync: SyncKind::Idr,
+                leading: false,
+                reference: true,
+                data: Bytes::new(),
+            })
+            .collect();
+        let video = VideoTrack {
+            codec: Codec::H264,
+            timescale: 90_000,
+            samples,
+            parameter_sets: ParameterSets::default(),
+            width: 640,
+            height: 360,
+            pixel_aspect: None,
+            frame_rate: None,
+            profile: None,
+            level: None,
+            open_gop: false,
+            b_pyramid: false,
+            mmco: false,
+            random_access_points: Vec::new(),
+        };
+        Demuxed {
+            video: Some(video),
+            ..Demuxed::default()
+        }
+    }
+
+    #[test]
+    fn samples_keep_their_event_time_when_the_clock_wraps() {
+        let mut timeline = Timeline::default();
+        // The second chunk begins right at the wrap, the third has it behind it.
+        let start = (1 << 33) - 25 * 3600;
+        for number in 0i64..3 {
+            let mut demuxed = chunk(start + number * 25 * 3600);
+            let reference = ChunkRef {
+                source: "court".into(),
+                position: Position(number.unsigned_abs()),
+                media: Resource {
+                    uri: format!("file:///court_{number}.ts"),
+                    range: None,
+                },
+                init: None,
+                container: Container::MpegTs,
+                window: None,
+                declared_duration: None,
+                discontinuity: false,
+                program_date_time: None,
+            };
+            let times = stream_times(&demuxed);
+            let placed = timeline.place(reference, &times, 1).unwrap();
+            unwrap_to(&placed, &mut demuxed);
+            let track = demuxed.video.as_ref().unwrap();
+            for (frame, sample) in track.samples.iter().enumerate() {
+                let event = track.pts(sample).time() + placed.offset;
+                let expected = MediaTime::from_ticks(number * 25 + frame as i64, 25);
+                assert_eq!(event, expected, "chunk {number}, frame {frame}");
+            }
+        }
+    }
+}

@@ -44,7 +44,7 @@ pub fn is_random_access(kind: u8) -> bool {
 
 /// Whether pictures of this type are never referred to inside their temporal sub-layer.
 pub fn is_non_reference(kind: u8) -> bool {
-    kind < 16 && kind % 2 == 0
+    kind < 16 && kind.is_multiple_of(2)
 }
 
 /// Whether a slice is the first of its picture.

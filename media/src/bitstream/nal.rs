@@ -103,10 +103,13 @@ mod tests {
     fn length_prefixes() {
         let data = [0, 0, 0, 2, 7, 8, 0, 0, 0, 1, 9];
         assert_eq!(length_prefixed_ranges(&data, 4), (vec![4..6, 10..11], true));
-        assert_eq!(length_prefixed_ranges(&data[..10], 4), (vec![4..6], false));
+        assert_eq!(
+            length_prefixed_ranges(&data[..10], 4),
+            (Vec::from([4..6]), false)
+        );
         assert_eq!(
             length_prefixed_ranges(&[0, 1, 5, 0], 2),
-            (vec![2..3], false)
+            (Vec::from([2..3]), false)
         );
     }
 

@@ -25,18 +25,24 @@ pub fn write_replay_mp4(cuts: &[Cut], out: &mut impl Write) -> Result<(), CutErr
     write_parts(&parts, out)
 }
 
-/// What the receiver of a replay MP4 should know. Where a clip begins at an open group of pictures,
-/// a decoder that is still busy with the clip before may lose a frame (ffmpeg does, GStreamer not).
+/// What the receiver of a replay MP4 should know, as it was measured: ffmpeg and GStreamer show
+/// every frame of clips that begin at an IDR; Chromium leaves out as much at the end of each clip as
+/// the next one hides at its start, at most a group of pictures; ffmpeg may lose a frame where a
+/// clip begins at an open group of pictures.
 pub fn replay_notes(cuts: &[Cut]) -> Vec<String> {
-    let parts = cuts
+    let parts: Vec<&VideoPart> = cuts
         .iter()
         .flat_map(|cut| &cut.parts)
-        .filter_map(|part| part.video.as_ref());
-    let open = parts
-        .skip(1)
-        .filter(|part| part.open_start && part.codec == Codec::H264)
-        .count();
-    let mut notes: Vec<String> = Vec::new();
+        .filter_map(|part| part.video.as_ref())
+        .collect();
+    let mut notes = Vec::new();
+    if parts.len() > 1 {
+        notes.push("browsers leave out as much of the end of a clip as the next one hides at its start, at \
+             most a group of pictures; give them the playlist"
+                .into());
+    }
+    let open = |part: &&&VideoPart| part.open_start && part.codec == Codec::H264;
+    let open = parts.iter().skip(1).filter(open).count();
     if open > 0 {
         notes.push(format!(
             "{open} clips begin at open groups of pictures; players may lose a frame at these joins"

@@ -109,21 +109,22 @@ pub fn packets(data: &[u8]) -> Packets<'_> {
                 out.partial = Some((data.len() - at, pid));
                 break;
             }
-        } else if here && (in_sync || followed(at)) {
-            if let Some(packet) = parse(data, at) {
-                if let Some(start) = lost.take() {
-                    out.garbage.push((start, at - start));
-                }
-                out.packets.push(packet);
-                in_sync = followed(at);
-                // The bytes between packets of a longer stride are no garbage.
-                at += if data.len() - at >= stride {
-                    stride
-                } else {
-                    PACKET
-                };
-                continue;
+        } else if here
+            && (in_sync || followed(at))
+            && let Some(packet) = parse(data, at)
+        {
+            if let Some(start) = lost.take() {
+                out.garbage.push((start, at - start));
             }
+            out.packets.push(packet);
+            in_sync = followed(at);
+            // The bytes between packets of a longer stride are no garbage.
+            at += if data.len() - at >= stride {
+                stride
+            } else {
+                PACKET
+            };
+            continue;
         }
         in_sync = false;
         lost.get_or_insert(at);

@@ -82,7 +82,7 @@ impl Layout {
             let mut at = self.span.start + target;
             while at < self.span.end {
                 borders.push(at);
-                at = at + target;
+                at += target;
             }
         }
         borders.sort_unstable();

@@ -9,8 +9,6 @@ pub(crate) struct BoxRef<'a> {
     pub body: &'a [u8],
     /// Where its header begins in the data.
     pub offset: usize,
-    /// Bytes of the header.
-    pub header: usize,
     /// Whether all of it is there.
     pub complete: bool,
 }
@@ -48,7 +46,6 @@ pub(crate) fn boxes(data: &[u8]) -> impl Iterator<Item = BoxRef<'_>> {
             kind,
             body: rest.get(header..end)?,
             offset: at,
-            header,
             complete: size <= rest.len(),
         };
         at = at.checked_add(size)?;

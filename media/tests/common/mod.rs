@@ -1,6 +1,7 @@
 //! Material whose every frame carries its number as 16 squares and whose sound is noise, and
 //! readers of both, so that tests can say which frame and which sample a player really shows.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
