@@ -1,5 +1,7 @@
 //! Several cuts in one MP4: which frames ffmpeg and GStreamer show is read from the picture.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::fs::File;
@@ -77,11 +79,8 @@ fn check_open(material: Material) {
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("replay.mp4");
     let cuts = cuts(material, &chunks, &RANGES);
-    assert!(
-        replay_notes(&cuts)[0].starts_with("2 clips begin at open"),
-        "{:?}",
-        replay_notes(&cuts)
-    );
+    let notes = replay_notes(&cuts);
+    assert!(notes[1].starts_with("2 clips begin at open"), "{notes:?}");
     write_replay_mp4(&cuts, &mut File::create(&path).unwrap()).unwrap();
     let expected: Vec<Option<u16>> = RANGES
         .iter()
@@ -119,7 +118,7 @@ fn open_groups_of_hevc() {
     let chunks = material.chunks(&dir);
     let out = tempfile::tempdir().unwrap();
     let cuts = cuts(material, &chunks, &RANGES);
-    assert!(replay_notes(&cuts).is_empty());
+    assert_eq!(replay_notes(&cuts).len(), 1, "no loss at open groups");
     check(&cuts, &RANGES, &out.path().join("replay.mp4"), "HEVC");
 }
 

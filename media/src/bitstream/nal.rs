@@ -101,16 +101,20 @@ mod tests {
 
     #[test]
     fn length_prefixes() {
+        let read = |data: &[u8], size| {
+            let (ranges, complete) = length_prefixed_ranges(data, size);
+            (
+                ranges
+                    .into_iter()
+                    .map(|r| (r.start, r.end))
+                    .collect::<Vec<_>>(),
+                complete,
+            )
+        };
         let data = [0, 0, 0, 2, 7, 8, 0, 0, 0, 1, 9];
-        assert_eq!(length_prefixed_ranges(&data, 4), (vec![4..6, 10..11], true));
-        assert_eq!(
-            length_prefixed_ranges(&data[..10], 4),
-            (Vec::from([4..6]), false)
-        );
-        assert_eq!(
-            length_prefixed_ranges(&[0, 1, 5, 0], 2),
-            (Vec::from([2..3]), false)
-        );
+        assert_eq!(read(&data, 4), (vec![(4, 6), (10, 11)], true));
+        assert_eq!(read(&data[..10], 4), (vec![(4, 6)], false));
+        assert_eq!(read(&[0, 1, 5, 0], 2), (vec![(2, 3)], false));
     }
 
     #[test]
