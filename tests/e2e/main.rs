@@ -1,0 +1,19 @@
+//! End-to-end tests: the program as its users run it, on real files, judged by what it prints and
+//! writes. One crate, so that tests share the long runs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_chunks;
+mod bad_input;
+mod clip;
+mod demo;
+mod interrupt;
+mod live;
+mod scenarios;
+mod select;
+mod tennis;
+mod tools;
+mod workers;

@@ -1,0 +1,311 @@
+//! What end-to-end tests share: a directory for each test, running the program in it, and saying
+//! everything about a run that went otherwise than expected.
+
+pub mod media;
+pub mod server;
+pub mod stream;
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// A run that takes longer has hung.
+const HUNG: Duration = Duration::from_secs(240);
+
+/// The repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A directory of one test; it goes when the test is over.
+pub struct Work {
+    dir: TempDir,
+    /// What the runs print, apart from the files of the test.
+    logs: TempDir,
+    runs: AtomicU32,
+}
+
+impl Work {
+    pub fn new() -> Work {
+        let dir = || TempDir::with_prefix("matchcut-").unwrap();
+        Work {
+            dir: dir(),
+            logs: dir(),
+            runs: AtomicU32::new(0),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file, and the directories above it.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The program with arguments, to be run in this directory.
+    pub fn matchcut<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Running {
+        self.matchcut_in(self.dir.path(), args)
+    }
+
+    /// The program with arguments, run in another directory.
+    pub fn matchcut_in<A: AsRef<OsStr>>(
+        &self,
+        dir: &Path,
+        args: impl IntoIterator<Item = A>,
+    ) -> Running {
+        let number = self.runs.fetch_add(1, Ordering::SeqCst);
+        let stdout = self.logs.path().join(format!("{number}.out"));
+        let stderr = self.logs.path().join(format!("{number}.err"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_matchcut"));
+        command
+            .args(args)
+            .current_dir(dir)
+            .env_remove("MATCHCUT_LOG")
+            .stdin(Stdio::null())
+            .stdout(File::create(&stdout).unwrap())
+            .stderr(File::create(&stderr).unwrap());
+        let text = format!("{command:?}");
+        let child = command.spawn().unwrap();
+        Running {
+            child,
+            command: text,
+            dir: dir.to_owned(),
+            stdout,
+            stderr,
+            started: Instant::now(),
+        }
+    }
+
+    /// A run that must succeed.
+    pub fn ok<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Done {
+        self.matchcut(args).wait().exits(0)
+    }
+
+    /// A run that must end with this exit code.
+    pub fn fails<A: AsRef<OsStr>>(&self, code: i32, args: impl IntoIterator<Item = A>) -> Done {
+        self.matchcut(args).wait().exits(code)
+    }
+}
+
+/// A run under way.
+pub struct Running {
+    child: Child,
+    command: String,
+    dir: PathBuf,
+    stdout: PathBuf,
+    stderr: PathBuf,
+    started: Instant,
+}
+
+impl Running {
+    /// Waits until it ends.
+    pub fn wait(mut self) -> Done {
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if self.started.elapsed() > HUNG {
+                self.child.kill().unwrap();
+                let status = self.child.wait().unwrap();
+                self.done(status)
+                    .fail(&format!("it was still running after {HUNG:?}"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        self.done(status)
+    }
+
+    /// Waits until `file` in its directory exists and `seen` says that its text is as wanted.
+    pub fn until(&mut self, file: &str, seen: impl Fn(&str) -> bool) {
+        loop {
+            let text = fs::read_to_string(self.dir.join(file)).unwrap_or_default();
+            if seen(&text) {
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            if let Some(status) = ended {
+                self.done(status)
+                    .fail(&format!("it ended before {file} was as wanted"));
+            }
+            if self.started.elapsed() > HUNG {
+                self.child.kill().unwrap();
+                let status = self.child.wait().unwrap();
+                self.done(status)
+                    .fail(&format!("{file} never became as wanted"));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    fn done(&self, status: ExitStatus) -> Done {
+        let text = |path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        Done {
+            command: self.command.clone(),
+            dir: self.dir.clone(),
+            status,
+            stdout: text(&self.stdout),
+            stderr: text(&self.stderr),
+            elapsed: self.started.elapsed(),
+        }
+    }
+}
+
+/// A run that has ended.
+pub struct Done {
+    pub command: String,
+    pub dir: PathBuf,
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+    pub elapsed: Duration,
+}
+
+impl Done {
+    /// Fails the test with everything that is known of the run.
+    pub fn fail(&self, what: &str) -> ! {
+        let mut listing = String::new();
+        list(&self.dir, &self.dir, &mut listing);
+        panic!(
+            "\n==========\n{what}\n\ncommand: {}\nin: {}\nfiles:\n{listing}status: {}\n\n\
+             stdout:\n{}\n\nstderr:\n{}\n==========\n",
+            self.command,
+            self.dir.display(),
+            self.status,
+            self.stdout,
+            self.stderr
+        );
+    }
+
+    pub fn check(&self, holds: bool, what: &str) {
+        if !holds {
+            self.fail(what);
+        }
+    }
+
+    pub fn exits(self, code: i32) -> Done {
+        let got = self.status.code();
+        self.check(
+            got == Some(code),
+            &format!("exit code {got:?}, expected {code}"),
+        );
+        self
+    }
+
+    /// What people read on stderr contains this.
+    pub fn says(&self, text: &str) -> &Done {
+        self.check(
+            self.stderr.contains(text),
+            &format!("stderr does not say: {text}"),
+        );
+        self
+    }
+
+    /// How often stderr contains this.
+    pub fn says_times(&self, number: usize, text: &str) -> &Done {
+        let got = self.stderr.matches(text).count();
+        self.check(
+            got == number,
+            &format!("stderr says {got} times, not {number}: {text}"),
+        );
+        self
+    }
+
+    /// The one JSON document on stdout.
+    pub fn json(&self) -> Json {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| self.fail(&format!("stdout is not one JSON document: {error}")))
+    }
+}
+
+fn list(root: &Path, dir: &Path, out: &mut String) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            list(root, &path, out);
+        } else {
+            let size = fs::metadata(&path).map_or(0, |meta| meta.len());
+            let name = path.strip_prefix(root).unwrap_or(&path);
+            let _ = writeln!(out, "  {size:>9}  {}", name.display());
+        }
+    }
+}
+
+/// Every file below a directory, by its path in it.
+pub fn files(dir: &Path) -> Vec<String> {
+    let mut listing = String::new();
+    list(dir, dir, &mut listing);
+    let name = |line: &str| line.trim_start().split_once("  ").unwrap().1.to_owned();
+    let mut names: Vec<String> = listing.lines().map(name).collect();
+    names.sort();
+    names
+}
+
+/// The values of a file of JSON lines.
+pub fn lines(path: &Path) -> Vec<Json> {
+    let text =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(
+        text.is_empty() || text.ends_with('\n'),
+        "{} has a torn line",
+        path.display()
+    );
+    let value = |(number, line)| {
+        serde_json::from_str(line)
+            .unwrap_or_else(|error| panic!("{}:{}: {error}", path.display(), number + 1))
+    };
+    text.lines().enumerate().map(value).collect()
+}
+
+/// The JSON document in a file.
+pub fn document(path: &Path) -> Json {
+    let text =
+        fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Fails unless two texts are equal; says the first line that differs.
+pub fn same_text(what: &str, one: &[u8], other: &[u8]) {
+    if one == other {
+        return;
+    }
+    let (one, other) = (String::from_utf8_lossy(one), String::from_utf8_lossy(other));
+    for (number, (left, right)) in one.lines().zip(other.lines()).enumerate() {
+        assert_eq!(left, right, "{what}, line {}", number + 1);
+    }
+    panic!(
+        "{what}: {} and {} lines",
+        one.lines().count(),
+        other.lines().count()
+    );
+}
