@@ -90,6 +90,12 @@ impl CommandError {
             CommandError::Spec(SpecError::Invalid(_)) | CommandError::Plan(_) => {
                 ExitCode::from(BAD_SPEC)
             }
+            // A file that is not text is a spec that is wrong, not one that cannot be read.
+            CommandError::Spec(SpecError::Read { source, .. })
+                if source.kind() == io::ErrorKind::InvalidData =>
+            {
+                ExitCode::from(BAD_SPEC)
+            }
             CommandError::Spec(SpecError::Usage(_)) | CommandError::Usage { .. } => {
                 ExitCode::from(BAD_USAGE)
             }

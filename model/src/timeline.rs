@@ -170,6 +170,8 @@ pub struct Timeline {
     last_duration: Option<MediaTime>,
     /// Chunks known to be missing since the last one that was placed, and their duration.
     missing: Option<MediaTime>,
+    /// How much shorter the last chunk is than declared: what was cut off of it.
+    shortfall: Option<MediaTime>,
     /// The last chunk with a PROGRAM-DATE-TIME: from here a new stretch is placed.
     latest: Option<Anchor>,
     /// What UTC is read from: the first PROGRAM-DATE-TIME of the stretch.
@@ -233,15 +235,20 @@ impl Timeline {
                 Some(missing.unwrap_or_default() + each.times(unsaid))
             }
         };
+        // A chunk that was cut short leaves a hole as a missing one does.
+        let hole = match (missing, self.shortfall) {
+            (None, shortfall) => shortfall,
+            (Some(missing), shortfall) => Some(missing + shortfall.unwrap_or_default()),
+        };
         let followed = match self.stretch {
             Some(stretch) if !chunk.discontinuity => {
                 let near = stretch.ends.video.or(stretch.ends.audio);
                 let reading = read(
                     &chunk,
                     times,
-                    near.map(|end| end + missing.unwrap_or_default()),
+                    near.map(|end| end + hole.unwrap_or_default()),
                 );
-                reading.filter(|reading| self.continues(&stretch.ends, reading, missing))
+                reading.filter(|reading| self.continues(&stretch.ends, reading, hole))
             }
             _ => None,
         };
@@ -301,6 +308,10 @@ impl Timeline {
         self.last_position = Some(position);
         self.last_duration = Some(span.duration());
         self.missing = None;
+        let declared = placed.chunk.declared_duration;
+        self.shortfall = declared
+            .map(|declared| declared - span.duration())
+            .filter(|shortfall| *shortfall > self.options.tolerance);
         Ok(placed)
     }
 

@@ -521,3 +521,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_cut_off_a_chunk_is_a_hole_and_moves_nothing_behind_it() {
+    let mut timeline = Timeline::default();
+    let start = 900_000;
+    timeline.place(chunk(0), &two_seconds(start), 1).unwrap();
+    // Of two seconds, the first half second arrived.
+    let torn = video((0..13).map(|n| start + 180_000 + n * 3600), (25, 1));
+    timeline.place(chunk(1), &torn, 1).unwrap();
+    let placed = timeline
+        .place(chunk(2), &two_seconds(start + 360_000), 1)
+        .unwrap();
+    assert_eq!(placed.stretch, 0);
+    assert_eq!(placed.span.start, MediaTime::from_seconds(4));
+}

@@ -55,7 +55,7 @@ impl Default for RunOptions {
             clips: ClipMode::default(),
             max_epochs: cores * 2 + 2,
             max_bytes: 256 << 20,
-            recent_bytes: 256 << 20,
+            recent_bytes: 64 << 20,
             decode_timeout: Duration::from_secs(120),
         }
     }
