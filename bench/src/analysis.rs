@@ -18,6 +18,10 @@ use crate::stats::Sample;
 
 const SPEC: &str = include_str!("../analysis.toml");
 
+/// Recent media that a run keeps for clips, less than the stream has: only so can be seen whether
+/// anything else grows with its length.
+pub const RECENT_BYTES: u64 = 32 << 20;
+
 /// A run may take so many times what decoding takes.
 const LIMIT: f64 = 1.25;
 
@@ -34,6 +38,7 @@ pub fn run_all(playlist: &Path, threads: usize) -> Result<Done, Error> {
         decode_threads: threads,
         max_epochs: threads * 2 + 2,
         clips: ClipMode::None,
+        recent_bytes: RECENT_BYTES,
         ..RunOptions::default()
     };
     let mut failures = Vec::new();

@@ -2,6 +2,7 @@
 //! it has been running.
 
 use crate::Error;
+use crate::analysis::RECENT_BYTES;
 use crate::child::{self, Task};
 use crate::material::{Material, SECONDS, TIMES};
 use crate::report::Section;
@@ -13,9 +14,10 @@ const LIMIT: f64 = 1.25;
 pub fn measure(material: &Material, threads: usize) -> Result<Section, Error> {
     let head = ["media", "frames", "peak memory, MiB", "ratio"];
     let about = format!(
-        "The run of the first section, and the same {TIMES} times in a row as one event with \
-         discontinuities. Peak of the resident set of the process; it holds up to 256 MiB of \
-         recent media for clips, {threads} decoders and their frames.",
+        "The run of `analysis`, and the same {TIMES} times in a row as one event with \
+         discontinuities. Peak of the resident set of the process: {threads} decoders with their \
+         frames, chunks under way, and {} MiB of recent media for clips (256 unless told).",
+        RECENT_BYTES >> 20,
     );
     let mut section = Section::new("Memory", about, &head);
     let mut peaks = Vec::new();
