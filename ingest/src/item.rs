@@ -22,7 +22,8 @@ pub struct Missing {
 /// One thing that a source says. Positions are dense: each chunk has one, each missing chunk too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceItem {
-    /// The next chunk.
+    /// The next chunk. Its position is the next one, or one that was told before: then it fills a hole,
+    /// or takes the place of the chunk that was there (it may hold the same bytes).
     Chunk(ChunkRef),
     /// A whole file, to be divided into chunks at key frames by who knows its format.
     File(PathBuf),

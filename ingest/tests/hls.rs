@@ -297,8 +297,8 @@ async fn bytes_whole_and_in_part_with_retries_and_limits() {
     };
     let fetcher = Fetcher::new(options);
     let resource = |name: &str, range: Option<(u64, u64)>| Resource {
-        uri: format!("{}/{name}", server.base),
         range: range.map(|(offset, length)| ByteRange { offset, length }),
+        ..Resource::whole(format!("{}/{name}", server.base))
     };
     let fetch = async |name: &str, range| fetcher.fetch(&resource(name, range)).await;
     assert_eq!(fetch("ranges.ts", Some((2, 3))).await.unwrap(), "234");
@@ -348,10 +348,7 @@ async fn bytes_whole_and_in_part_with_retries_and_limits() {
 async fn silence_and_refusal_are_told_apart() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let resource = Resource {
-        uri: format!("http://{address}/a.ts"),
-        range: None,
-    };
+    let resource = Resource::whole(format!("http://{address}/a.ts"));
     let fetcher = Fetcher::new(matchcut_ingest::FetchOptions {
         timeout: matchcut_ingest::describe::TextDuration(MediaTime::from_millis(100)),
         retries: 1,

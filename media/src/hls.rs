@@ -126,8 +126,8 @@ pub fn instant(
         };
         clip.parts.push(PlaylistPart {
             media: Resource {
-                uri: chunk.media.uri.clone(),
                 range,
+                ..chunk.media.clone()
             },
             init: chunk.init.cloned(),
             duration: to - from,
@@ -299,8 +299,8 @@ mod tests {
     fn playlist_text() {
         let part = |uri: &str, range, millis| PlaylistPart {
             media: Resource {
-                uri: uri.into(),
                 range,
+                ..Resource::whole(uri)
             },
             init: None,
             duration: MediaTime::from_millis(millis),

@@ -28,10 +28,7 @@ fn clip(
     let paths = material.paths(dir);
     let media: Vec<Resource> = paths
         .iter()
-        .map(|path| Resource {
-            uri: path.display().to_string(),
-            range: None,
-        })
+        .map(|path| Resource::whole(path.display().to_string()))
         .collect();
     let placed = placed(chunks);
     let all: Vec<HlsChunk<'_>> = chunks

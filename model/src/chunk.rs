@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cue::Cue;
 use crate::time::{FrameRate, MediaTime, TimeRange, Timestamp};
 
 /// The number of a chunk in order of the timeline (playlist order), from 0. Not the order of
@@ -59,6 +60,16 @@ pub struct ByteRange {
     pub length: u64,
 }
 
+/// How a resource is encrypted as a whole: EXT-X-KEY with METHOD=AES-128 (AES in CBC mode with PKCS#7
+/// padding, RFC 8216, section 4.3.2.4).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Encryption {
+    /// Absolute URI of the 16 bytes of the key.
+    pub key_uri: String,
+    /// Initialization vector: what the playlist says, else the media sequence number.
+    pub iv: [u8; 16],
+}
+
 /// A resource or a part of one. `uri` is absolute: `file:///…`, `http://…` or `https://…`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Resource {
@@ -66,6 +77,50 @@ pub struct Resource {
     pub uri: String,
     /// The part of it, or all of it.
     pub range: Option<ByteRange>,
+    /// How its bytes are encrypted, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+impl Resource {
+    /// All of a resource that is not encrypted.
+    pub fn whole(uri: impl Into<String>) -> Self {
+        Resource {
+            uri: uri.into(),
+            range: None,
+            encryption: None,
+        }
+    }
+}
+
+/// The identity of what a chunk holds: equal bytes have equal ids, on every machine. A chunk that
+/// comes again with the same id is a duplicate, one with another id is a correction.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct ContentId(pub u64);
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The same stretch of the programme in other media: a separate audio rendition, or the variant that
+/// clips are cut from while another one is analysed. Its clock is that of the chunk.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Rendition {
+    /// NAME of an audio rendition; empty for a variant.
+    pub name: String,
+    /// LANGUAGE of an audio rendition (RFC 5646).
+    pub language: Option<String>,
+    /// What to fetch, in order: segments of two renditions need not begin and end together.
+    pub media: Vec<Resource>,
+    /// EXT-X-MAP of a fragmented MP4.
+    pub init: Option<Resource>,
+    /// How it is packed.
+    pub container: Container,
 }
 
 /// How the bytes of a chunk are packed.
@@ -79,6 +134,9 @@ pub enum Container {
     /// Key-frame-bounded part of a progressive MP4, Matroska or WebM file: `media.uri` names the whole file,
     /// `window` says which part.
     FilePart,
+    /// Packed audio: an elementary stream of AAC, MP3 or AC-3 with its timestamp in an ID3 tag (RFC 8216,
+    /// section 3.4). Only audio renditions are packed so.
+    PackedAudio,
 }
 
 /// A piece of a stream as a source offers it: what to fetch, and what the playlist says of it.
@@ -102,6 +160,40 @@ pub struct ChunkRef {
     pub discontinuity: bool,
     /// EXT-X-PROGRAM-DATE-TIME that applies to its first sample, in microseconds since the Unix epoch.
     pub program_date_time: Option<i64>,
+    /// Separate audio renditions, whose tracks follow those of the chunk itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audio: Vec<Rendition>,
+    /// What clips are cut from, where it is not the chunk itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_from: Option<Rendition>,
+    /// What the playlist marks in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cues: Vec<Cue>,
+}
+
+impl ChunkRef {
+    /// A chunk that nothing but its address is known of.
+    pub fn new(
+        source: impl Into<String>,
+        position: Position,
+        media: Resource,
+        container: Container,
+    ) -> Self {
+        ChunkRef {
+            source: source.into(),
+            position,
+            media,
+            init: None,
+            container,
+            window: None,
+            declared_duration: None,
+            discontinuity: false,
+            program_date_time: None,
+            audio: Vec::new(),
+            cut_from: None,
+            cues: Vec::new(),
+        }
+    }
 }
 
 /// When one frame is shown.
@@ -137,6 +229,8 @@ pub struct PlacedChunk {
     pub utc: Option<i64>,
     /// Size of the media in bytes.
     pub bytes: u64,
+    /// The identity of its bytes.
+    pub content: ContentId,
 }
 
 /// What the ordered folds need to know of a chunk: a [`PlacedChunk`] without its frame table.

@@ -4,6 +4,7 @@
 pub mod change;
 pub mod chunk;
 pub mod compat;
+pub mod cue;
 pub mod failure;
 pub mod frame;
 pub mod lines;

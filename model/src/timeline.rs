@@ -6,7 +6,7 @@ mod wrap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{ChunkRef, Container, FrameTime, PlacedChunk, Position, TrackNumber};
+use crate::chunk::{ChunkRef, Container, ContentId, FrameTime, PlacedChunk, Position, TrackNumber};
 use crate::time::{FLICKS_PER_SECOND, FrameRate, MediaTime, TimeRange, Timestamp};
 
 pub use lookup::{EventTimeline, FrameAt};
@@ -140,17 +140,8 @@ impl Anchor {
 /// use matchcut_model::time::Timestamp;
 /// use matchcut_model::timeline::{StreamTimes, Timeline, VideoTimes};
 ///
-/// let chunk = ChunkRef {
-///     source: "court".into(),
-///     position: Position(0),
-///     media: Resource { uri: "file:///court_1.ts".into(), range: None },
-///     init: None,
-///     container: Container::MpegTs,
-///     window: None,
-///     declared_duration: None,
-///     discontinuity: false,
-///     program_date_time: None,
-/// };
+/// let media = Resource::whole("file:///court_1.ts");
+/// let chunk = ChunkRef::new("court", Position(0), media, Container::MpegTs);
 /// let pts = (0..50).map(|n| Timestamp { ticks: 126_000 + n * 3600, timescale: 90_000 });
 /// let video = VideoTimes { pts: pts.collect(), ..VideoTimes::default() };
 /// let times = StreamTimes { video: Some(video), audio: Vec::new() };
@@ -219,7 +210,8 @@ impl Timeline {
     }
 
     /// Gives `chunk` its place. Positions that were neither placed nor skipped are taken as
-    /// missing chunks. `bytes` is the size of its media.
+    /// missing chunks. `bytes` is the size of its media; the identity of its content is left to who
+    /// has read it.
     pub fn place(
         &mut self,
         chunk: ChunkRef,
@@ -299,6 +291,7 @@ impl Timeline {
             utc: self.utc.map(|anchor| anchor.utc_at(span.start)),
             frames: reading.frames.into_iter().map(frame).collect(),
             bytes,
+            content: ContentId::default(),
             chunk,
         };
 

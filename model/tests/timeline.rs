@@ -18,16 +18,16 @@ fn chunk(position: u64) -> ChunkRef {
     ChunkRef {
         source: "court".into(),
         position: Position(position),
-        media: Resource {
-            uri: format!("file:///c_{position}.ts"),
-            range: None,
-        },
+        media: Resource::whole(format!("file:///c_{position}.ts")),
         init: None,
         container: Container::MpegTs,
         window: None,
         declared_duration: Some(MediaTime::from_seconds(2)),
         discontinuity: false,
         program_date_time: None,
+        audio: Vec::new(),
+        cut_from: None,
+        cues: Vec::new(),
     }
 }
 

@@ -108,7 +108,9 @@ fn measured_rate(timeline: &EventTimeline) -> Option<FrameRate> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use matchcut_model::chunk::{ChunkRef, Container, FrameTime, Position, Resource, TrackNumber};
+    use matchcut_model::chunk::{
+        ChunkRef, Container, ContentId, FrameTime, Position, Resource, TrackNumber,
+    };
     use matchcut_model::time::Timestamp;
 
     /// A chunk of `frames` frames at `rate`, from `start`.
@@ -124,16 +126,16 @@ pub(crate) mod tests {
             chunk: ChunkRef {
                 source: "court".into(),
                 position: Position(position),
-                media: Resource {
-                    uri: format!("file:///media/court_{position}.ts"),
-                    range: None,
-                },
+                media: Resource::whole(format!("file:///media/court_{position}.ts")),
                 init: None,
                 container: Container::MpegTs,
                 window: None,
                 declared_duration: None,
                 discontinuity: false,
                 program_date_time: None,
+                audio: Vec::new(),
+                cut_from: None,
+                cues: Vec::new(),
             },
             span: TimeRange::new(start, time(frames)),
             offset: MediaTime::from_seconds(-10),
@@ -155,6 +157,7 @@ pub(crate) mod tests {
             audio_tracks: vec![TrackNumber(1)],
             utc: None,
             bytes: 1000,
+            content: ContentId(position),
         }
     }
 

@@ -69,6 +69,7 @@ fn container(placed: &PlacedChunk) -> String {
     match placed.chunk.container {
         Container::MpegTs => "mpeg-ts".to_owned(),
         Container::FragmentedMp4 => "fragmented-mp4".to_owned(),
+        Container::PackedAudio => "packed-audio".to_owned(),
         Container::FilePart => file_container(&placed.chunk.media.uri),
     }
 }

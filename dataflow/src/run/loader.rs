@@ -279,16 +279,16 @@ async fn parts(files: &OpenFiles, path: &Path, first: Position) -> Result<Vec<Ch
             .map(|(window, position)| ChunkRef {
                 source: "file".to_owned(),
                 position: Position(position),
-                media: Resource {
-                    uri: uri.clone(),
-                    range: None,
-                },
+                media: Resource::whole(uri.clone()),
                 init: None,
                 container: Container::FilePart,
                 window: Some(window),
                 declared_duration: Some(window.duration()),
                 discontinuity: false,
                 program_date_time: None,
+                audio: Vec::new(),
+                cut_from: None,
+                cues: Vec::new(),
             })
             .collect())
     };

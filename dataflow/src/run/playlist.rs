@@ -74,7 +74,7 @@ fn clip(
 ) -> Result<(hls::PlaylistClip, hls::InstantReport), String> {
     let named = |resource: &Resource| Resource {
         uri: relative(&resource.uri, base),
-        range: resource.range,
+        ..resource.clone()
     };
     let media: Vec<(Resource, Option<Resource>, Arc<Demuxed>)> = run
         .iter()

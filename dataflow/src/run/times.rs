@@ -124,16 +124,16 @@ mod tests {
             let reference = ChunkRef {
                 source: "court".into(),
                 position: Position(number.unsigned_abs()),
-                media: Resource {
-                    uri: format!("file:///court_{number}.ts"),
-                    range: None,
-                },
+                media: Resource::whole(format!("file:///court_{number}.ts")),
                 init: None,
                 container: Container::MpegTs,
                 window: None,
                 declared_duration: None,
                 discontinuity: false,
                 program_date_time: None,
+                audio: Vec::new(),
+                cut_from: None,
+                cues: Vec::new(),
             };
             let times = stream_times(&demuxed);
             let placed = timeline.place(reference, &times, 1).unwrap();

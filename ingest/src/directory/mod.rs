@@ -319,16 +319,16 @@ impl DirectorySource {
         self.queue.push_back(SourceItem::Chunk(ChunkRef {
             source: self.name.clone(),
             position,
-            media: Resource {
-                uri: media.into(),
-                range: None,
-            },
+            media: Resource::whole(media),
             init: None,
             container: Container::MpegTs,
             window: None,
             declared_duration: each,
             discontinuity: said.is_some_and(|said| said.discontinuity),
             program_date_time: said.and_then(|said| said.program_date_time),
+            audio: Vec::new(),
+            cut_from: None,
+            cues: Vec::new(),
         }));
     }
 }

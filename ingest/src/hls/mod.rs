@@ -349,6 +349,7 @@ impl HlsSource {
             uri::resolve(base, &map.uri).map(|url| Resource {
                 uri: url.into(),
                 range: map.range,
+                encryption: None,
             })
         });
         let reason = match (&segment.unusable, &media, &init) {
@@ -374,12 +375,16 @@ impl HlsSource {
             media: Resource {
                 uri: media.into(),
                 range: segment.range,
+                encryption: None,
             },
             init,
             window: None,
             declared_duration: segment.duration,
             discontinuity: segment.discontinuity,
             program_date_time: segment.program_date_time,
+            audio: Vec::new(),
+            cut_from: None,
+            cues: Vec::new(),
         })
     }
 }

@@ -71,6 +71,9 @@ pub enum DemuxError {
     /// A part of a file cannot be read from its bytes alone.
     #[error("a part of a file is read through the file, not from its bytes")]
     FilePart,
+    /// Packed audio.
+    #[error("packed audio (AAC, MP3 or AC-3 without a container) cannot be read")]
+    PackedAudio,
 }
 
 /// Reads a chunk. `init` is the initialization section of a fragmented MP4.
@@ -86,5 +89,6 @@ pub fn demux(
         Container::MpegTs => ts::demux(media),
         Container::FragmentedMp4 => fmp4::demux(init, media),
         Container::FilePart => Err(DemuxError::FilePart),
+        Container::PackedAudio => Err(DemuxError::PackedAudio),
     }
 }

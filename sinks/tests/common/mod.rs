@@ -10,7 +10,7 @@ use matchcut_model::change::{
     Change, ChoiceRow, ChunkRow, EpochChanges, EventState, FoundFeature, ReplayRow, Row,
 };
 use matchcut_model::chunk::{
-    ChunkRef, Container, Epoch, FrameTime, PlacedChunk, Position, Resource, TrackNumber,
+    ChunkRef, Container, ContentId, Epoch, FrameTime, PlacedChunk, Position, Resource, TrackNumber,
 };
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::lines::{ClipEntry, Cut};
@@ -62,16 +62,16 @@ pub fn chunk(position: u64, rate: FrameRate, first_frame: u64, start: MediaTime)
         chunk: ChunkRef {
             source: "court".into(),
             position: Position(position),
-            media: Resource {
-                uri: format!("file:///media/court_{position:05}.ts"),
-                range: None,
-            },
+            media: Resource::whole(format!("file:///media/court_{position:05}.ts")),
             init: None,
             container: Container::MpegTs,
             window: None,
             declared_duration: Some(millis(6000)),
             discontinuity: false,
             program_date_time: None,
+            audio: Vec::new(),
+            cut_from: None,
+            cues: Vec::new(),
         },
         span: TimeRange::new(start, time(frames)),
         offset: MediaTime::from_seconds(-10),
@@ -90,6 +90,7 @@ pub fn chunk(position: u64, rate: FrameRate, first_frame: u64, start: MediaTime)
         audio_tracks: vec![TrackNumber(1), TrackNumber(2)],
         utc: Some(1_567_972_800_000_000 + start.to_ticks(1_000_000)),
         bytes: 1_500_000,
+        content: ContentId(position),
     }
 }
 
