@@ -1,12 +1,16 @@
 //! Chunks: references to pieces of a stream as a source offers them, and their place on the event
 //! timeline once their timestamps have been read. A chunk travels as a reference, never as bytes.
 
+mod frames;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cue::Cue;
 use crate::time::{FrameRate, MediaTime, TimeRange, Timestamp};
+
+pub use frames::FrameTable;
 
 /// The number of a chunk in order of the timeline (playlist order), from 0. Not the order of
 /// arrival: that is the [`Epoch`].
@@ -218,8 +222,9 @@ pub struct PlacedChunk {
     /// Stretch of the timeline, counted from 0: inside one, stream time and event time run together.
     pub stretch: u32,
     /// Presentation times of its video frames in order; empty without video.
-    pub frames: Vec<FrameTime>,
-    /// Number of video frames of the event before this chunk.
+    pub frames: FrameTable,
+    /// Number of its first frame in the event: frames are counted from the start of the event, those
+    /// that holes would hold counted in.
     pub first_frame: u64,
     /// Nominal frame rate, if the stream has one.
     pub frame_rate: Option<FrameRate>,

@@ -1,14 +1,18 @@
 //! Places chunks on the event timeline in playlist order, from the timestamps that the stream
 //! carries. The rules, and why they are so, are in `docs/design/time.md`.
 
+mod late;
 mod lookup;
 mod wrap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{ChunkRef, Container, ContentId, FrameTime, PlacedChunk, Position, TrackNumber};
+use crate::chunk::{
+    ChunkRef, Container, ContentId, FrameTable, PlacedChunk, Position, TrackNumber,
+};
 use crate::time::{FLICKS_PER_SECOND, FrameRate, MediaTime, TimeRange, Timestamp};
 
+pub use late::{LateError, Surroundings};
 pub use lookup::{EventTimeline, FrameAt};
 
 /// The frames of a chunk.
@@ -147,7 +151,7 @@ impl Anchor {
 /// let times = StreamTimes { video: Some(video), audio: Vec::new() };
 /// let placed = Timeline::default().place(chunk, &times, 0).unwrap();
 /// assert_eq!(placed.span.to_string(), "0.000..2.000");
-/// assert_eq!(placed.frames[1].time.to_string(), "0.040");
+/// assert_eq!(placed.frames.get(1).unwrap().time.to_string(), "0.040");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -155,8 +159,9 @@ pub struct Timeline {
     stretch: Option<Stretch>,
     /// The end of everything placed.
     end: MediaTime,
-    /// Frames placed.
+    /// The number of the frame that comes next, if time goes on.
     frames: u64,
+    frame_rate: Option<FrameRate>,
     last_position: Option<Position>,
     last_duration: Option<MediaTime>,
     /// Chunks known to be missing since the last one that was placed, and their duration.
@@ -195,18 +200,33 @@ impl Timeline {
     }
 
     /// Says that the next chunk in playlist order is missing: its place stays empty. Its duration
-    /// is what the playlist declares, else that of the chunk before it.
+    /// is what the playlist declares, else that of the chunk before it. Says where it would be.
     pub fn skip(
         &mut self,
         position: Position,
         declared: Option<MediaTime>,
-    ) -> Result<(), PlaceError> {
+    ) -> Result<TimeRange, PlaceError> {
         let chunks = self.advance(position)?;
         let each = declared.or(self.last_duration).unwrap_or_default();
         let unsaid = self.last_duration.unwrap_or_default().times(chunks - 1);
+        let start = self.end + self.hole(self.missing).unwrap_or_default() + unsaid;
         self.missing = Some(self.missing.unwrap_or_default() + each + unsaid);
         self.last_position = Some(position);
-        Ok(())
+        Ok(TimeRange::new(start, start + each))
+    }
+
+    /// The last position that was placed or skipped.
+    pub fn last_position(&self) -> Option<Position> {
+        self.last_position
+    }
+
+    /// The hole in front of the next chunk: what is missing, and what was cut off the last chunk, which
+    /// leaves a hole as a missing one does.
+    fn hole(&self, missing: Option<MediaTime>) -> Option<MediaTime> {
+        match (missing, self.shortfall) {
+            (None, shortfall) => shortfall,
+            (Some(missing), shortfall) => Some(missing + shortfall.unwrap_or_default()),
+        }
     }
 
     /// Gives `chunk` its place. Positions that were neither placed nor skipped are taken as
@@ -227,11 +247,7 @@ impl Timeline {
                 Some(missing.unwrap_or_default() + each.times(unsaid))
             }
         };
-        // A chunk that was cut short leaves a hole as a missing one does.
-        let hole = match (missing, self.shortfall) {
-            (None, shortfall) => shortfall,
-            (Some(missing), shortfall) => Some(missing + shortfall.unwrap_or_default()),
-        };
+        let hole = self.hole(missing);
         let followed = match self.stretch {
             Some(stretch) if !chunk.discontinuity => {
                 let near = stretch.ends.video.or(stretch.ends.audio);
@@ -277,19 +293,19 @@ impl Timeline {
                 self.utc_is_own = true;
             }
         }
-        let frame = |pts: Timestamp| FrameTime {
-            time: pts.time() + offset,
-            pts,
-        };
+        // A hole counts as the frames that it would hold, so that a number says the same time whether
+        // they came or not.
+        let rate = reading.frame_rate.or(self.frame_rate);
+        let first_frame = self.frames + late::frames_in(span.start - self.end, rate);
         let placed = PlacedChunk {
             span,
             offset,
             stretch: stretch.number,
-            first_frame: self.frames,
+            first_frame,
             frame_rate: reading.frame_rate,
             audio_tracks: times.audio.iter().map(|audio| audio.track).collect(),
             utc: self.utc.map(|anchor| anchor.utc_at(span.start)),
-            frames: reading.frames.into_iter().map(frame).collect(),
+            frames: FrameTable::new(reading.timescale(), reading.ticks(), offset),
             bytes,
             content: ContentId::default(),
             chunk,
@@ -297,7 +313,8 @@ impl Timeline {
 
         self.stretch = Some(stretch);
         self.end = self.end.max(span.end);
-        self.frames += placed.frames.len() as u64;
+        self.frames = placed.first_frame + placed.frames.len() as u64;
+        self.frame_rate = rate;
         self.last_position = Some(position);
         self.last_duration = Some(span.duration());
         self.missing = None;
@@ -368,9 +385,6 @@ impl Timeline {
 
     /// Event time at which a new stretch starts.
     fn start_of_stretch(&self, chunk: &ChunkRef, missing: Option<MediaTime>) -> MediaTime {
-        if self.stretch.is_none() {
-            return MediaTime::ZERO;
-        }
         let added = self.end + missing.unwrap_or_default();
         let Some((anchor, utc)) = self.latest.zip(chunk.program_date_time) else {
             return added;
@@ -386,6 +400,15 @@ impl Timeline {
 impl Reading {
     fn frame_start(&self) -> Option<MediaTime> {
         self.frames.first().map(|pts| pts.time())
+    }
+
+    fn timescale(&self) -> u32 {
+        self.frames.first().map_or(90_000, |pts| pts.timescale)
+    }
+
+    /// The timestamps of the frames, which all have one clock.
+    fn ticks(&self) -> impl Iterator<Item = i64> + '_ {
+        self.frames.iter().map(|pts| pts.ticks)
     }
 }
 

@@ -5,7 +5,7 @@
 use matchcut_model::chunk::{ChunkRef, Container, PlacedChunk, Position, Resource, TrackNumber};
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange, Timestamp};
 use matchcut_model::timeline::{
-    AudioTimes, EventTimeline, PlaceError, StreamTimes, Timeline, VideoTimes,
+    AudioTimes, EventTimeline, PlaceError, StreamTimes, Surroundings, Timeline, VideoTimes,
 };
 use proptest::prelude::*;
 
@@ -84,8 +84,11 @@ fn zero_is_the_first_frame_however_late_it_is() {
     times.audio = audio(7_000_000_000 - 1800, 7_000_180_000).audio;
     let first = place(&mut timeline, chunk(0), &times);
     assert_eq!(first.span, seconds(0.0, 2.0));
-    assert_eq!(first.frames[0].pts, ticks(7_000_000_000));
-    assert_eq!(first.frames[49].time, MediaTime::from_millis(1960));
+    assert_eq!(first.frames.get(0).unwrap().pts, ticks(7_000_000_000));
+    assert_eq!(
+        first.frames.get(49).unwrap().time,
+        MediaTime::from_millis(1960)
+    );
     assert_eq!(first.audio_tracks, [TrackNumber::FIRST]);
     assert_eq!(
         (first.first_frame, first.stretch, first.utc, first.bytes),
@@ -128,7 +131,7 @@ fn an_open_gop_shares_the_border_as_it_is_shown() {
     let second = place(&mut timeline, chunk(1), &video(stored, (25, 1)));
     assert_eq!(first.span, seconds(0.0, 1.96));
     assert_eq!(second.span, seconds(1.96, 2.12));
-    assert_eq!(second.frames[0].pts, ticks(49 * 3600));
+    assert_eq!(second.frames.get(0).unwrap().pts, ticks(49 * 3600));
     assert_eq!(second.first_frame, 49);
 }
 
@@ -143,7 +146,7 @@ fn a_marked_discontinuity_goes_on_by_durations() {
     };
     let second = place(&mut timeline, marked, &two_seconds(680_000 + 9000));
     assert_eq!((second.span, second.stretch), (seconds(2.0, 4.0), 1));
-    assert_eq!(second.frames[0].pts, ticks(689_000));
+    assert_eq!(second.frames.get(0).unwrap().pts, ticks(689_000));
 }
 
 #[test]
@@ -166,7 +169,7 @@ fn jumps_open_a_stretch_and_jitter_does_not() {
             seconds(start, start + 2.0),
             "jump of {jump} ticks"
         );
-        assert_eq!(second.frames[0].pts, ticks(200_180_000 + jump));
+        assert_eq!(second.frames.get(0).unwrap().pts, ticks(200_180_000 + jump));
     }
 }
 
@@ -176,7 +179,7 @@ fn a_restarted_counter_is_a_jump_and_keeps_its_value() {
     place(&mut timeline, chunk(0), &two_seconds(6_000_000_000));
     let second = place(&mut timeline, chunk(1), &two_seconds(0));
     assert_eq!((second.span, second.stretch), (seconds(2.0, 4.0), 1));
-    assert_eq!(second.frames[0].pts, ticks(0));
+    assert_eq!(second.frames.get(0).unwrap().pts, ticks(0));
 }
 
 #[test]
@@ -242,7 +245,7 @@ fn a_missing_chunk_leaves_its_place_empty() {
     let fourth = place(&mut timeline, chunk(3), &two_seconds(540_000));
     assert_eq!(
         (fourth.span, fourth.stretch, fourth.first_frame),
-        (seconds(6.0, 8.0), 0, 50)
+        (seconds(6.0, 8.0), 0, 150)
     );
     // Nobody said that 4 is missing; its place is kept all the same.
     let sixth = place(&mut timeline, chunk(5), &two_seconds(900_000));
@@ -345,11 +348,12 @@ fn lookups_are_half_open_and_exact() {
     let frame = lookup.frame_at(MediaTime::from_millis(2079)).unwrap();
     assert_eq!((frame.index, frame.number), (1, 51));
     assert_eq!(frame.frame.pts, ticks(1_183_600));
+    // The three seconds without pictures count as the 75 frames that they would hold.
     assert_eq!(
-        lookup.frame(100).unwrap().frame.time,
+        lookup.frame(175).unwrap().frame.time,
         MediaTime::from_seconds(7)
     );
-    assert_eq!(lookup.frame(150), None);
+    assert_eq!((lookup.frame(174), lookup.frame(225)), (None, None));
     assert_eq!(
         lookup.pts_of(MediaTime::from_millis(2080)),
         Some(ticks(1_187_200))
@@ -498,10 +502,11 @@ proptest! {
             pts = pts.rem_euclid(WRAP);
             let raw = (0..50).map(|n| (pts + n * 3600) % WRAP);
             let placed = place(&mut timeline, next, &video(raw, (25, 1)));
-            for pair in placed.frames.windows(2) {
+            let frames: Vec<_> = placed.frames.iter().collect();
+            for pair in frames.windows(2) {
                 prop_assert_eq!(pair[1].time - pair[0].time, MediaTime::from_millis(40));
             }
-            prop_assert_eq!(placed.frames[0].pts.ticks.rem_euclid(WRAP), pts);
+            prop_assert_eq!(placed.frames.get(0).unwrap().pts.ticks.rem_euclid(WRAP), pts);
             prop_assert_eq!(placed.span.duration(), MediaTime::from_seconds(2));
             if let Some(before) = before {
                 let hole = placed.span.start - before.span.end;
@@ -519,6 +524,108 @@ proptest! {
             pts += 180_000;
             position += 1;
         }
+    }
+}
+
+#[test]
+fn a_first_chunk_that_is_missing_does_not_move_the_origin() {
+    let mut timeline = Timeline::default();
+    let gap = timeline.skip(Position(0), Some(MediaTime::from_seconds(2)));
+    assert_eq!(gap.unwrap(), seconds(0.0, 2.0));
+    let second = place(&mut timeline, chunk(1), &two_seconds(180_000));
+    assert_eq!((second.span, second.first_frame), (seconds(2.0, 4.0), 50));
+    let around = Surroundings {
+        before: None,
+        replaced: None,
+        after: Some(&second),
+        expected: seconds(0.0, 2.0),
+    };
+    let first = timeline.place_late(chunk(0), &two_seconds(0), 1000, around);
+    let first = first.unwrap();
+    assert_eq!((first.span, first.first_frame), (seconds(0.0, 2.0), 0));
+    assert_eq!((first.stretch, first.offset), (0, second.offset));
+}
+
+#[test]
+fn a_late_chunk_with_another_clock_stands_where_it_was_expected() {
+    let mut timeline = Timeline::default();
+    let first = place(&mut timeline, chunk(0), &two_seconds(0));
+    let expected = timeline.skip(Position(1), None).unwrap();
+    let third = place(&mut timeline, chunk(2), &two_seconds(360_000));
+    let around = Surroundings {
+        before: Some(&first),
+        replaced: None,
+        after: Some(&third),
+        expected,
+    };
+    let late = timeline.place_late(chunk(1), &two_seconds(7_000_000), 1, around);
+    let late = late.unwrap();
+    assert_eq!((late.span, late.first_frame), (seconds(2.0, 4.0), 50));
+    assert!(late.stretch != first.stretch && late.stretch != third.stretch);
+    // It comes again, longer than its place.
+    let long = video((0..100).map(|n| 180_000 + n * 3600), (25, 1));
+    let error = timeline.place_late(chunk(1), &long, 1, around).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "chunk 1 came late and covers 2.000..6.000 s by its timestamps, where its place is \
+         2.000..4.000 s"
+    );
+}
+
+proptest! {
+    /// Chunks that are lost and come after all get the places that they would have had.
+    #[test]
+    fn late_chunks_lie_where_they_would_have_been(
+        rate in rate(),
+        start in 0..WRAP,
+        sizes in prop::collection::vec(20i64..150, 3..12),
+        lost in prop::collection::vec(any::<bool>(), 12),
+    ) {
+        let mut numbers = Vec::new();
+        let mut number = 0;
+        for size in &sizes {
+            numbers.push(number..number + size);
+            number += size;
+        }
+        let times = |position: usize| {
+            let frames = numbers[position].clone();
+            video(frames.map(|n| (start + tick_of(n, rate)) % WRAP), rate)
+        };
+        let chunk = |position: usize| {
+            let frames = sizes[position];
+            let declared = FrameRate::new(rate.0, rate.1).unwrap().time_of(frames);
+            ChunkRef { declared_duration: Some(declared), ..chunk(position as u64) }
+        };
+        let mut undisturbed = Timeline::default();
+        let wanted: Vec<PlacedChunk> = (0..sizes.len())
+            .map(|position| place(&mut undisturbed, chunk(position), &times(position)))
+            .collect();
+
+        // The last chunk comes, or nothing would be behind the others.
+        let is_lost = |position: usize| lost[position] && position + 1 < sizes.len() && position > 0;
+        let mut timeline = Timeline::default();
+        let mut placed: Vec<Option<PlacedChunk>> = vec![None; sizes.len()];
+        let mut expected = Vec::new();
+        for position in 0..sizes.len() {
+            if is_lost(position) {
+                let declared = chunk(position).declared_duration;
+                expected.push((position, timeline.skip(Position(position as u64), declared).unwrap()));
+            } else {
+                placed[position] = Some(place(&mut timeline, chunk(position), &times(position)));
+            }
+        }
+        for (position, expected) in expected {
+            let around = Surroundings {
+                before: placed[..position].iter().rev().flatten().next(),
+                replaced: None,
+                after: placed[position..].iter().flatten().next(),
+                expected,
+            };
+            let late = timeline.place_late(chunk(position), &times(position), 1000, around);
+            placed[position] = Some(late.unwrap());
+        }
+        let placed: Vec<PlacedChunk> = placed.into_iter().flatten().collect();
+        prop_assert_eq!(placed, wanted);
     }
 }
 

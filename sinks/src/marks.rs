@@ -85,7 +85,7 @@ impl<'a> FrameIndex<'a> {
             .iter()
             .find(after)
             .map_or(self.frames, |chunk| {
-                chunk.first_frame + chunk.frames.partition_point(|frame| frame.time < time) as u64
+                chunk.first_frame + chunk.frames.before(time) as u64
             })
     }
 
@@ -109,9 +109,8 @@ fn measured_rate(timeline: &EventTimeline) -> Option<FrameRate> {
 pub(crate) mod tests {
     use super::*;
     use matchcut_model::chunk::{
-        ChunkRef, Container, ContentId, FrameTime, Position, Resource, TrackNumber,
+        ChunkRef, Container, ContentId, FrameTable, Position, Resource, TrackNumber,
     };
-    use matchcut_model::time::Timestamp;
 
     /// A chunk of `frames` frames at `rate`, from `start`.
     pub(crate) fn chunk(
@@ -140,18 +139,11 @@ pub(crate) mod tests {
             span: TimeRange::new(start, time(frames)),
             offset: MediaTime::from_seconds(-10),
             stretch: 0,
-            frames: (0..frames)
-                .map(|n| {
-                    let ticks = (time(n) + MediaTime::from_seconds(10)).to_ticks(90_000);
-                    FrameTime {
-                        time: time(n),
-                        pts: Timestamp {
-                            ticks,
-                            timescale: 90_000,
-                        },
-                    }
-                })
-                .collect(),
+            frames: FrameTable::new(
+                90_000,
+                (0..frames).map(|n| (time(n) + MediaTime::from_seconds(10)).to_ticks(90_000)),
+                MediaTime::from_seconds(-10),
+            ),
             first_frame,
             frame_rate: Some(rate),
             audio_tracks: vec![TrackNumber(1)],
@@ -207,9 +199,7 @@ pub(crate) mod tests {
     fn variable_frame_rate_goes_by_the_frames() {
         let rate = FrameRate { num: 25, den: 1 };
         let mut uneven = chunk(0, millis(0), rate, 0, 4);
-        for (frame, time) in uneven.frames.iter_mut().zip([0, 40, 200, 240]) {
-            frame.time = millis(time);
-        }
+        uneven.frames = FrameTable::new(1000, [0, 40, 200, 240], MediaTime::ZERO);
         uneven.frame_rate = None;
         let timeline: EventTimeline = [uneven].into_iter().collect();
         let index = FrameIndex::new(&timeline, None);

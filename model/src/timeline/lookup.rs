@@ -98,10 +98,7 @@ impl EventTimeline {
     /// The frame that is shown at `time`: the last that starts at or before it.
     pub fn frame_at(&self, time: MediaTime) -> Option<FrameAt<'_>> {
         let chunk = self.locate(time)?;
-        let index = chunk
-            .frames
-            .partition_point(|frame| frame.time <= time)
-            .checked_sub(1)?;
+        let index = chunk.frames.before(after(time)).checked_sub(1)?;
         self.frame_of(chunk, index)
     }
 
@@ -115,7 +112,7 @@ impl EventTimeline {
     }
 
     fn frame_of<'a>(&self, chunk: &'a PlacedChunk, index: usize) -> Option<FrameAt<'a>> {
-        let frame = *chunk.frames.get(index)?;
+        let frame = chunk.frames.get(index)?;
         Some(FrameAt {
             chunk,
             index,
@@ -128,8 +125,9 @@ impl EventTimeline {
     /// tick elsewhere.
     pub fn pts_of(&self, time: MediaTime) -> Option<Timestamp> {
         let chunk = self.locate(time)?;
-        if let Ok(index) = chunk.frames.binary_search_by_key(&time, |frame| frame.time) {
-            return chunk.frames.get(index).map(|frame| frame.pts);
+        let shown = chunk.frames.get(chunk.frames.before(time));
+        if let Some(frame) = shown.filter(|frame| frame.time == time) {
+            return Some(frame.pts);
         }
         let timescale = match (chunk.frames.first(), chunk.chunk.container) {
             (Some(frame), _) => frame.pts.timescale,

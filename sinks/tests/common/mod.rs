@@ -10,7 +10,7 @@ use matchcut_model::change::{
     Change, ChoiceRow, ChunkRow, EpochChanges, EventState, FoundFeature, ReplayRow, Row,
 };
 use matchcut_model::chunk::{
-    ChunkRef, Container, ContentId, Epoch, FrameTime, PlacedChunk, Position, Resource, TrackNumber,
+    ChunkRef, Container, ContentId, Epoch, FrameTable, PlacedChunk, Position, Resource, TrackNumber,
 };
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::lines::{ClipEntry, Cut};
@@ -20,7 +20,7 @@ use matchcut_model::replay::{
     Verdict, select,
 };
 use matchcut_model::segment::Segment;
-use matchcut_model::time::{FrameRate, MediaTime, TimeRange, Timestamp};
+use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::{Attributes, Name, Number, Value};
 use matchcut_sinks::{
@@ -76,15 +76,11 @@ pub fn chunk(position: u64, rate: FrameRate, first_frame: u64, start: MediaTime)
         span: TimeRange::new(start, time(frames)),
         offset: MediaTime::from_seconds(-10),
         stretch: 0,
-        frames: (0..frames)
-            .map(|n| FrameTime {
-                time: time(n),
-                pts: Timestamp {
-                    ticks: ticks(time(n)),
-                    timescale: 90_000,
-                },
-            })
-            .collect(),
+        frames: FrameTable::new(
+            90_000,
+            (0..frames).map(|n| ticks(time(n))),
+            MediaTime::from_seconds(-10),
+        ),
         first_frame,
         frame_rate: Some(rate),
         audio_tracks: vec![TrackNumber(1), TrackNumber(2)],
