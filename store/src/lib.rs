@@ -1,0 +1,12 @@
+//! The store of an event: the log of its inputs, what became of them, and what is still to be
+//! published, in one SQLite file. This crate alone knows SQLite; what the entries mean is up to its
+//! user, to whom they are bytes and text.
+
+mod error;
+mod lock;
+mod schema;
+mod store;
+
+pub use error::StoreError;
+pub use lock::Lock;
+pub use store::{ChangeRecord, EpochRecord, LogRecord, OutboxRow, Store, StoreState};
