@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::chunk::{ChunkExtent, Epoch, TrackNumber};
+use crate::chunk::{ChunkExtent, ContentId, Epoch, Position, TrackNumber};
 use crate::failure::Failure;
+use crate::lines::Cut;
 use crate::observation::Observation;
 use crate::segment::{Segment, SegmentId};
 use crate::time::{MediaTime, TimeRange};
@@ -23,6 +24,39 @@ pub struct ChunkRow {
     pub frames: u64,
     /// Size of the media in bytes.
     pub bytes: u64,
+}
+
+/// A chunk that is missing: its place on the timeline is empty until it comes after all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GapRow {
+    /// Its place in playlist order.
+    pub position: Position,
+    /// Event time that it would cover, as far as is known.
+    pub span: TimeRange,
+    /// Why it is missing.
+    pub reason: String,
+}
+
+/// A clip: the media file of a segment on one audio track, as it is to be. It is told when it can be
+/// cut, and told again when what it shows changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClipRow {
+    /// The segment.
+    pub segment: SegmentId,
+    /// The audio track.
+    pub track: TrackNumber,
+    /// How it is cut.
+    pub cut: Cut,
+    /// Where it lies, relative to the directory of results.
+    pub path: String,
+    /// Event time that it shows.
+    pub marks: TimeRange,
+    /// Number of its first frame in the event.
+    pub first_frame: u64,
+    /// Number of the first frame after it.
+    pub end_frame: u64,
+    /// The identity of the chunks that it is cut from.
+    pub content: ContentId,
 }
 
 /// A feature of a replay that was found in a segment.
@@ -81,10 +115,14 @@ pub struct ChoiceRow {
 pub enum Row {
     /// A chunk that was admitted and placed.
     Chunk(ChunkRow),
+    /// A chunk that is missing.
+    Gap(GapRow),
     /// What a featurer observed.
     Observation(Observation),
     /// A segment, with everything that is known of it.
     Segment(Segment),
+    /// A clip of a segment.
+    Clip(ClipRow),
     /// A replay as a whole.
     Replay(ReplayRow),
     /// A replay's decision on a segment.
@@ -176,8 +214,10 @@ pub enum StateError {
 pub struct EventState {
     epoch: Option<Epoch>,
     chunks: BTreeSet<ChunkRow>,
+    gaps: BTreeMap<Position, GapRow>,
     observations: BTreeSet<Observation>,
     segments: BTreeMap<SegmentId, Segment>,
+    clips: BTreeMap<(SegmentId, TrackNumber), ClipRow>,
     replays: BTreeMap<Name, ReplayRow>,
     choices: BTreeMap<Name, BTreeSet<ChoiceRow>>,
     failures: BTreeSet<Failure>,
@@ -231,8 +271,13 @@ impl EventState {
     fn contains(&self, row: &Row) -> bool {
         match row {
             Row::Chunk(row) => self.chunks.contains(row),
+            Row::Gap(row) => self.gaps.get(&row.position) == Some(row),
             Row::Observation(row) => self.observations.contains(row),
             Row::Segment(row) => self.segments.get(&row.id) == Some(row),
+            Row::Clip(row) => {
+                let clip = self.clips.get(&(row.segment.clone(), row.track));
+                clip == Some(row)
+            }
             Row::Replay(row) => self.replays.get(&row.name) == Some(row),
             Row::Choice(row) => self
                 .choices
@@ -248,6 +293,11 @@ impl EventState {
                 self.chunks.insert(row);
                 None
             }
+            Row::Gap(row) => {
+                let position = row.position;
+                let taken = self.gaps.insert(position, row);
+                taken.map(|_| format!("the gap at {position}"))
+            }
             Row::Observation(row) => {
                 self.observations.insert(row);
                 None
@@ -257,6 +307,11 @@ impl EventState {
                 self.segments
                     .insert(id.clone(), row)
                     .map(|_| format!("segment {id}"))
+            }
+            Row::Clip(row) => {
+                let id = (row.segment.clone(), row.track);
+                let text = format!("clip of {} on track {}", id.0, id.1);
+                self.clips.insert(id, row).map(|_| text)
             }
             Row::Replay(row) => {
                 let name = row.name.clone();
@@ -284,11 +339,17 @@ impl EventState {
             Row::Chunk(row) => {
                 self.chunks.remove(row);
             }
+            Row::Gap(row) => {
+                self.gaps.remove(&row.position);
+            }
             Row::Observation(row) => {
                 self.observations.remove(row);
             }
             Row::Segment(row) => {
                 self.segments.remove(&row.id);
+            }
+            Row::Clip(row) => {
+                self.clips.remove(&(row.segment.clone(), row.track));
             }
             Row::Replay(row) => {
                 self.replays.remove(&row.name);
@@ -316,6 +377,16 @@ impl EventState {
     /// Chunks in timeline order.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = &ChunkRow> {
         self.chunks.iter()
+    }
+
+    /// Missing chunks in timeline order.
+    pub fn gaps(&self) -> impl ExactSizeIterator<Item = &GapRow> {
+        self.gaps.values()
+    }
+
+    /// Clips by segment and track.
+    pub fn clips(&self) -> impl ExactSizeIterator<Item = &ClipRow> {
+        self.clips.values()
     }
 
     /// Observations by start, end, operator.

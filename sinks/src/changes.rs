@@ -1,38 +1,60 @@
-//! The log of an event as lines: every row that came or went, with its epoch. What stays equal to a
-//! reader (a row whose text does not change) is no change.
+//! The log of an event as lines: every segment, choice of a replay and clip that came or went, with its
+//! epoch. What stays equal to a reader (a row whose text does not change) is no change, and what goes is
+//! told in the words in which it came.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use matchcut_model::change::{ChoiceRow, ChunkRow, EpochChanges, Row};
-use matchcut_model::failure::Failure;
+use matchcut_model::change::{ChoiceRow, ClipRow, EpochChanges, Row};
 use matchcut_model::replay::ReplayEntry;
 use matchcut_model::time::MediaTime;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::exact::{Exact, input_name};
+use crate::exact::Exact;
 use crate::replay_document;
 
-/// By this the lines of an epoch are sorted: kind, identity, then what goes before what comes. The
-/// value stands last, as the JSON that is written.
-type Key = (&'static str, MediaTime, String, String);
+/// What a line speaks of: kind, when it starts, and its name. By this the lines of an epoch are sorted.
+type Key = (&'static str, MediaTime, String);
+
+/// The values of the rows that stand, as they were told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told(BTreeMap<Key, String>);
 
 /// The lines of an epoch, each with its line feed.
-pub(crate) fn lines(epoch: &EpochChanges, exact: &Exact<'_>) -> Result<Vec<u8>, serde_json::Error> {
-    let mut net: BTreeMap<Key, i64> = BTreeMap::new();
-    for change in &epoch.changes {
-        if let Some(key) = describe(&change.row, exact)? {
-            *net.entry(key).or_default() += change.diff;
+pub(crate) fn lines(
+    epoch: &EpochChanges,
+    exact: &Exact<'_>,
+    told: &mut Told,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let mut now: BTreeMap<Key, Option<String>> = BTreeMap::new();
+    for change in epoch.consolidated() {
+        let Some(key) = key(&change.row) else {
+            continue;
+        };
+        if change.diff > 0 {
+            let value = value(&change.row, exact)?;
+            now.insert(key, Some(value));
+        } else {
+            now.entry(key).or_default();
         }
     }
-    let mut sorted: Vec<(Key, i64)> = net.into_iter().filter(|(_, diff)| *diff != 0).collect();
-    sorted.sort_by(|(one, one_diff), (other, other_diff)| {
-        (one.0, one.1, &one.2, one_diff, &one.3)
-            .cmp(&(other.0, other.1, &other.2, other_diff, &other.3))
-    });
     let mut text = String::new();
-    for ((kind, _, _, value), diff) in sorted {
+    for (key, value) in now {
+        let before = told.0.remove(&key);
+        if before != value {
+            line(&mut text, epoch, key.0, -1, before.as_deref());
+            line(&mut text, epoch, key.0, 1, value.as_deref());
+        }
+        if let Some(value) = value {
+            told.0.insert(key, value);
+        }
+    }
+    Ok(text.into_bytes())
+}
+
+fn line(text: &mut String, epoch: &EpochChanges, kind: &str, diff: i64, value: Option<&str>) {
+    if let Some(value) = value {
         let epoch = epoch.epoch;
         // Writing to a string cannot fail; kinds are plain words.
         let _ = writeln!(
@@ -40,69 +62,56 @@ pub(crate) fn lines(epoch: &EpochChanges, exact: &Exact<'_>) -> Result<Vec<u8>, 
             "{{\"epoch\":{epoch},\"kind\":\"{kind}\",\"diff\":{diff},\"value\":{value}}}"
         );
     }
-    Ok(text.into_bytes())
 }
 
-/// Kind, identity and value of a row. A segment that a replay leaves out, and the replay as a whole,
-/// are no results of their own.
-fn describe(row: &Row, exact: &Exact<'_>) -> Result<Option<Key>, serde_json::Error> {
-    Ok(match row {
-        Row::Chunk(row) => Some((
-            "chunk",
-            row.extent.span.start,
-            String::new(),
-            chunk(row).to_string(),
-        )),
-        Row::Failure(row) => {
-            let position = row.position.map_or(0, |position| position.0);
-            let operator = row
-                .operator
-                .as_ref()
-                .map_or("", |operator| operator.as_str());
-            let time = MediaTime::from_flicks(i64::try_from(position).unwrap_or(i64::MAX));
-            Some(("error", time, operator.to_owned(), failure(row).to_string()))
-        }
-        Row::Observation(row) => {
-            let value = serde_json::to_string(&exact.observation(row))?;
-            Some(("observation", row.start, row.operator.to_string(), value))
-        }
-        Row::Segment(row) => {
-            let value = serde_json::to_string(&exact.segment(row))?;
-            Some(("segment", row.start(), row.id.segmenter.to_string(), value))
+/// What a row is called in the log. A segment that a replay leaves out, and the replay as a whole, are no
+/// results of their own.
+fn key(row: &Row) -> Option<Key> {
+    match row {
+        Row::Segment(row) => Some(("segment", row.start(), row.id.segmenter.to_string())),
+        Row::Clip(row) => {
+            let (segment, track) = (&row.segment, row.track);
+            Some((
+                "clip",
+                segment.start,
+                format!("{} {track}", segment.segmenter),
+            ))
         }
         Row::Choice(row) if row.chosen => {
-            let segment = row
-                .segment
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let name = format!("{} {segment}", row.replay);
-            Some(("replay", row.original.start, name, choice(row)?))
+            let segment = row.segment.as_ref().map(ToString::to_string);
+            let name = format!(
+                "{} {:06} {}",
+                row.replay,
+                row.order,
+                segment.unwrap_or_default()
+            );
+            Some(("replay", row.original.start, name))
         }
-        Row::Choice(_) | Row::Replay(_) => None,
-    })
+        _ => None,
+    }
 }
 
-fn chunk(row: &ChunkRow) -> Json {
-    json!({
-        "position": row.extent.position,
-        "start": row.extent.span.start.rounded_seconds(),
-        "end": row.extent.span.end.rounded_seconds(),
-        "input": input_name(&row.uri),
-        "frames": row.frames,
-        "bytes": row.bytes,
-    })
+fn value(row: &Row, exact: &Exact<'_>) -> Result<String, serde_json::Error> {
+    match row {
+        Row::Segment(row) => serde_json::to_string(&exact.segment(row)),
+        Row::Clip(row) => Ok(clip(row).to_string()),
+        Row::Choice(row) => choice(row),
+        _ => Ok(String::new()),
+    }
 }
 
-/// A failure, for the log and the report.
-pub(crate) fn failure(row: &Failure) -> Json {
+fn clip(row: &ClipRow) -> Json {
     json!({
-        "position": row.position,
-        "input": input_name(&row.input),
-        "operator": row.operator,
-        "message": row.message,
-        "domain": row.domain,
-        "retry": row.retry,
+        "operator": row.segment.segmenter,
+        "start": row.segment.start.rounded_seconds(),
+        "segment": row.segment.to_string(),
+        "track": row.track,
+        "cut": row.cut,
+        "path": row.path,
+        "marks": [row.marks.start.rounded_seconds(), row.marks.end.rounded_seconds()],
+        "first_frame": row.first_frame,
+        "end_frame": row.end_frame,
+        "content": row.content.to_string(),
     })
 }
 

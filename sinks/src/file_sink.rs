@@ -17,10 +17,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use matchcut_model::change::{EpochChanges, EventState};
+use matchcut_model::replay::Feedback;
 use matchcut_model::timeline::EventTimeline;
 use serde::Serialize;
 
-use crate::changes;
+use crate::changes::{self, Told};
 use crate::edits::{EditLists, clip_name};
 use crate::edl::{EdlFiles, part_file_name};
 use crate::error::SinkError;
@@ -57,6 +58,7 @@ pub struct FileSink {
     dir: PathBuf,
     info: EventInfo,
     changes: AppendFile,
+    told: Told,
 }
 
 /// What was written at the end.
@@ -88,7 +90,32 @@ impl FileSink {
             dir: dir.to_owned(),
             info,
             changes,
+            told: Told::default(),
         })
+    }
+
+    /// Takes a directory of results to go on with: the log of changes is told again from its start,
+    /// and what of it stands there already stays.
+    pub fn resume(dir: &Path, info: EventInfo) -> Result<Self, SinkError> {
+        create_dir(dir)?;
+        let changes = AppendFile::resume(&dir.join(CHANGES))?;
+        Ok(FileSink {
+            dir: dir.to_owned(),
+            info,
+            changes,
+            told: Told::default(),
+        })
+    }
+
+    /// Whether a directory holds results.
+    pub fn holds_results(dir: &Path) -> bool {
+        let found = |name: &&str| dir.join(name).symlink_metadata().is_ok();
+        RESULTS.iter().any(|name| found(&name))
+    }
+
+    /// What viewers said, for the exports.
+    pub fn heard(&mut self, feedback: &[Feedback]) {
+        self.info.feedback = feedback.to_vec();
     }
 
     /// The directory.
@@ -103,10 +130,11 @@ impl FileSink {
         timeline: &EventTimeline,
     ) -> Result<(), SinkError> {
         let exact = Exact::new(timeline, &self.info);
-        let lines = changes::lines(epoch, &exact).map_err(|source| SinkError::Json {
-            path: self.dir.join(CHANGES),
-            source,
-        })?;
+        let lines =
+            changes::lines(epoch, &exact, &mut self.told).map_err(|source| SinkError::Json {
+                path: self.dir.join(CHANGES),
+                source,
+            })?;
         self.changes.append(&lines)
     }
 

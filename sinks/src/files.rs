@@ -2,7 +2,7 @@
 //! logs grow by whole epochs, and a failed append leaves what stood there before.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::SinkError;
@@ -46,6 +46,8 @@ pub(crate) struct AppendFile {
     path: PathBuf,
     file: File,
     length: u64,
+    /// What stands behind `length` already, while a log is written again.
+    standing: u64,
 }
 
 impl AppendFile {
@@ -56,7 +58,48 @@ impl AppendFile {
             path: path.to_owned(),
             file,
             length: 0,
+            standing: 0,
         })
+    }
+
+    /// A file that was begun before. Pieces that stand in it already are not written again; what does
+    /// not agree with them, and what stands behind the last piece, goes.
+    pub(crate) fn resume(path: &Path) -> Result<Self, SinkError> {
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(SinkError::io("open", path))?;
+        let standing = file.metadata().map_err(SinkError::io("read", path))?.len();
+        Ok(AppendFile {
+            path: path.to_owned(),
+            file,
+            length: 0,
+            standing,
+        })
+    }
+
+    /// Whether the next bytes of the file are `piece`.
+    fn stands(&mut self, piece: &[u8]) -> std::io::Result<bool> {
+        if self.standing < self.length + piece.len() as u64 {
+            return Ok(false);
+        }
+        let mut found = vec![0; piece.len()];
+        self.file.seek(SeekFrom::Start(self.length))?;
+        self.file.read_exact(&mut found)?;
+        Ok(found == piece)
+    }
+
+    /// From here on the file is written, not compared.
+    fn settle(&mut self) -> std::io::Result<()> {
+        if self.standing > 0 {
+            self.file.set_len(self.length)?;
+            self.file.seek(SeekFrom::Start(self.length))?;
+            self.standing = 0;
+        }
+        Ok(())
     }
 
     /// Appends all of `piece`, or nothing.
@@ -64,8 +107,17 @@ impl AppendFile {
         if piece.is_empty() {
             return Ok(());
         }
+        if self.standing > 0 {
+            let path = self.path.clone();
+            let failed = SinkError::io("read", &path);
+            if self.stands(piece).map_err(failed)? {
+                self.length += piece.len() as u64;
+                return Ok(());
+            }
+            let failed = SinkError::io("write", &path);
+            self.settle().map_err(failed)?;
+        }
         if let Err(source) = self.file.write_all(piece) {
-            use std::io::{Seek, SeekFrom};
             // Half an epoch must not stand in the log; if even this fails, the error still tells.
             let _ = self.file.set_len(self.length);
             let _ = self.file.seek(SeekFrom::Start(self.length));
@@ -80,7 +132,10 @@ impl AppendFile {
     }
 
     /// Waits until everything is on the disk.
-    pub(crate) fn sync(&self) -> Result<(), SinkError> {
+    pub(crate) fn sync(&mut self) -> Result<(), SinkError> {
+        let path = self.path.clone();
+        let failed = SinkError::io("write", &path);
+        self.settle().map_err(failed)?;
         self.file
             .sync_all()
             .map_err(SinkError::io("sync", &self.path))

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use matchcut_model::change::Row;
 use matchcut_model::chunk::{Position, TrackNumber};
+use matchcut_model::failure::Failure;
 use matchcut_model::observation::{Class, Observation};
 use matchcut_model::replay::{Feedback, Recorded, SelectionInput, select};
 use matchcut_model::segment::{Segment, SegmentId};
@@ -14,8 +15,8 @@ use matchcut_operators::sdk::{Emission, Operator, Step};
 
 use super::event::{Control, EventGraph, OperatorNode, ReplayDefinition};
 use super::fold::END_POSITION;
-use super::merge::{Part, merge};
-use super::remember::{ScanRow, Scanned};
+use super::merge::{Named, Part, Remark, merge, named, remarked};
+use super::remember::{ScanRow, Scanned, refusal};
 use super::selection::rows_of;
 
 /// The entries of a log, as far as it goes.
@@ -27,32 +28,63 @@ pub struct Log {
     pub controls: Vec<Control>,
 }
 
+/// The last that was said of each position, and what was refused: once more than `window` positions
+/// are known, the first of them are final.
+fn last_of_each(
+    scanned: &[Scanned],
+    window: usize,
+) -> (BTreeMap<Position, &Scanned>, Vec<Failure>) {
+    let mut last: BTreeMap<Position, &Scanned> = BTreeMap::new();
+    let mut open: BTreeSet<Position> = BTreeSet::new();
+    let mut refused = Vec::new();
+    let mut retired = Position(0);
+    for scanned in scanned {
+        let position = scanned.position;
+        if position < retired {
+            refused.push(refusal(position));
+            continue;
+        }
+        last.insert(position, scanned);
+        if scanned.rows.is_empty() {
+            open.remove(&position);
+        } else {
+            open.insert(position);
+        }
+        while open.len() > window.max(1) {
+            let Some(first) = open.pop_first() else { break };
+            retired = Position(first.0 + 1);
+        }
+    }
+    (last, refused)
+}
+
 type Told = BTreeMap<Position, BTreeSet<Observation>>;
 type Marked = BTreeMap<Position, BTreeSet<Segment>>;
 
 /// Every row that holds after the log.
 pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
-    let chunks: BTreeMap<Position, &Scanned> = log
-        .scanned
-        .iter()
-        .map(|scanned| (scanned.position, scanned))
-        .collect();
+    let (chunks, refused) = last_of_each(&log.scanned, graph.window);
     let end = log.controls.iter().find_map(|control| match control {
         Control::End(at) => Some(*at),
         _ => None,
     });
 
-    let mut rows = BTreeSet::new();
+    let mut rows: BTreeSet<Row> = refused.into_iter().map(Row::Failure).collect();
     for row in chunks.values().flat_map(|chunk| &chunk.rows) {
         match row {
             ScanRow::Chunk(chunk) => drop(rows.insert(Row::Chunk(chunk.clone()))),
             ScanRow::Failure(failure) => drop(rows.insert(Row::Failure(failure.clone()))),
-            ScanRow::Signature { .. } | ScanRow::Gap => {}
+            ScanRow::Gap(gap) => drop(rows.insert(Row::Gap(gap.clone()))),
+            ScanRow::Signature { .. } => {}
         }
     }
+    rows.extend(log.controls.iter().filter_map(|control| match control {
+        Control::Failure(failure) => Some(Row::Failure(failure.clone())),
+        _ => None,
+    }));
 
     let mut told: Vec<Told> = Vec::new();
-    let mut marked: Vec<Marked> = Vec::new();
+    let mut all_marked: Vec<Marked> = Vec::new();
     let mut parts: BTreeSet<(SegmentId, Part)> = BTreeSet::new();
     for (index, node) in graph.operators.iter().enumerate() {
         let mut own = Told::new();
@@ -77,6 +109,14 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
                 }
                 _ => {}
             }
+        }
+        let mut marked = all_marked.clone();
+        if let (Class::Labeler, Some(segmenter)) = (node.class, node.segmenter) {
+            edits(
+                &log.controls,
+                &graph.operators[segmenter].name,
+                &mut marked[segmenter],
+            );
         }
         for (position, track, emission) in run(index, node, &chunks, end, &told, &marked) {
             match emission {
@@ -148,7 +188,7 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
             }
         }
         told.push(own);
-        marked.push(own_marks);
+        all_marked.push(own_marks);
     }
 
     let observations: BTreeSet<Observation> = graph
@@ -162,10 +202,27 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
     for (id, part) in &parts {
         by_segment.entry(id).or_default().insert(part);
     }
-    let segments: Vec<Segment> = by_segment
-        .into_iter()
-        .filter_map(|(id, parts)| merge(id, parts.into_iter()))
-        .collect();
+    let mut by_name: BTreeMap<Named, Vec<Segment>> = BTreeMap::new();
+    for (id, parts) in by_segment {
+        if let Some(segment) = merge(id, parts.into_iter()) {
+            by_name.entry(named(id)).or_default().push(segment);
+        }
+    }
+    let mut segments: Vec<Segment> = Vec::new();
+    for (name, found) in by_name {
+        let remarks: BTreeSet<&Remark> = log
+            .controls
+            .iter()
+            .filter_map(|control| match control {
+                Control::Remark { segment, remark } if named(segment) == name => Some(remark),
+                _ => None,
+            })
+            .collect();
+        let (found, remarks): (Vec<&Segment>, Vec<&Remark>) =
+            (found.iter().collect(), remarks.into_iter().collect());
+        segments.extend(remarked(&found, &remarks));
+    }
+    segments.sort();
 
     rows.extend(observations.iter().cloned().map(Row::Observation));
     rows.extend(segments.iter().cloned().map(Row::Segment));
@@ -200,6 +257,23 @@ fn mark(marked: &mut Marked, position: Position, id: &SegmentId, part: &Part) {
         let mut segment = Segment::new(id.segmenter.clone(), id.start, Some(*end));
         segment.attributes = attributes.clone();
         marked.entry(position).or_default().insert(segment);
+    }
+}
+
+/// What a person marked for a segmenter.
+fn edits(controls: &[Control], segmenter: &Name, marked: &mut Marked) {
+    for control in controls {
+        if let Control::Part {
+            position,
+            segment: id,
+            part: Part::Edited { end, attributes },
+        } = control
+            && id.segmenter == *segmenter
+        {
+            let mut segment = Segment::new(id.segmenter.clone(), id.start, Some(*end));
+            segment.attributes = attributes.clone();
+            marked.entry(*position).or_default().insert(segment);
+        }
     }
 }
 
@@ -245,7 +319,7 @@ fn run(
             ScanRow::Chunk(chunk) => Some(&chunk.extent),
             _ => None,
         });
-        let gap = rows.contains(&ScanRow::Gap);
+        let gap = rows.iter().any(|row| matches!(row, ScanRow::Gap(_)));
         let observations: BTreeSet<Observation> = inputs
             .iter()
             .filter_map(|told| told.get(&position))

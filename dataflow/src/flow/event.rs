@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use matchcut_model::chunk::{PlacedChunk, Position};
+use matchcut_model::chunk::{Epoch, PlacedChunk, Position};
+use matchcut_model::failure::Failure;
 use matchcut_model::observation::{Class, Observation};
 use matchcut_model::replay::{Feedback, ReplayRequest};
 use matchcut_model::segment::SegmentId;
@@ -12,7 +13,7 @@ use matchcut_model::value::Name;
 use matchcut_operators::sdk::Operator;
 use serde::{Deserialize, Serialize};
 
-use super::merge::Part;
+use super::merge::{Part, Remark};
 use super::remember::Scanned;
 
 /// One operator of an event, wired.
@@ -71,6 +72,13 @@ pub enum Control {
         /// What is said of it.
         part: Part,
     },
+    /// A person says something of a segment that is there.
+    Remark {
+        /// The segment, by its mark-in to the millisecond.
+        segment: SegmentId,
+        /// What.
+        remark: Remark,
+    },
     /// Somebody likes or dislikes a clip. Of several on one clip the one with the highest
     /// `sequence` counts.
     Feedback {
@@ -79,6 +87,8 @@ pub enum Control {
         /// What.
         feedback: Feedback,
     },
+    /// Something went wrong outside the dataflow.
+    Failure(Failure),
     /// A replay is asked for.
     Replay(Arc<ReplayDefinition>),
     /// The event ends at this event time.
@@ -88,8 +98,13 @@ pub enum Control {
 /// An entry of the log that brings media.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChunkEntry {
-    /// A chunk to be fetched, decoded and scanned.
-    Placed(Arc<PlacedChunk>),
+    /// A chunk to be decoded and scanned.
+    Placed {
+        /// Its epoch: by this its media is found, as a position may be told again meanwhile.
+        epoch: Epoch,
+        /// The chunk.
+        placed: Arc<PlacedChunk>,
+    },
     /// A chunk whose results are known already.
     Scanned(Scanned),
 }
@@ -98,7 +113,7 @@ impl ChunkEntry {
     /// Its place in playlist order.
     pub fn position(&self) -> Position {
         match self {
-            ChunkEntry::Placed(placed) => placed.chunk.position,
+            ChunkEntry::Placed { placed, .. } => placed.chunk.position,
             ChunkEntry::Scanned(scanned) => scanned.position,
         }
     }

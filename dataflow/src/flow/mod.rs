@@ -23,10 +23,10 @@ mod selection;
 pub use deliver::Delivery;
 pub use event::{ChunkEntry, Control, EventGraph, OperatorNode, ReplayDefinition};
 pub use fold::END_POSITION;
-pub use merge::{Part, merge};
+pub use merge::{Part, Remark, merge};
 pub use remember::{ScanRow, Scanned};
-pub(crate) use render::chunk_row;
 pub use render::{EventInputs, Scanner, install};
+pub(crate) use render::{chunk_row, panicked};
 pub use selection::rows_of;
 
 #[cfg(test)]

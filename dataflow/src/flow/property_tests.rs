@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
-use matchcut_model::change::{ChunkRow, Row};
+use matchcut_model::change::{ChunkRow, GapRow, Row};
 use matchcut_model::chunk::{ChunkExtent, Position, TrackNumber};
 use matchcut_model::observation::{Class, Observation};
 use matchcut_model::replay::{
     Compat, FeatureKey, Feedback, Mode, Priority, ReplayRequest, Score, Side, Verdict,
 };
+use matchcut_model::segment::SegmentId;
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::value::{Attributes, Name, Value};
 use matchcut_operators::sdk::{
@@ -295,6 +296,15 @@ fn chunk(random: &mut Random, position: u64) -> Scanned {
     }
 }
 
+fn gap(position: Position) -> GapRow {
+    let start = second(position.0 as i64 * CHUNK);
+    GapRow {
+        position,
+        span: TimeRange::new(start, start + second(CHUNK)),
+        reason: "lost".to_owned(),
+    }
+}
+
 fn request(random: &mut Random) -> ReplayRequest {
     let weight = |random: &mut Random| Score::from(random.below(90) as i32);
     let mut priorities = vec![
@@ -352,7 +362,7 @@ fn log(random: &mut Random) -> Vec<Entry> {
         let again = match random.below(5) {
             0 => first,
             4 => Scanned {
-                rows: vec![ScanRow::Gap],
+                rows: vec![ScanRow::Gap(gap(first.position))],
                 ..first
             },
             1 => Scanned {
@@ -366,7 +376,8 @@ fn log(random: &mut Random) -> Vec<Entry> {
     }
     let mut sequence = 0;
     for index in 0..12 {
-        let controls = match random.below(3) {
+        let controls = match random.below(4) {
+            3 => vec![(edit(random, chunks), 1)],
             0 => {
                 let definition = ReplayDefinition {
                     name: Name::new(format!("replay-{index}")),
@@ -421,6 +432,36 @@ fn log(random: &mut Random) -> Vec<Entry> {
     entries
 }
 
+/// Something that a person says of a segment, that is there or not.
+fn edit(random: &mut Random, chunks: u64) -> Control {
+    let start = second(random.below(56) as i64);
+    let segment = SegmentId {
+        start,
+        segmenter: "runs".into(),
+    };
+    match random.below(3) {
+        0 => Control::Part {
+            position: Position(random.below(chunks + 1)),
+            segment,
+            part: Part::Edited {
+                end: start + second(1 + random.below(9) as i64),
+                attributes: Attributes::from([("run".into(), Value::Bool(true))]),
+            },
+        },
+        1 => Control::Remark {
+            segment,
+            remark: Remark::Label(format!("by hand {}", random.below(3))),
+        },
+        _ => Control::Remark {
+            segment,
+            remark: Remark::Trim {
+                track: TrackNumber(1 + random.below(2) as u32),
+                marks: TimeRange::new(start + second(1), start + second(2)),
+            },
+        },
+    }
+}
+
 /// What each epoch delivers.
 fn run(workers: usize, entries: Vec<Entry>) -> Vec<Delivery<Row>> {
     let (sender, results) = mpsc::channel();
@@ -430,7 +471,7 @@ fn run(workers: usize, entries: Vec<Entry>) -> Vec<Delivery<Row>> {
         let pool = Pool::new("test", 2).unwrap();
         let scanner: Scanner = Arc::new(|entry| match entry {
             ChunkEntry::Scanned(scanned) => scanned.clone(),
-            ChunkEntry::Placed(_) => panic!("the tests bring their own results"),
+            ChunkEntry::Placed { .. } => panic!("the tests bring their own results"),
         });
         let send = move |delivery| drop(sender.send(delivery));
         let Some(mut inputs) = install(worker, &graph(), 0, pool, scanner, send) else {
@@ -513,7 +554,7 @@ fn a_correction_before_the_window_is_refused_as_a_row() {
         let sender = sender.lock().unwrap().take().unwrap();
         let scanner: Scanner = Arc::new(|entry| match entry {
             ChunkEntry::Scanned(scanned) => scanned.clone(),
-            ChunkEntry::Placed(_) => unreachable!("the tests bring their own results"),
+            ChunkEntry::Placed { .. } => unreachable!("the tests bring their own results"),
         });
         let graph = EventGraph {
             window: 4,

@@ -22,7 +22,7 @@ use timely::worker::Worker;
 use super::deliver::{Delivery, deliver};
 use super::event::{ChunkEntry, Control, EventGraph, OperatorNode};
 use super::fold::{END_POSITION, FoldOutput, Item, OrderedFold, ordered_fold};
-use super::merge::{Part, merge_parts};
+use super::merge::{Part, merge_parts, named};
 use super::offload::offload;
 use super::remember::{ScanRow, Scanned, remember};
 use super::selection::select_replays;
@@ -97,23 +97,13 @@ pub fn install(
         let mut controls = InputSession::new();
         let told = controls.to_collection(scope);
         let scanned = scope.region_named("Media stage", |_| {
-            let broken = |entry: &ChunkEntry, text: String| Scanned {
-                position: entry.position(),
-                rows: vec![
-                    // Its place counts as present, or nothing behind it would ever be final.
-                    match entry {
-                        ChunkEntry::Placed(placed) => ScanRow::Chunk(chunk_row(placed)),
-                        ChunkEntry::Scanned(_) => ScanRow::Gap,
-                    },
-                    ScanRow::Failure(panicked(entry, text)),
-                ],
-            };
             let scan = move |entry: &ChunkEntry| scanner(entry);
             // The epoch is not in the record: positions spread as evenly as epochs do.
             let route = |entry: &ChunkEntry| entry.position().0;
-            offload(entries, "Scan chunk", pool, route, scan, broken)
+            offload(entries, "Scan chunk", pool, route, scan, panicked)
         });
-        let rows = render(scope, graph, remember(scanned), told);
+        let scans = remember(scanned, graph.window, owner as u64);
+        let rows = render(scope, graph, scans, told);
         let admitted = deliver(rows, owner, 0, send);
         EventInputs {
             chunks,
@@ -134,18 +124,33 @@ pub(crate) fn chunk_row(placed: &PlacedChunk) -> ChunkRow {
     }
 }
 
-fn panicked(entry: &ChunkEntry, text: String) -> Failure {
-    let input = match entry {
-        ChunkEntry::Placed(placed) => placed.chunk.media.uri.clone(),
-        ChunkEntry::Scanned(_) => "recorded chunk".to_owned(),
+/// What is said of a chunk whose scan panicked. Its place counts as present, or nothing behind it would
+/// ever be final.
+pub(crate) fn panicked(entry: &ChunkEntry, text: String) -> Scanned {
+    let failure = |input: String| {
+        ScanRow::Failure(Failure {
+            position: Some(entry.position()),
+            input,
+            operator: None,
+            message: format!("the scan of the chunk panicked: {text}"),
+            domain: Domain::Internal,
+            retry: Retry::No,
+        })
     };
-    Failure {
-        position: Some(entry.position()),
-        input,
-        operator: None,
-        message: format!("the scan of the chunk panicked: {text}"),
-        domain: Domain::Internal,
-        retry: Retry::No,
+    let rows = match entry {
+        ChunkEntry::Placed { placed, .. } => vec![
+            ScanRow::Chunk(chunk_row(placed)),
+            failure(placed.chunk.media.uri.clone()),
+        ],
+        ChunkEntry::Scanned(scanned) => {
+            let mut rows = scanned.rows.clone();
+            rows.push(failure("recorded chunk".to_owned()));
+            rows
+        }
+    };
+    Scanned {
+        position: entry.position(),
+        rows,
     }
 }
 
@@ -159,7 +164,7 @@ fn render<'scope>(
     // What every ordered fold sees: the chunks, and the end.
     let extents = scans.clone().flat_map(|(position, row)| match row {
         ScanRow::Chunk(chunk) => Some((position, Item::Extent(chunk.extent))),
-        ScanRow::Gap => Some((position, Item::Gap)),
+        ScanRow::Gap(_) => Some((position, Item::Gap)),
         _ => None,
     });
     let end = told.clone().flat_map(|control| match control {
@@ -170,9 +175,17 @@ fn render<'scope>(
 
     let mut results = scans.clone().flat_map(|(_, row)| match row {
         ScanRow::Chunk(chunk) => Some(Row::Chunk(chunk)),
-        ScanRow::Failure(failure) => Some(Row::Failure(failure)),
-        ScanRow::Signature { .. } | ScanRow::Gap => None,
+        ScanRow::Gap(gap) => Some(Row::Gap(gap)),
+        ScanRow::Failure(_) | ScanRow::Signature { .. } => None,
     });
+    let mut failures = scans.clone().flat_map(|(_, row)| match row {
+        ScanRow::Failure(failure) => Some(failure),
+        _ => None,
+    });
+    failures = failures.concat(told.clone().flat_map(|control| match control {
+        Control::Failure(failure) => Some(failure),
+        _ => None,
+    }));
     let mut observed: Vec<Option<Rows<'scope, Told>>> = Vec::new();
     let mut marked: Vec<Option<Rows<'scope, (Position, Segment)>>> = Vec::new();
     let mut parts: Rows<'scope, (SegmentId, Part)> =
@@ -188,19 +201,23 @@ fn render<'scope>(
         let mut said_of_segments = None;
         let mut said = external;
         if let Some(operator) = &node.operator {
-            let items = items_of(index, node, operator, &steps, &scans, &observed, &marked);
+            let mut items = items_of(index, node, operator, &steps, &scans, &observed, &marked);
+            if let (Class::Labeler, Some(segmenter)) = (node.class, node.segmenter) {
+                // No optimizer moves what a person marked, but it may get a name.
+                let segmenter = graph.operators[segmenter].name.clone();
+                items = items.concat(
+                    told.clone()
+                        .flat_map(move |control| edited(&segmenter, control)),
+                );
+            }
             let emitted = fold_node(graph, index, node, operator, items);
             let (emitted, refused) = emitted.inner.ok_err(|(row, epoch, diff)| match row {
                 Ok(row) => Ok((row, epoch, diff)),
                 Err(row) => Err((row, epoch, diff)),
             });
             let name = node.name.clone();
-            results = results.concat(
-                refused
-                    .as_collection()
-                    .map(move |row| Row::Failure(refusal(&name, row.position)))
-                    .distinct(),
-            );
+            let refused = refused.as_collection();
+            failures = failures.concat(refused.map(move |row| refusal(&name, row.position)));
             let name = node.name.clone();
             let emitted = emitted.as_collection();
             said = said.concat(emitted.clone().flat_map({
@@ -297,7 +314,13 @@ fn render<'scope>(
         }
     }
 
-    let segments = merge_parts(parts);
+    let remarks = told.clone().flat_map(|control| match control {
+        Control::Remark { segment, remark } => Some((named(&segment), remark)),
+        _ => None,
+    });
+    let segments = merge_parts(parts, remarks);
+    // The same failure may be told twice, and is one.
+    results = results.concat(failures.distinct().map(Row::Failure));
     results = results.concat(observations.clone().map(Row::Observation));
     results = results.concat(segments.clone().map(Row::Segment));
     results.concat(select_replays(
@@ -373,10 +396,27 @@ fn fold_node<'scope>(
         name,
         fold,
         per_track,
-        window: graph.window,
+        // Positions that controls are told at stand in the window of a fold too.
+        window: graph.window.saturating_add(8),
         route: index as u64,
     };
     ordered_fold(items, ordered)
+}
+
+/// A segment that a person marked, for labelers.
+fn edited(segmenter: &Name, control: Control) -> Option<(Position, Item)> {
+    match control {
+        Control::Part {
+            position,
+            segment,
+            part: Part::Edited { end, attributes },
+        } if segment.segmenter == *segmenter => {
+            let mut marked = Segment::new(segment.segmenter, segment.start, Some(end));
+            marked.attributes = attributes;
+            Some((position, Item::Segment(marked)))
+        }
+        _ => None,
+    }
 }
 
 fn part_of(segmenter: &Name, rank: u32, emission: Emission) -> Option<(SegmentId, Part)> {

@@ -1,8 +1,6 @@
-//! Clips: media files of segments and replays, cut while the event runs. A clip is made when its
-//! segment is complete and the chunks around its marks are there, and made again when the marks
-//! change; what no segment asks for at the end is removed.
+//! Clips: media files of segments and replays, cut while the event runs, as [`super::clip_plan`] wants
+//! them. A clip that is made again is byte for byte the same.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,16 +9,19 @@ use std::sync::Arc;
 use matchcut_media::cut::{Cut, CutChunk, CutReport, exact, write_mp4, write_replay_mp4};
 use matchcut_media::samples::Demuxed;
 use matchcut_media::thumbnail;
+use matchcut_model::change::ClipRow;
 use matchcut_model::chunk::{PlacedChunk, Position, TrackNumber};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::lines::{ClipEntry, Cut as CutKind};
-use matchcut_model::segment::{Segment, SegmentId};
+use matchcut_model::segment::SegmentId;
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
+use matchcut_sinks::ReplayMedia;
 use matchcut_sinks::files::{safe_file_name, write_atomically};
-use matchcut_sinks::{FrameIndex, Media};
+use serde::{Deserialize, Serialize};
 
+use super::clip_plan::stem_of;
 use super::media::MediaStore;
 
 /// The width of thumbnails in pixels.
@@ -38,18 +39,33 @@ pub enum ClipMode {
     Exact,
 }
 
-/// What a clip was made of: when this changes it is made again.
-type Marks = BTreeMap<TrackNumber, TimeRange>;
+impl ClipMode {
+    /// How a clip says that it was cut.
+    pub fn kind(self) -> CutKind {
+        match self {
+            ClipMode::Instant => CutKind::Instant,
+            ClipMode::None | ClipMode::Exact => CutKind::Exact,
+        }
+    }
 
-/// Makes the clips of an event in a directory.
-pub struct ClipMaker {
-    dir: PathBuf,
-    mode: ClipMode,
-    store: Arc<MediaStore>,
-    made: BTreeMap<SegmentId, Marks>,
-    failed: BTreeSet<SegmentId>,
-    media: Media,
-    failures: Vec<Failure>,
+    /// Of the files of clips.
+    pub fn extension(self) -> &'static str {
+        match self {
+            ClipMode::Instant => "m3u8",
+            ClipMode::None | ClipMode::Exact => "mp4",
+        }
+    }
+}
+
+/// What was made for a segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeClips {
+    /// Its clips.
+    pub clips: Vec<ClipEntry>,
+    /// Its picture.
+    pub thumbnail: Option<String>,
+    /// Whether all that was wanted could be made.
+    pub complete: bool,
 }
 
 /// A piece of a replay.
@@ -60,92 +76,64 @@ pub struct Piece {
     pub track: TrackNumber,
 }
 
+/// Makes clips in directories of results.
+pub struct ClipMaker {
+    mode: ClipMode,
+    store: Arc<MediaStore>,
+    failures: Vec<Failure>,
+}
+
 impl ClipMaker {
-    /// A maker that writes into `dir`.
-    pub fn new(dir: &Path, mode: ClipMode, store: Arc<MediaStore>) -> Self {
+    /// A maker of clips that are cut in this way.
+    pub fn new(mode: ClipMode, store: Arc<MediaStore>) -> Self {
         ClipMaker {
-            dir: dir.to_owned(),
             mode,
             store,
-            made: BTreeMap::new(),
-            failed: BTreeSet::new(),
-            media: Media::default(),
             failures: Vec::new(),
         }
     }
 
-    /// Makes what is ready: the clips of complete segments whose surroundings are on the timeline.
-    /// With `ended` nothing follows, and every complete segment is ready.
-    pub fn update<'a>(
-        &mut self,
-        segments: impl Iterator<Item = &'a Segment>,
-        timeline: &EventTimeline,
-        ended: bool,
-    ) {
-        if self.mode == ClipMode::None {
-            return;
-        }
-        let mut present = BTreeSet::new();
-        for segment in segments {
-            present.insert(segment.id.clone());
-            let Some(marks) = marks_of(segment, timeline) else {
-                continue;
-            };
-            let last = marks
-                .values()
-                .map(|range| range.end)
-                .max()
-                .unwrap_or_default();
-            let ready = ended || last < timeline.end();
-            let again = ended && self.failed.remove(&segment.id);
-            if ready && (again || self.made.get(&segment.id) != Some(&marks)) {
-                let complete = self.make(segment, &marks, timeline);
-                // What failed while the event ran is tried once more at its end.
-                if !complete && !ended {
-                    self.failed.insert(segment.id.clone());
-                }
-                self.made.insert(segment.id.clone(), marks);
-            }
-        }
-        let gone: Vec<SegmentId> = self
-            .made
-            .keys()
-            .filter(|id| !present.contains(id))
-            .cloned()
-            .collect();
-        for id in gone {
-            self.made.remove(&id);
-            let clips = self.media.clips.remove(&id).unwrap_or_default();
-            let paths = clips.into_iter().map(|clip| clip.path);
-            for path in paths.chain(self.media.thumbnails.remove(&id)) {
-                // A file that is gone already is what is wanted.
-                let _ = fs::remove_file(self.dir.join(path));
-            }
-        }
+    /// Whether anything is made.
+    pub fn is_active(&self) -> bool {
+        self.mode != ClipMode::None
     }
 
-    /// Makes the clips of a segment; whether all could be made.
-    fn make(&mut self, segment: &Segment, marks: &Marks, timeline: &EventTimeline) -> bool {
+    /// Makes the clips of a segment in each of the directories.
+    pub fn make(
+        &mut self,
+        segment: &SegmentId,
+        clips: &[ClipRow],
+        timeline: &EventTimeline,
+        dirs: &[&Path],
+    ) -> MadeClips {
         let failures = self.failures.len();
-        let stem = stem_of(&segment.id);
-        let mut entries = Vec::new();
-        for (&track, &range) in marks {
-            match self.clip(&stem, range, track, timeline) {
-                Ok(entry) => entries.push(entry),
-                Err(message) => self.fail(format!("clip of {}", segment.id), message),
+        let mut made = MadeClips::default();
+        for clip in clips {
+            match self.clip(clip, timeline, dirs) {
+                Ok(entry) => made.clips.push(entry),
+                Err(message) => self.fail(format!("clip of {segment}"), message),
             }
         }
-        self.media.clips.insert(segment.id.clone(), entries);
-        let Some(range) = marks.values().next() else {
-            return true;
-        };
-        let middle = range.start + MediaTime::from_flicks(range.duration().flicks() / 2);
-        match self.thumbnail(&stem, middle, timeline) {
-            Ok(Some(path)) => drop(self.media.thumbnails.insert(segment.id.clone(), path)),
-            Ok(None) => {}
-            Err(message) => self.fail(format!("thumbnail of {}", segment.id), message),
+        if let Some(first) = clips.first() {
+            let half = MediaTime::from_flicks(first.marks.duration().flicks() / 2);
+            let middle = first.marks.start + half;
+            match self.thumbnail(&stem_of(segment), middle, timeline, dirs) {
+                Ok(path) => made.thumbnail = path,
+                Err(message) => self.fail(format!("thumbnail of {segment}"), message),
+            }
         }
-        self.failures.len() == failures
+        made.complete = self.failures.len() == failures;
+        made
+    }
+
+    /// Removes files that nobody names any more.
+    pub fn remove<'a>(&self, paths: impl Iterator<Item = &'a String>, dirs: &[&Path]) {
+        for path in paths {
+            for dir in dirs {
+                // A file that is gone already is what is wanted.
+                let _ = fs::remove_file(dir.join(path));
+            }
+        }
     }
 
     fn fail(&mut self, input: String, message: String) {
@@ -161,55 +149,41 @@ impl ClipMaker {
 
     fn clip(
         &self,
-        stem: &str,
-        range: TimeRange,
-        track: TrackNumber,
+        clip: &ClipRow,
         timeline: &EventTimeline,
+        dirs: &[&Path],
     ) -> Result<ClipEntry, String> {
-        let (first_frame, end_frame) = FrameIndex::new(timeline, None).frames_of(range);
-        let frame = |number: i64| u64::try_from(number).unwrap_or_default();
-        let (path, cut, max_error_frames) = match self.mode {
+        let max_error_frames = match self.mode {
             ClipMode::Instant => {
-                let path = format!("clips/{stem}_t{track}.m3u8");
-                let file = self.dir.join(&path);
-                let clip = super::playlist::instant(&self.store, timeline, &[range], &file)?;
-                self.write(&path, clip.text.as_bytes())?;
-                (path, CutKind::Instant, clip.max_error_frames)
+                let mut error = 0;
+                for dir in dirs {
+                    // Chunks on this machine are named relative to the playlist.
+                    let file = dir.join(&clip.path);
+                    let list =
+                        super::playlist::instant(&self.store, timeline, &[clip.marks], &file)?;
+                    write(&file, list.text.as_bytes())?;
+                    error = list.max_error_frames;
+                }
+                error
             }
-            _ => {
-                let path = format!("clips/{stem}_t{track}.mp4");
-                let cut = self.cut(range, track, timeline)?;
+            ClipMode::None | ClipMode::Exact => {
+                let cut = cut_of(&self.store, clip.marks, Some(clip.track), timeline)?;
                 let mut bytes = Vec::new();
                 write_mp4(&cut, &mut bytes).map_err(|error| error.to_string())?;
-                self.write(&path, &bytes)?;
-                (path, CutKind::Exact, cut.report.max_error_frames)
+                for dir in dirs {
+                    write(&dir.join(&clip.path), &bytes)?;
+                }
+                cut.report.max_error_frames
             }
         };
         Ok(ClipEntry {
-            track: track.0,
-            cut,
-            path,
-            first_frame: frame(first_frame),
-            end_frame: frame(end_frame),
+            track: clip.track.0,
+            cut: clip.cut,
+            path: clip.path.clone(),
+            first_frame: clip.first_frame,
+            end_frame: clip.end_frame,
             max_error_frames,
         })
-    }
-
-    fn write(&self, path: &str, bytes: &[u8]) -> Result<(), String> {
-        let path = self.dir.join(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
-        }
-        write_atomically(&path, bytes).map_err(|error| error.to_string())
-    }
-
-    fn cut(
-        &self,
-        range: TimeRange,
-        track: TrackNumber,
-        timeline: &EventTimeline,
-    ) -> Result<Cut, String> {
-        cut_of(&self.store, range, Some(track), timeline)
     }
 
     fn thumbnail(
@@ -217,6 +191,7 @@ impl ClipMaker {
         stem: &str,
         at: MediaTime,
         timeline: &EventTimeline,
+        dirs: &[&Path],
     ) -> Result<Option<String>, String> {
         let Some(placed) = timeline
             .locate(at)
@@ -225,8 +200,7 @@ impl ClipMaker {
             return Ok(None);
         };
         let chunk = self.store.get(placed).map_err(|failure| failure.message)?;
-        let before = before(placed, timeline);
-        let before = match before {
+        let before = match before(placed, timeline) {
             Some(before) => Some(self.store.get(before).map_err(|failure| failure.message)?),
             None => None,
         };
@@ -239,36 +213,56 @@ impl ClipMaker {
         )
         .map_err(|error| error.to_string())?;
         let path = format!("thumbnails/{stem}.jpg");
-        self.write(&path, &jpeg)?;
+        for dir in dirs {
+            write(&dir.join(&path), &jpeg)?;
+        }
         Ok(Some(path))
     }
 
     /// Writes the playlist of a replay over the source chunks, so that a catch-up replay can be
-    /// watched while the event runs.
-    pub fn playlist(&mut self, name: &Name, pieces: &[Piece], timeline: &EventTimeline) {
-        if self.mode == ClipMode::None || pieces.is_empty() {
-            return;
+    /// watched while the event runs; its path.
+    pub fn playlist(
+        &mut self,
+        name: &Name,
+        pieces: &[Piece],
+        timeline: &EventTimeline,
+        dirs: &[&Path],
+    ) -> Option<String> {
+        if !self.is_active() || pieces.is_empty() {
+            return None;
         }
         let path = format!("replays/{}/index.m3u8", safe_file_name(name));
-        let file = self.dir.join(&path);
         let ranges: Vec<TimeRange> = pieces.iter().map(|piece| piece.marks).collect();
-        let written = super::playlist::instant(&self.store, timeline, &ranges, &file)
-            .and_then(|list| self.write(&path, list.text.as_bytes()));
-        match written {
-            Ok(()) => self.media.replays.entry(name.clone()).or_default().hls = Some(path),
-            Err(message) => self.fail(format!("playlist of replay {name}"), message),
+        for dir in dirs {
+            let file = dir.join(&path);
+            let written = super::playlist::instant(&self.store, timeline, &ranges, &file)
+                .and_then(|list| write(&file, list.text.as_bytes()));
+            if let Err(message) = written {
+                self.fail(format!("playlist of replay {name}"), message);
+                return None;
+            }
         }
+        Some(path)
     }
 
     /// Makes the videos of a replay: the playlist, and one MP4.
-    pub fn replay(&mut self, name: &Name, pieces: &[Piece], timeline: &EventTimeline) {
-        if self.mode == ClipMode::None || pieces.is_empty() {
-            return;
+    pub fn replay(
+        &mut self,
+        name: &Name,
+        pieces: &[Piece],
+        timeline: &EventTimeline,
+        dirs: &[&Path],
+    ) -> ReplayMedia {
+        let mut media = ReplayMedia {
+            hls: self.playlist(name, pieces, timeline, dirs),
+            mp4: None,
+        };
+        if !self.is_active() || pieces.is_empty() {
+            return media;
         }
-        self.playlist(name, pieces, timeline);
         let mut cuts = Vec::new();
         for piece in pieces {
-            match self.cut(piece.marks, piece.track, timeline) {
+            match cut_of(&self.store, piece.marks, Some(piece.track), timeline) {
                 Ok(cut) => cuts.push(cut),
                 // The others make a replay all the same.
                 Err(message) => {
@@ -277,26 +271,24 @@ impl ClipMaker {
             }
         }
         if cuts.is_empty() {
-            return;
+            return media;
         }
         let mut bytes = Vec::new();
+        let path = {
+            let name = safe_file_name(name);
+            format!("replays/{name}/{name}.mp4")
+        };
         let mp4 = write_replay_mp4(&cuts, &mut bytes)
             .map_err(|error| error.to_string())
             .and_then(|()| {
-                let name = safe_file_name(name);
-                let path = format!("replays/{name}/{name}.mp4");
-                self.write(&path, &bytes)?;
-                Ok(path)
+                dirs.iter()
+                    .try_for_each(|dir| write(&dir.join(&path), &bytes))
             });
         match mp4 {
-            Ok(path) => self.media.replays.entry(name.clone()).or_default().mp4 = Some(path),
+            Ok(()) => media.mp4 = Some(path),
             Err(message) => self.fail(format!("video of replay {name}"), message),
         }
-    }
-
-    /// What was made.
-    pub fn media(&self) -> &Media {
-        &self.media
+        media
     }
 
     /// What could not be made, since the last call.
@@ -305,25 +297,11 @@ impl ClipMaker {
     }
 }
 
-fn stem_of(id: &SegmentId) -> String {
-    let name = safe_file_name(&id.segmenter);
-    format!("{name}_{:09}", id.start.to_millis().max(0))
-}
-
-/// The marks of a complete segment by track: every track that is there between them.
-fn marks_of(segment: &Segment, timeline: &EventTimeline) -> Option<Marks> {
-    let range = segment.range()?;
-    let mut tracks: BTreeSet<TrackNumber> = segment.opto.keys().copied().collect();
-    for chunk in timeline.chunks_covering(range) {
-        tracks.extend(chunk.audio_tracks.iter().copied());
+fn write(path: &PathBuf, bytes: &[u8]) -> Result<(), String> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
     }
-    if tracks.is_empty() {
-        tracks.insert(TrackNumber::FIRST);
-    }
-    let marks = tracks
-        .into_iter()
-        .filter_map(|track| Some((track, segment.effective(track)?)));
-    Some(marks.collect())
+    write_atomically(path, bytes).map_err(|error| error.to_string())
 }
 
 /// The chunk before on the same stretch.

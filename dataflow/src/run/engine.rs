@@ -1,30 +1,36 @@
 //! Runs one event from its source to its results: the loader admits chunks, the workers turn the
 //! dataflow, and this thread commits each epoch to the sinks before it gives back its credit.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use matchcut_ingest::{Source, SourceConfig};
-use matchcut_model::change::{Change, EpochChanges, EventState, Row, StateError};
-use matchcut_model::chunk::{Epoch, PlacedChunk};
+use matchcut_ingest::{Source, SourceConfig, SourceCursor};
+use matchcut_model::change::{Change, EventState, StateError};
+use matchcut_model::chunk::Epoch;
 use matchcut_model::failure::Failure;
 use matchcut_model::time::MediaTime;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_sinks::SinkError;
+use matchcut_store::StoreError;
 
 use super::admission::Gate;
-use super::clips::ClipMode;
+use super::clip_plan::ClipPlanner;
+use super::clips::{ClipMaker, ClipMode};
+use super::commit::{Admitted, Committer, Told, UnderWay};
 use super::convert;
-use super::loader::{self, Loads};
+use super::loader::{self, Entry, Loads};
+use super::log::{EventStore, InputProgress, LogInput, Logged, ResumeError};
 use super::media::MediaStore;
 use super::pool::Pool;
 use super::scan::MediaScanner;
 use super::target::Target;
-use crate::flow::{ChunkEntry, Control, Delivery, Scanner, install};
+use crate::flow::{ChunkEntry, Control, ScanRow, Scanned, Scanner, install, panicked};
 use crate::plan::Plan;
 
 /// How an event is run.
@@ -44,6 +50,14 @@ pub struct RunOptions {
     pub recent_bytes: u64,
     /// The longest that decoding one chunk may take.
     pub decode_timeout: Duration,
+    /// Files of feedback, which may grow while the event runs.
+    pub feedback: Vec<PathBuf>,
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        RunError::Log(error.into())
+    }
 }
 
 impl Default for RunOptions {
@@ -57,6 +71,7 @@ impl Default for RunOptions {
             max_bytes: 256 << 20,
             recent_bytes: 64 << 20,
             decode_timeout: Duration::from_secs(120),
+            feedback: Vec::new(),
         }
     }
 }
@@ -89,6 +104,9 @@ pub enum RunError {
         /// The time.
         at: MediaTime,
     },
+    /// The log of the event could not be kept, or gone on with.
+    #[error(transparent)]
+    Log(#[from] ResumeError),
     /// A result could not be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -141,16 +159,8 @@ pub struct Outcome {
 /// An entry for the dataflow, or the end of the log.
 enum Feed {
     Chunk(u64, ChunkEntry),
-    Controls(u64, Vec<Control>),
+    Controls(u64, Vec<(Control, i64)>),
     Close,
-}
-
-/// What the thread that commits receives.
-enum Told {
-    Delivery(Delivery<Row>),
-    Notice(Failure),
-    Ended(Option<Failure>),
-    WorkerStopped(String),
 }
 
 /// Tells the committing thread when a thread that feeds it panics: it would wait for ever.
@@ -187,36 +197,43 @@ impl Drop for Release {
 
 /// Whether the plan has a source that can be run. Opens nothing.
 pub fn check(plan: &Plan) -> Result<(), RunError> {
-    open_source(plan).map(drop)
+    open_source(plan, None).map(drop)
 }
 
-/// Runs the event of `plan` into `targets`. When `stop` becomes true the source is read no further,
-/// what was admitted is finished, and everything is written as at the end of the event.
+/// Runs the event of `plan` into `targets`; with a store, its log is kept there, and gone on with where
+/// there is one. When `stop` becomes true the source is read no further, what was admitted is finished,
+/// and everything is written as at the end of the event.
 pub fn run(
     plan: &Plan,
     options: &RunOptions,
     targets: &mut [Target],
+    mut store: Option<&mut EventStore>,
     stop: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Outcome, RunError> {
     let started = Instant::now();
-    let source = open_source(plan)?;
+    let window = plan.pipeline.correction_window as usize;
+    let earlier = match &store {
+        Some(store) => Earlier::read(store, window)?,
+        None => Earlier::default(),
+    };
+    let source = open_source(plan, earlier.start.progress.source.clone())?;
     let start = |error: std::io::Error| RunError::Start(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(start)?;
-    let fetcher = source.fetcher().clone();
-    let store = Arc::new(MediaStore::new(
+    let media = Arc::new(MediaStore::new(
         options.recent_bytes,
-        fetcher,
+        source.fetcher().clone(),
         runtime.handle().clone(),
     ));
-    let gate = Gate::new(Epoch(0), options.max_epochs, options.max_bytes);
+    let next = Epoch(earlier.entries.len() as u64);
+    let gate = Gate::new(next, options.max_epochs, options.max_bytes);
     let pool = Pool::new("decode", options.decode_threads).map_err(start)?;
-    let scanner = MediaScanner::new(plan, Arc::clone(&store), options.decode_timeout);
-    let scanner: Scanner = Arc::new(move |entry| scanner.scan(entry));
+    let under_way = UnderWay::default();
+    let scanner = scanner(plan, options, &media, &under_way);
 
     let (feed, feeds) = unbounded();
     let (tell, told) = unbounded();
@@ -246,25 +263,39 @@ pub fn run(
         .recv()
         .map_err(|error| RunError::Worker(error.to_string()))?;
 
-    let placed: Arc<Mutex<BTreeMap<u64, Arc<PlacedChunk>>>> = Arc::default();
     let loading = {
         let mut admitter = Admitter {
             gate: gate.clone(),
             feed: feed.clone(),
             tell: tell.clone(),
             owner: owner.clone(),
-            placed: Arc::clone(&placed),
+            under_way: under_way.clone(),
+            media: Arc::clone(&media),
         };
         let replays = convert::replays(plan);
-        let (store, stop) = (Arc::clone(&store), Arc::clone(stop));
+        let (media, stop) = (Arc::clone(&media), Arc::clone(stop));
+        let feedback = options.feedback.clone();
         thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || {
                 let _guard = PanicGuard(admitter.tell.clone());
-                admitter.controls(replays);
-                loader::run(source, &store, &runtime, &stop, |loads| {
-                    admitter.admit(loads)
-                });
+                let (is_new, ended) = (earlier.entries.is_empty(), earlier.ended);
+                admitter.feed_again(earlier.entries);
+                if is_new {
+                    admitter.begin(replays);
+                }
+                if !ended {
+                    let setting = loader::Setting {
+                        store: &media,
+                        runtime: &runtime,
+                        stop: &stop,
+                        window,
+                        feedback: &feedback,
+                    };
+                    loader::run(source, &setting, earlier.start, |loads| {
+                        admitter.admit(loads)
+                    });
+                }
                 admitter.close();
                 // The runtime is needed until the last clip is cut.
                 runtime
@@ -273,25 +304,33 @@ pub fn run(
     };
     drop((feed, tell));
 
-    for target in targets.iter_mut() {
-        target.make_clips(options.clips, &store);
-    }
     let mut committer = Committer {
+        plan,
+        targets,
+        store: store.as_deref_mut(),
+        under_way,
+        gate: gate.clone(),
+        planner: ClipPlanner::new(options.clips),
+        clips: ClipMaker::new(options.clips, media),
         state: EventState::default(),
         timeline: EventTimeline::new(),
-        placed,
-        gate: gate.clone(),
+        media: matchcut_sinks::Media::default(),
+        unmade: BTreeSet::new(),
+        feedback: Vec::new(),
         broken: None,
+        ended: false,
         started,
     };
     // However this thread leaves, the loader must not wait for credits that nobody gives back.
     let release = Release {
-        gate: gate.clone(),
+        gate,
         stop: Arc::clone(stop),
-        owner: owner.clone(),
+        owner,
         done: std::cell::Cell::new(false),
     };
-    let committed = committer.commit_all(plan, &told, targets, progress);
+    let committed = committer
+        .take_up()
+        .and_then(|()| committer.run(&told, progress));
     if let Err(error) = committed {
         if matches!(error, RunError::Worker(_)) {
             // The other workers wait for the one that is gone, and a join would wait with them.
@@ -305,7 +344,7 @@ pub fn run(
     }
     // Held until the clips are made, which may fetch chunks again.
     let runtime = loading.join();
-    let warnings = committer.finish(plan, targets, progress)?;
+    let warnings = committer.finish(progress)?;
     drop(runtime);
     Ok(Outcome {
         state: committer.state,
@@ -316,7 +355,80 @@ pub fn run(
     })
 }
 
-fn open_source(plan: &Plan) -> Result<Source, RunError> {
+/// What an earlier process left of the event.
+#[derive(Default)]
+struct Earlier {
+    entries: Vec<Logged>,
+    start: loader::Start,
+    ended: bool,
+}
+
+impl Earlier {
+    fn read(store: &EventStore, window: usize) -> Result<Self, RunError> {
+        let mut earlier = Earlier::default();
+        if store.epochs() == 0 {
+            return Ok(earlier);
+        }
+        earlier.start.progress = store.progress()?;
+        let recent = &mut earlier.start.recent;
+        store.read(|logged| {
+            match &logged.input {
+                LogInput::Chunk(placed) => {
+                    let place = loader::Place::Placed(Arc::new((**placed).clone()));
+                    recent.insert(placed.chunk.position, place);
+                }
+                LogInput::Gap(position, chunk) => {
+                    let span = logged.rows.iter().find_map(|row| match row {
+                        ScanRow::Gap(gap) => Some(gap.span),
+                        _ => None,
+                    });
+                    let chunk = chunk.as_deref().cloned();
+                    let place = loader::Place::Gap(span.unwrap_or_default(), chunk);
+                    recent.insert(*position, place);
+                }
+                LogInput::Controls(_) => {}
+            }
+            while recent.len() > window.max(1) {
+                recent.pop_first();
+            }
+            earlier.ended |= logged.input.ends();
+            earlier.entries.push(logged);
+            Ok(())
+        })?;
+        Ok(earlier)
+    }
+}
+
+/// What scans the chunks, and keeps what it said for the log.
+fn scanner(
+    plan: &Plan,
+    options: &RunOptions,
+    media: &Arc<MediaStore>,
+    under_way: &UnderWay,
+) -> Scanner {
+    let scanner = MediaScanner::new(plan, Arc::clone(media), options.decode_timeout);
+    let under_way = under_way.clone();
+    Arc::new(move |entry| {
+        let scan = AssertUnwindSafe(|| scanner.scan(entry));
+        let scanned = catch_unwind(scan).unwrap_or_else(|payload| {
+            let text = payload
+                .downcast_ref::<&str>()
+                .map(ToString::to_string)
+                .or_else(|| payload.downcast_ref::<String>().cloned());
+            panicked(
+                entry,
+                text.unwrap_or_else(|| "for an unknown reason".to_owned()),
+            )
+        });
+        if let ChunkEntry::Placed { epoch, .. } = entry {
+            under_way.scanned(*epoch, &scanned.rows);
+        }
+        scanned
+    })
+}
+
+/// The source, from where it was read to.
+fn open_source(plan: &Plan, cursor: Option<SourceCursor>) -> Result<Source, RunError> {
     let source = match plan.sources.as_slice() {
         [] => return Err(RunError::NoSource),
         [source] => source,
@@ -338,7 +450,10 @@ fn open_source(plan: &Plan) -> Result<Source, RunError> {
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         failed(texts.join("; "))
     })?;
-    Ok(Source::new(&config))
+    match cursor {
+        None => Ok(Source::new(&config)),
+        Some(cursor) => Source::resume(&config, cursor).map_err(|error| failed(error.to_string())),
+    }
 }
 
 /// The loop of the worker that owns the event.
@@ -354,7 +469,8 @@ fn turn(
             match feed {
                 Feed::Chunk(epoch, entry) => open.chunk(epoch, entry),
                 Feed::Controls(epoch, entries) => {
-                    open.controls(epoch, entries.into_iter().map(|entry| (entry, 1)));
+                    let entries = entries.into_iter();
+                    open.controls(epoch, entries.map(|(entry, diff)| (entry, diff as isize)));
                 }
                 Feed::Close => close = true,
             }
@@ -373,35 +489,106 @@ struct Admitter {
     feed: Sender<Feed>,
     tell: Sender<Told>,
     owner: Thread,
-    placed: Arc<Mutex<BTreeMap<u64, Arc<PlacedChunk>>>>,
+    under_way: UnderWay,
+    media: Arc<MediaStore>,
 }
 
 impl Admitter {
+    /// Passes on what an earlier process had committed.
+    fn feed_again(&mut self, entries: Vec<Logged>) {
+        for logged in entries {
+            let epoch = logged.epoch;
+            let feed = match (&logged.input, logged.scanned()) {
+                (LogInput::Controls(controls), _) => Feed::Controls(epoch, controls.clone()),
+                (_, Some(scanned)) => Feed::Chunk(epoch, ChunkEntry::Scanned(scanned)),
+                (_, None) => continue,
+            };
+            let admitted = Admitted {
+                input: logged.input,
+                rows: Vec::new(),
+                progress: Vec::new(),
+                stored: Some(logged.digest),
+                provisional: false,
+            };
+            self.under_way.admit(epoch, admitted);
+            self.send(feed);
+        }
+    }
+
+    /// The first entry: the replays of the spec.
+    fn begin(&mut self, replays: Vec<Control>) -> bool {
+        let controls = replays.into_iter().map(|control| (control, 1)).collect();
+        let progress = InputProgress::default();
+        self.controls(controls, &progress, false)
+    }
+
     fn admit(&mut self, loads: Loads) -> bool {
         match loads {
-            Loads::Entry(entry, bytes) => {
-                let Some(Epoch(epoch)) = self.gate.admit(bytes) else {
+            Loads::Entry(Entry::Chunk(placed, loaded), bytes, progress) => {
+                let Some(epoch) = self.gate.admit(bytes) else {
                     return false;
                 };
-                if let ChunkEntry::Placed(placed) = &entry {
-                    let mut waiting = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
-                    waiting.insert(epoch, Arc::clone(placed));
-                }
-                self.send(Feed::Chunk(epoch, entry))
+                self.media.pin(epoch, loaded);
+                let input = LogInput::Chunk(Box::new((*placed).clone()));
+                self.under_way(epoch, input, Vec::new(), &progress, false);
+                self.send(Feed::Chunk(epoch.0, ChunkEntry::Placed { epoch, placed }))
             }
-            Loads::Notice(failure) => self.tell.send(Told::Notice(failure)).is_ok(),
-            Loads::End(end, broken) => {
-                self.controls(vec![Control::End(end)]);
-                self.tell.send(Told::Ended(broken)).is_ok()
+            Loads::Entry(Entry::Gap(position, rows, again), bytes, progress) => {
+                let Some(epoch) = self.gate.admit(bytes) else {
+                    return false;
+                };
+                let input = LogInput::Gap(position, again.map(Box::new));
+                self.under_way(epoch, input, rows.clone(), &progress, false);
+                let scanned = Scanned { position, rows };
+                self.send(Feed::Chunk(epoch.0, ChunkEntry::Scanned(scanned)))
+            }
+            Loads::Entry(Entry::Controls(controls), _, progress) => {
+                self.controls(controls, &progress, false)
+            }
+            Loads::End {
+                at,
+                broken,
+                interrupted,
+                progress,
+            } => {
+                // An end that is no end of the event is not kept: the run can be gone on with.
+                let provisional = interrupted || broken.is_some();
+                self.controls(vec![(Control::End(at), 1)], &progress, provisional);
+                self.tell.send(Told::Ended { broken }).is_ok()
             }
         }
     }
 
-    fn controls(&mut self, controls: Vec<Control>) -> bool {
-        let Some(Epoch(epoch)) = self.gate.admit(0) else {
+    fn under_way(
+        &self,
+        epoch: Epoch,
+        input: LogInput,
+        rows: Vec<ScanRow>,
+        progress: &InputProgress,
+        provisional: bool,
+    ) {
+        let admitted = Admitted {
+            input,
+            rows,
+            progress: serde_json::to_vec(progress).unwrap_or_default(),
+            stored: None,
+            provisional,
+        };
+        self.under_way.admit(epoch.0, admitted);
+    }
+
+    fn controls(
+        &mut self,
+        controls: Vec<(Control, i64)>,
+        progress: &InputProgress,
+        provisional: bool,
+    ) -> bool {
+        let Some(epoch) = self.gate.admit(0) else {
             return false;
         };
-        self.send(Feed::Controls(epoch, controls))
+        let input = LogInput::Controls(controls.clone());
+        self.under_way(epoch, input, Vec::new(), progress, provisional);
+        self.send(Feed::Controls(epoch.0, controls))
     }
 
     fn close(&mut self) {
@@ -412,109 +599,5 @@ impl Admitter {
         let sent = self.feed.send(feed).is_ok();
         self.owner.unpark();
         sent
-    }
-}
-
-/// Commits epochs in order.
-struct Committer {
-    state: EventState,
-    timeline: EventTimeline,
-    placed: Arc<Mutex<BTreeMap<u64, Arc<PlacedChunk>>>>,
-    gate: Gate,
-    broken: Option<Failure>,
-    started: Instant,
-}
-
-impl Committer {
-    fn commit_all(
-        &mut self,
-        plan: &Plan,
-        told: &Receiver<Told>,
-        targets: &mut [Target],
-        progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), RunError> {
-        for told in told {
-            match told {
-                Told::Delivery(Delivery::Epoch { epoch, changes }) => {
-                    self.commit(plan, Epoch(epoch), changes, targets, progress)?;
-                }
-                Told::Delivery(Delivery::End) => return Ok(()),
-                Told::Notice(failure) => progress(Progress::Failure(&failure)),
-                Told::Ended(broken) => self.broken = broken,
-                Told::WorkerStopped(reason) => return Err(RunError::Worker(reason)),
-            }
-        }
-        Err(RunError::Worker(
-            "it hung up before the end of the event".to_owned(),
-        ))
-    }
-
-    fn commit(
-        &mut self,
-        plan: &Plan,
-        epoch: Epoch,
-        changes: Vec<(Row, isize)>,
-        targets: &mut [Target],
-        progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), RunError> {
-        let placed = self
-            .placed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&epoch.0);
-        if let Some(placed) = placed {
-            self.timeline.insert(PlacedChunk::clone(&placed));
-        }
-        let changes: Vec<Change> = changes
-            .into_iter()
-            .map(|(row, diff)| Change {
-                row,
-                diff: diff as i64,
-            })
-            .collect();
-        let changes = EpochChanges { epoch, changes };
-        self.state.apply(&changes)?;
-        for target in targets.iter_mut() {
-            target.commit(&changes, &self.timeline)?;
-        }
-        self.gate.committed(epoch);
-        for change in changes.changes.iter().filter(|change| change.diff > 0) {
-            if let Row::Failure(failure) = &change.row {
-                progress(Progress::Failure(failure));
-            }
-        }
-        let (state, elapsed) = (&self.state, self.started.elapsed());
-        progress(Progress::Committed {
-            epoch,
-            changes: &changes.changes,
-            state,
-            elapsed,
-        });
-        for target in targets.iter_mut() {
-            let failures = target.update_clips(plan, &self.timeline);
-            failures
-                .iter()
-                .for_each(|failure| progress(Progress::Failure(failure)));
-        }
-        Ok(())
-    }
-
-    /// Makes what is still to be made and writes the final documents.
-    fn finish(
-        &mut self,
-        plan: &Plan,
-        targets: &mut [Target],
-        progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<Vec<String>, RunError> {
-        progress(Progress::Finishing);
-        let mut warnings = Vec::new();
-        for target in targets.iter_mut() {
-            let failures = target.finish_clips(plan, &self.timeline);
-            failures
-                .iter()
-                .for_each(|failure| progress(Progress::Failure(failure)));
-            warnings.extend(target.finish(&self.timeline)?);
-        }
-        Ok(warnings)
     }
 }

@@ -1,25 +1,30 @@
-//! The loader: takes chunks from a source in playlist order, fetches a few ahead, reads their
-//! timestamps, gives each its place on the timeline and admits it to the log. Runs on its own
-//! thread, since it waits for networks and for credits.
+//! The loader: takes chunks from a source, fetches a few ahead, reads their timestamps and gives each
+//! its place on the timeline. Runs on its own thread, since it waits for networks and for credits. What
+//! comes late, or comes again with other bytes, takes its place between the others.
 
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use matchcut_ingest::{Fetcher, Source, SourceItem};
+use matchcut_ingest::{Fetcher, Source, SourceCursor, SourceItem};
 use matchcut_media::samples::Demuxed;
-use matchcut_model::chunk::{ChunkRef, Container, PlacedChunk, Position, Resource};
+use matchcut_model::change::GapRow;
+use matchcut_model::chunk::{ChunkRef, Container, ContentId, PlacedChunk, Position, Resource};
 use matchcut_model::failure::{Domain, Failure, Retry};
-use matchcut_model::time::MediaTime;
-use matchcut_model::timeline::Timeline;
+use matchcut_model::time::{MediaTime, TimeRange};
+use matchcut_model::timeline::Surroundings;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::feedback::{Entries, FeedbackFiles};
 use super::files::OpenFiles;
-use super::media::{Loaded, MediaStore, load};
+use super::log::InputProgress;
+use super::media::{Loaded, MediaStore, Read, load};
 use super::times::{stream_times, unwrap_to};
-use crate::flow::{ChunkEntry, ScanRow, Scanned};
+use crate::flow::{Control, ScanRow};
 
 /// Chunks that are fetched ahead.
 const AHEAD: usize = 3;
@@ -27,90 +32,164 @@ const AHEAD: usize = 3;
 /// The length of the chunks that a file is divided into, at the key frame nearest to it.
 pub const FILE_CHUNK: MediaTime = MediaTime::from_seconds(6);
 
+/// How often feedback files are looked at.
+const FEEDBACK_POLL: Duration = Duration::from_millis(300);
+
+/// The first and the longest pause before a chunk that could not be fetched is tried again.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+
+/// An entry for the log.
+pub enum Entry {
+    /// A chunk, with its media.
+    Chunk(Arc<PlacedChunk>, Loaded),
+    /// A chunk that is missing, what is said of it, and what could be tried again.
+    Gap(Position, Vec<ScanRow>, Option<ChunkRef>),
+    /// Anything else.
+    Controls(Entries),
+}
+
 /// What the loader tells.
 pub enum Loads {
-    /// The next entry of the log, and its size in bytes.
-    Entry(ChunkEntry, u64),
-    /// Something that the user should know, of no chunk.
-    Notice(Failure),
-    /// Nothing comes any more; the event ends here. With the reason, if the source failed.
-    End(MediaTime, Option<Failure>),
+    /// The next entry of the log, its size in bytes, and how far the inputs were read with it.
+    Entry(Entry, u64, Box<InputProgress>),
+    /// Nothing comes any more; the event ends here.
+    End {
+        /// When.
+        at: MediaTime,
+        /// Why the source ended early, if it did.
+        broken: Option<Failure>,
+        /// Somebody wanted it to end: the event itself may go on.
+        interrupted: bool,
+        /// How far the inputs were read.
+        progress: Box<InputProgress>,
+    },
 }
 
 enum Fetched {
-    Chunk(ChunkRef, JoinHandle<Result<(Demuxed, u64), Failure>>),
+    Chunk(ChunkRef, JoinHandle<Result<Read, Failure>>),
     Missing(Position, u64, Option<MediaTime>, Failure),
     Notice(Failure),
     Failed(Failure),
+    /// A chunk that could not be fetched before.
+    Late(ChunkRef, Read),
 }
 
-/// Reads a source to its end, or until `stop`. `tell` blocks while no more may be admitted, and
+/// Where a run stands when its loader starts.
+#[derive(Default)]
+pub struct Start {
+    /// How far the inputs were read.
+    pub progress: InputProgress,
+    /// The last positions.
+    pub recent: BTreeMap<Position, Place>,
+}
+
+/// What stands at a position.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A chunk.
+    Placed(Arc<PlacedChunk>),
+    /// Nothing, where it was expected; what could be tried again.
+    Gap(TimeRange, Option<ChunkRef>),
+}
+
+/// What a loader works with.
+pub struct Setting<'a> {
+    /// Where chunks go for the scans and clips.
+    pub store: &'a Arc<MediaStore>,
+    /// What runs fetches.
+    pub runtime: &'a Runtime,
+    /// Becomes true when nothing more is to be read.
+    pub stop: &'a Arc<AtomicBool>,
+    /// Positions that stay correctable.
+    pub window: usize,
+    /// Files of feedback.
+    pub feedback: &'a [PathBuf],
+}
+
+/// Reads a source to its end, or until it is stopped. `tell` blocks while no more may be admitted, and
 /// returns false when nobody listens any more.
-pub fn run(
-    source: Source,
-    store: &Arc<MediaStore>,
-    runtime: &tokio::runtime::Runtime,
-    stop: &Arc<AtomicBool>,
-    mut tell: impl FnMut(Loads) -> bool,
-) {
+pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut(Loads) -> bool) {
     let (sender, mut fetched) = mpsc::channel(AHEAD);
-    let reading = runtime.spawn(read(
+    let last = start.progress.timeline.last_position();
+    let reading = setting.runtime.spawn(read(
         source,
-        sender,
-        store.files().clone(),
-        Arc::clone(stop),
+        sender.clone(),
+        setting.store.files().clone(),
+        Arc::clone(setting.stop),
+        last,
     ));
-    let mut loader = Loader {
-        timeline: Timeline::default(),
-        before: None,
-        store,
-    };
-    let mut broken = None;
-    while let Some(next) = fetched.blocking_recv() {
-        if stop.load(Ordering::SeqCst) {
+    let mut loader = Loader::new(setting, start, sender, tell);
+    let (mut broken, mut interrupted) = (None, false);
+    let mut looked = Instant::now();
+    let mut listens = loader.feedback(false) && loader.retry_gaps();
+    while listens {
+        if setting.stop.load(Ordering::SeqCst) {
+            interrupted = true;
             break;
         }
-        let told = match next {
+        if looked.elapsed() >= FEEDBACK_POLL {
+            looked = Instant::now();
+            listens = loader.feedback(false);
+            continue;
+        }
+        // Late chunks keep the channel open: the end of the source is its own item.
+        let next = setting
+            .runtime
+            .block_on(async { tokio::time::timeout(FEEDBACK_POLL, fetched.recv()).await });
+        let (item, cursor) = match next {
+            Err(_) => continue,
+            Ok(None | Some(Item::End)) => break,
+            Ok(Some(Item::Fetched(item, cursor))) => (item, cursor),
+        };
+        listens = match item {
             Fetched::Chunk(chunk, handle) => {
-                let loaded = runtime.block_on(async {
+                let loaded = setting.runtime.block_on(async {
                     tokio::select! {
                         loaded = handle => Some(loaded),
-                        () = stopped(stop) => None,
+                        () = stopped(setting.stop) => None,
                     }
                 });
                 // A server that hangs does not hold up who wants to stop.
-                let Some(loaded) = loaded else { break };
+                let Some(loaded) = loaded else {
+                    interrupted = true;
+                    break;
+                };
                 let result = loaded.unwrap_or_else(|error| {
                     Err(failure(
                         &chunk,
                         format!("loading the chunk panicked: {error}"),
                     ))
                 });
-                let (entry, bytes) = loader.place(chunk, result);
-                tell(Loads::Entry(entry, bytes))
+                loader.read_to(cursor);
+                loader.chunk(chunk, result)
             }
             Fetched::Missing(position, count, each, failure) => {
-                let entries = (0..count).map(|n| Position(position.0 + n));
-                entries.into_iter().all(|position| {
-                    if stop.load(Ordering::SeqCst) {
-                        return false;
+                let mut listens = true;
+                for number in 0..count {
+                    if setting.stop.load(Ordering::SeqCst) || !listens {
+                        break;
                     }
-                    let entry = loader.gap(position, each, failure.clone());
-                    tell(Loads::Entry(entry, 0))
-                })
+                    if number + 1 == count {
+                        loader.read_to(cursor.clone());
+                    }
+                    let position = Position(position.0 + number);
+                    listens = loader.gap(position, each, failure.clone(), None);
+                }
+                listens
             }
-            Fetched::Notice(failure) => tell(Loads::Notice(failure)),
+            Fetched::Notice(failure) => {
+                loader.read_to(cursor);
+                loader.controls(vec![(Control::Failure(failure), 1)])
+            }
+            Fetched::Late(chunk, read) => loader.chunk(chunk, Ok(read)),
             Fetched::Failed(failure) => {
                 broken = Some(failure);
                 break;
             }
         };
-        if !told {
-            break;
-        }
     }
     reading.abort();
-    tell(Loads::End(loader.timeline.end(), broken));
+    loader.end(broken, interrupted);
 }
 
 fn failure(chunk: &ChunkRef, message: String) -> Failure {
@@ -124,91 +203,380 @@ fn failure(chunk: &ChunkRef, message: String) -> Failure {
     }
 }
 
-struct Loader<'a> {
-    timeline: Timeline,
-    /// The chunk before, and its stretch.
-    before: Option<(u32, Arc<Demuxed>)>,
-    store: &'a Arc<MediaStore>,
+struct Loader<'a, F> {
+    setting: &'a Setting<'a>,
+    progress: InputProgress,
+    recent: BTreeMap<Position, Place>,
+    /// The chunk placed last: the next one needs its end.
+    before: Option<(Position, ContentId, Arc<Demuxed>)>,
+    feedback: FeedbackFiles,
+    again: HashMap<Position, JoinHandle<()>>,
+    sender: mpsc::Sender<Item>,
+    tell: F,
 }
 
-impl Loader<'_> {
-    /// Gives a chunk its place; what cannot be read becomes a gap with the reason.
-    fn place(
+impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
+    fn new(setting: &'a Setting<'a>, start: Start, sender: mpsc::Sender<Item>, tell: F) -> Self {
+        let feedback = FeedbackFiles::new(setting.feedback, start.progress.feedback.clone());
+        Loader {
+            setting,
+            progress: start.progress,
+            recent: start.recent,
+            before: None,
+            feedback,
+            again: HashMap::new(),
+            sender,
+            tell,
+        }
+    }
+
+    /// The source was read up to here.
+    fn read_to(&mut self, cursor: Option<SourceCursor>) {
+        self.progress.source = cursor.or(self.progress.source.take());
+    }
+
+    fn tell(&mut self, entry: Entry, bytes: u64) -> bool {
+        let progress = Box::new(self.progress.clone());
+        (self.tell)(Loads::Entry(entry, bytes, progress))
+    }
+
+    fn controls(&mut self, entries: Entries) -> bool {
+        entries.is_empty() || self.tell(Entry::Controls(entries), 0)
+    }
+
+    /// Tells what people said since the last time.
+    fn feedback(&mut self, ended: bool) -> bool {
+        if self.feedback.is_empty() {
+            return true;
+        }
+        let next = self.next_position();
+        let entries = self.feedback.poll(next, ended);
+        self.progress.feedback = self.feedback.cursor().clone();
+        self.controls(entries)
+    }
+
+    fn next_position(&self) -> Position {
+        let last = self.progress.timeline.last_position();
+        last.map_or(Position(0), |last| Position(last.0 + 1))
+    }
+
+    /// What could not be fetched before a restart is tried again.
+    fn retry_gaps(&mut self) -> bool {
+        let gaps: Vec<ChunkRef> = self
+            .recent
+            .values()
+            .filter_map(|place| match place {
+                Place::Gap(_, chunk) => chunk.clone(),
+                Place::Placed(_) => None,
+            })
+            .collect();
+        gaps.into_iter().for_each(|chunk| self.try_again(chunk));
+        true
+    }
+
+    /// Tries to fetch a chunk until it comes, or is too old.
+    fn try_again(&mut self, chunk: ChunkRef) {
+        let position = chunk.position;
+        let (fetcher, files) = (
+            self.setting.store.fetcher().clone(),
+            self.setting.store.files().clone(),
+        );
+        let sender = self.sender.clone();
+        let task = self.setting.runtime.spawn(async move {
+            let (mut pause, longest) = AGAIN;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
+                if let Ok(read) = load(&fetcher, &files, &chunk).await {
+                    let _ = sender
+                        .send(Item::Fetched(Fetched::Late(chunk, read), None))
+                        .await;
+                    return;
+                }
+            }
+        });
+        if let Some(before) = self.again.insert(position, task) {
+            before.abort();
+        }
+    }
+
+    /// A chunk of the source: the next one, one that was missing, or one that comes again.
+    fn chunk(&mut self, chunk: ChunkRef, loaded: Result<Read, Failure>) -> bool {
+        let position = chunk.position;
+        if let Some(task) = self.again.remove(&position) {
+            task.abort();
+        }
+        let last = self.progress.timeline.last_position();
+        let is_next = last.is_none_or(|last| position > last);
+        let read = match loaded {
+            Ok(read) => read,
+            Err(failure) if is_next => {
+                let again = (failure.retry == Retry::WithBackoff).then(|| chunk.clone());
+                let declared = chunk.declared_duration;
+                return self.gap(position, declared, failure, again);
+            }
+            // What stands there stays.
+            Err(failure) => return self.controls(vec![(Control::Failure(failure), 1)]),
+        };
+        if is_next {
+            return self.next(chunk, read);
+        }
+        let stands = self.recent.get(&position).cloned();
+        match &stands {
+            None => {
+                let message = "it came after the correction window had passed and was left out; a \
+                               larger correction_window takes it";
+                let failure = failure(&chunk, message.to_owned());
+                return self.controls(vec![(Control::Failure(failure), 1)]);
+            }
+            Some(Place::Placed(placed)) if placed.content == read.content => {
+                tracing::debug!(%position, "the chunk came again unchanged");
+                return true;
+            }
+            Some(_) => {}
+        }
+        if last == Some(position) {
+            // Nothing was placed behind it: it is as if it came for the first time.
+            let timeline =
+                std::mem::replace(&mut self.progress.timeline, self.progress.newest.clone());
+            let listens = self.next_or(chunk, read, |loader, failure| {
+                loader.progress.timeline = timeline;
+                loader.controls(vec![(Control::Failure(failure), 1)])
+            });
+            return listens;
+        }
+        self.late(chunk, read, stands)
+    }
+
+    /// The next chunk in playlist order.
+    fn next(&mut self, chunk: ChunkRef, read: Read) -> bool {
+        let (position, declared) = (chunk.position, chunk.declared_duration);
+        self.next_or(chunk, read, |loader, failure| {
+            loader.gap(position, declared, failure, None)
+        })
+    }
+
+    fn next_or(
         &mut self,
         chunk: ChunkRef,
-        loaded: Result<(Demuxed, u64), Failure>,
-    ) -> (ChunkEntry, u64) {
-        let (position, declared) = (chunk.position, chunk.declared_duration);
-        let (mut demuxed, bytes) = match loaded {
-            Ok(loaded) => loaded,
-            Err(failure) => return (self.gap(position, declared, failure), 0),
-        };
+        read: Read,
+        refused: impl FnOnce(&mut Self, Failure) -> bool,
+    ) -> bool {
+        let before = self.progress.timeline.clone();
         let uri = chunk.clone();
-        match self.timeline.place(chunk, &stream_times(&demuxed), bytes) {
+        let times = stream_times(&read.demuxed);
+        match self.progress.timeline.place(chunk, &times, read.bytes) {
             Ok(placed) => {
-                unwrap_to(&placed, &mut demuxed);
-                (self.keep(placed, Arc::new(demuxed)), bytes)
+                self.progress.newest = before;
+                self.place(placed, read)
             }
             Err(error) => {
-                let message = match demuxed.warnings.first() {
-                    Some(warning) => format!("{error} ({warning})"),
-                    None => error.to_string(),
-                };
-                (self.gap(position, declared, failure(&uri, message)), 0)
+                let failure = failure(&uri, with_warning(error.to_string(), &read.demuxed));
+                refused(self, failure)
             }
         }
     }
 
-    fn keep(&mut self, placed: PlacedChunk, demuxed: Arc<Demuxed>) -> ChunkEntry {
-        let preroll = self
-            .before
-            .take()
-            .filter(|(stretch, _)| *stretch == placed.stretch)
-            .map(|(_, before)| before);
-        self.before = Some((placed.stretch, Arc::clone(&demuxed)));
-        let loaded = Loaded {
-            chunk: demuxed,
-            preroll,
+    /// A chunk whose place is between others.
+    fn late(&mut self, chunk: ChunkRef, read: Read, stands: Option<Place>) -> bool {
+        let position = chunk.position;
+        let placed = |place: &'_ Place| match place {
+            Place::Placed(placed) => Some(Arc::clone(placed)),
+            Place::Gap(..) => None,
         };
-        self.store.pin(placed.chunk.position, loaded, placed.bytes);
-        ChunkEntry::Placed(Arc::new(placed))
+        let before = self.recent.range(..position).rev();
+        let before = before.filter_map(|(_, place)| placed(place)).next();
+        let after = self.recent.range(Position(position.0 + 1)..);
+        let after = after.filter_map(|(_, place)| placed(place)).next();
+        let replaced = stands.as_ref().and_then(placed);
+        let expected = match (&stands, &replaced) {
+            (_, Some(replaced)) => replaced.span,
+            (Some(Place::Gap(expected, _)), _) => *expected,
+            _ => TimeRange::default(),
+        };
+        let around = Surroundings {
+            before: before.as_deref(),
+            replaced: replaced.as_deref(),
+            after: after.as_deref(),
+            expected,
+        };
+        let uri = chunk.clone();
+        let times = stream_times(&read.demuxed);
+        let timeline = &self.progress.timeline;
+        match timeline.place_late(chunk, &times, read.bytes, around) {
+            Ok(placed) => self.place(placed, read) && self.scan_again(position),
+            Err(error) => {
+                let failure = failure(&uri, with_warning(error.to_string(), &read.demuxed));
+                self.controls(vec![(Control::Failure(failure), 1)])
+            }
+        }
     }
 
-    fn gap(&mut self, position: Position, each: Option<MediaTime>, failure: Failure) -> ChunkEntry {
-        self.before = None;
-        let mut rows = vec![ScanRow::Gap];
-        // A gap that the timeline refuses has come twice: its place is taken already.
-        if self.timeline.skip(position, each).is_ok() {
-            let failure = Failure {
+    /// Tells a chunk that has its place.
+    fn place(&mut self, mut placed: PlacedChunk, read: Read) -> bool {
+        let Read {
+            mut demuxed,
+            bytes,
+            content,
+        } = read;
+        placed.content = content;
+        unwrap_to(&placed, &mut demuxed);
+        self.admit(Arc::new(placed), Arc::new(demuxed), bytes)
+    }
+
+    fn admit(&mut self, placed: Arc<PlacedChunk>, chunk: Arc<Demuxed>, bytes: u64) -> bool {
+        let position = placed.chunk.position;
+        let preroll = self.preroll(&placed);
+        self.setting.store.keep(&placed, &chunk);
+        if self.progress.timeline.last_position() == Some(position) {
+            self.before = Some((position, placed.content, Arc::clone(&chunk)));
+        }
+        self.remember(position, Place::Placed(Arc::clone(&placed)));
+        self.tell(Entry::Chunk(placed, Loaded { chunk, preroll }), bytes)
+    }
+
+    /// The chunk in front, which a decoder needs the end of.
+    fn preroll(&self, placed: &PlacedChunk) -> Option<Arc<Demuxed>> {
+        let position = Position(placed.chunk.position.0.checked_sub(1)?);
+        let Some(Place::Placed(before)) = self.recent.get(&position) else {
+            return None;
+        };
+        if before.stretch != placed.stretch {
+            return None;
+        }
+        match &self.before {
+            Some((at, content, chunk)) if *at == position && *content == before.content => {
+                Some(Arc::clone(chunk))
+            }
+            _ => match self.setting.store.get(before) {
+                Ok(chunk) => Some(chunk),
+                Err(failure) => {
+                    tracing::warn!(%failure, "the chunk behind it is decoded without its end");
+                    None
+                }
+            },
+        }
+    }
+
+    /// The chunk behind a late one was decoded without its end: it is looked at again.
+    fn scan_again(&mut self, position: Position) -> bool {
+        let next = Position(position.0 + 1);
+        let stretch = |place: Option<&Place>| match place {
+            Some(Place::Placed(placed)) => Some((placed.stretch, Arc::clone(placed))),
+            _ => None,
+        };
+        let here = stretch(self.recent.get(&position));
+        let Some((_, placed)) = stretch(self.recent.get(&next))
+            .filter(|(stretch, _)| here.is_some_and(|(here, _)| here == *stretch))
+        else {
+            return true;
+        };
+        match self.setting.store.get(&placed) {
+            Ok(chunk) => {
+                let bytes = placed.bytes;
+                self.admit(placed, chunk, bytes)
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "it stays as it was decoded without the chunk before it");
+                true
+            }
+        }
+    }
+
+    /// A chunk that is missing. One that is known at that position stays.
+    fn gap(
+        &mut self,
+        position: Position,
+        each: Option<MediaTime>,
+        failure: Failure,
+        again: Option<ChunkRef>,
+    ) -> bool {
+        let before = self.progress.timeline.clone();
+        let Ok(span) = self.progress.timeline.skip(position, each) else {
+            return true;
+        };
+        self.progress.newest = before;
+        let reason = failure.message.clone();
+        let rows = vec![
+            ScanRow::Gap(GapRow {
+                position,
+                span,
+                reason,
+            }),
+            ScanRow::Failure(Failure {
                 position: Some(position),
                 ..failure
-            };
-            rows.push(ScanRow::Failure(failure));
+            }),
+        ];
+        self.remember(position, Place::Gap(span, again.clone()));
+        if let Some(chunk) = again.clone() {
+            self.try_again(chunk);
         }
-        ChunkEntry::Scanned(Scanned { position, rows })
+        self.tell(Entry::Gap(position, rows, again), 0)
+    }
+
+    fn remember(&mut self, position: Position, place: Place) {
+        self.recent.insert(position, place);
+        while self.recent.len() > self.setting.window.max(1) {
+            let Some((old, _)) = self.recent.pop_first() else {
+                break;
+            };
+            if let Some(task) = self.again.remove(&old) {
+                task.abort();
+            }
+        }
+    }
+
+    /// The end of what was read.
+    fn end(mut self, broken: Option<Failure>, interrupted: bool) {
+        self.again.values().for_each(JoinHandle::abort);
+        if broken.is_none() && !interrupted && !self.feedback(true) {
+            return;
+        }
+        (self.tell)(Loads::End {
+            at: self.progress.timeline.end(),
+            broken,
+            interrupted,
+            progress: Box::new(self.progress),
+        });
     }
 }
 
-/// Takes items from the source and starts to fetch them, a few ahead of who reads them.
+fn with_warning(message: String, demuxed: &Demuxed) -> String {
+    match demuxed.warnings.first() {
+        Some(warning) => format!("{message} ({warning})"),
+        None => message,
+    }
+}
+
+/// What goes to the loader: something of the source, with how far it was read, or its end.
+enum Item {
+    Fetched(Fetched, Option<SourceCursor>),
+    End,
+}
+
+/// Takes items from the source and starts to fetch them, a few ahead of who reads them. Parts of a
+/// file up to `last` are known.
 async fn read(
     mut source: Source,
-    sender: mpsc::Sender<Fetched>,
+    sender: mpsc::Sender<Item>,
     files: OpenFiles,
     stop: Arc<AtomicBool>,
+    last: Option<Position>,
 ) {
     let fetcher = source.fetcher().clone();
-    let mut next_position = Position(0);
     loop {
         let item = tokio::select! {
             item = source.next() => item,
             () = stopped(&stop) => return,
         };
+        let cursor = Some(source.cursor());
         let fetched = match item {
-            Ok(SourceItem::End) => return,
-            Ok(SourceItem::Chunk(chunk)) => {
-                next_position = Position(chunk.position.0 + 1);
-                fetch(&fetcher, &files, chunk)
+            Ok(SourceItem::End) => {
+                let _ = sender.send(Item::End).await;
+                return;
             }
+            Ok(SourceItem::Chunk(chunk)) => fetch(&fetcher, &files, chunk),
             Ok(SourceItem::Missing(missing)) => Fetched::Missing(
                 missing.position,
                 missing.count,
@@ -216,11 +584,12 @@ async fn read(
                 missing.failure,
             ),
             Ok(SourceItem::Notice(failure)) => Fetched::Notice(failure),
-            Ok(SourceItem::File(path)) => match parts(&files, &path, next_position).await {
+            Ok(SourceItem::File(path)) => match parts(&files, &path).await {
                 Ok(chunks) => {
-                    for chunk in chunks {
-                        next_position = Position(chunk.position.0 + 1);
-                        if sender.send(fetch(&fetcher, &files, chunk)).await.is_err() {
+                    let new = |chunk: &ChunkRef| last.is_none_or(|last| chunk.position > last);
+                    for chunk in chunks.into_iter().filter(new) {
+                        let item = Item::Fetched(fetch(&fetcher, &files, chunk), None);
+                        if sender.send(item).await.is_err() {
                             return;
                         }
                     }
@@ -244,7 +613,7 @@ async fn read(
                 retry: error.retry(),
             }),
         };
-        if sender.send(fetched).await.is_err() {
+        if sender.send(Item::Fetched(fetched, cursor)).await.is_err() {
             return;
         }
     }
@@ -265,7 +634,7 @@ fn fetch(fetcher: &Fetcher, files: &OpenFiles, chunk: ChunkRef) -> Fetched {
 }
 
 /// The chunks of a file, divided at key frames.
-async fn parts(files: &OpenFiles, path: &Path, first: Position) -> Result<Vec<ChunkRef>, String> {
+async fn parts(files: &OpenFiles, path: &Path) -> Result<Vec<ChunkRef>, String> {
     let (files, path) = (files.clone(), path.to_owned());
     let divide = move || -> Result<Vec<ChunkRef>, String> {
         let absolute = std::path::absolute(&path).map_err(|error| error.to_string())?;
@@ -275,20 +644,15 @@ async fn parts(files: &OpenFiles, path: &Path, first: Position) -> Result<Vec<Ch
         let file = files.open(&absolute).map_err(|error| error.to_string())?;
         let windows = file.parts(FILE_CHUNK).into_iter();
         Ok(windows
-            .zip(first.0..)
-            .map(|(window, position)| ChunkRef {
-                source: "file".to_owned(),
-                position: Position(position),
-                media: Resource::whole(uri.clone()),
-                init: None,
-                container: Container::FilePart,
-                window: Some(window),
-                declared_duration: Some(window.duration()),
-                discontinuity: false,
-                program_date_time: None,
-                audio: Vec::new(),
-                cut_from: None,
-                cues: Vec::new(),
+            .zip(0..)
+            .map(|(window, position)| {
+                let media = Resource::whole(uri.clone());
+                let position = Position(position);
+                ChunkRef {
+                    window: Some(window),
+                    declared_duration: Some(window.duration()),
+                    ..ChunkRef::new("file", position, media, Container::FilePart)
+                }
             })
             .collect())
     };

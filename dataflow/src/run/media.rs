@@ -1,5 +1,5 @@
 //! The media of an event in memory: what the loader has demuxed and a scan or a clip still needs.
-//! A scan finds its chunk pinned here; clips look it up, and fetch it again when it has been dropped.
+//! A scan finds its chunk pinned here, by epoch; clips look it up, and fetch it again when it has been dropped.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use super::files::OpenFiles;
 use matchcut_ingest::Fetcher;
 use matchcut_media::demux::demux;
 use matchcut_media::samples::Demuxed;
-use matchcut_model::chunk::{ChunkRef, Container, PlacedChunk, Position};
+use matchcut_model::chunk::{ChunkRef, Container, ContentId, Epoch, PlacedChunk, Position};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use tokio::runtime::Handle;
 
@@ -23,15 +23,47 @@ pub struct Loaded {
     pub preroll: Option<Arc<Demuxed>>,
 }
 
+/// A chunk as it was fetched.
+pub struct Read {
+    /// Its samples.
+    pub demuxed: Demuxed,
+    /// Number of its bytes.
+    pub bytes: u64,
+    /// Their identity.
+    pub content: ContentId,
+}
+
+struct Recent {
+    chunk: Arc<Demuxed>,
+    bytes: u64,
+    content: ContentId,
+}
+
 #[derive(Default)]
 struct Held {
-    pinned: BTreeMap<Position, Loaded>,
-    recent: BTreeMap<Position, (Arc<Demuxed>, u64)>,
+    pinned: BTreeMap<Epoch, Loaded>,
+    recent: BTreeMap<Position, Recent>,
     bytes: u64,
 }
 
-/// Demuxed chunks by position: pinned until they are scanned, and as many recent ones as fit into
-/// a number of bytes.
+impl Held {
+    fn keep(&mut self, position: Position, recent: Recent, budget: u64) {
+        self.bytes += recent.bytes;
+        if let Some(before) = self.recent.insert(position, recent) {
+            self.bytes -= before.bytes;
+        }
+        while self.bytes > budget && self.recent.len() > 1 {
+            let oldest = self.recent.keys().copied().find(|kept| *kept != position);
+            let Some(dropped) = oldest.and_then(|kept| self.recent.remove(&kept)) else {
+                break;
+            };
+            self.bytes -= dropped.bytes;
+        }
+    }
+}
+
+/// Demuxed chunks: pinned until they are scanned, by the epoch that scans them, and as many recent
+/// ones, by position, as fit into a number of bytes.
 pub struct MediaStore {
     held: Mutex<Held>,
     budget: u64,
@@ -57,61 +89,79 @@ impl MediaStore {
         &self.files
     }
 
+    /// What fetches its chunks.
+    pub fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a chunk until [`MediaStore::take`], and for clips as long as there is room.
-    pub fn pin(&self, position: Position, loaded: Loaded, bytes: u64) {
-        let mut held = self.lock();
-        held.recent
-            .insert(position, (Arc::clone(&loaded.chunk), bytes));
-        held.bytes += bytes;
-        held.pinned.insert(position, loaded);
-        while held.bytes > self.budget && held.recent.len() > 1 {
-            let Some((_, (_, bytes))) = held.recent.pop_first() else {
-                break;
-            };
-            held.bytes -= bytes;
-        }
+    /// Keeps a chunk until `epoch` takes it.
+    pub fn pin(&self, epoch: Epoch, loaded: Loaded) {
+        self.lock().pinned.insert(epoch, loaded);
     }
 
-    /// The pinned chunk, which is pinned no more.
-    pub fn take(&self, position: Position) -> Option<Loaded> {
-        self.lock().pinned.remove(&position)
+    /// Keeps a chunk for clips, as long as there is room.
+    pub fn keep(&self, placed: &PlacedChunk, chunk: &Arc<Demuxed>) {
+        let recent = Recent {
+            chunk: Arc::clone(chunk),
+            bytes: placed.bytes,
+            content: placed.content,
+        };
+        self.lock().keep(placed.chunk.position, recent, self.budget);
+    }
+
+    /// The chunk pinned for `epoch`, which is pinned no more.
+    pub fn take(&self, epoch: Epoch) -> Option<Loaded> {
+        self.lock().pinned.remove(&epoch)
     }
 
     /// A chunk, from memory or from where it came.
     pub fn get(&self, placed: &PlacedChunk) -> Result<Arc<Demuxed>, Failure> {
         let position = placed.chunk.position;
-        if let Some((chunk, _)) = self.lock().recent.get(&position) {
-            return Ok(Arc::clone(chunk));
+        if let Some(recent) = self.lock().recent.get(&position)
+            && recent.content == placed.content
+        {
+            return Ok(Arc::clone(&recent.chunk));
         }
         let loading = load(&self.fetcher, &self.files, &placed.chunk);
-        let (mut chunk, _) = self.runtime.block_on(loading)?;
-        unwrap_to(placed, &mut chunk);
-        let chunk = Arc::new(chunk);
-        let mut held = self.lock();
-        held.recent
-            .insert(position, (Arc::clone(&chunk), placed.bytes));
-        held.bytes += placed.bytes;
-        while held.bytes > self.budget && held.recent.len() > 1 {
-            let oldest = held.recent.keys().copied().find(|kept| *kept != position);
-            let Some((_, bytes)) = oldest.and_then(|kept| held.recent.remove(&kept)) else {
-                break;
-            };
-            held.bytes -= bytes;
+        let Read {
+            mut demuxed,
+            content,
+            ..
+        } = self.runtime.block_on(loading)?;
+        if content != placed.content {
+            return Err(Failure {
+                position: Some(position),
+                input: placed.chunk.media.uri.clone(),
+                operator: None,
+                message: "it holds other bytes now than when it was analysed".to_owned(),
+                domain: Domain::External,
+                retry: Retry::No,
+            });
         }
+        unwrap_to(placed, &mut demuxed);
+        let chunk = Arc::new(demuxed);
+        self.keep(placed, &chunk);
         Ok(chunk)
     }
 }
 
-/// Fetches and demuxes a chunk; the number of its bytes beside it.
-pub async fn load(
-    fetcher: &Fetcher,
-    files: &OpenFiles,
-    chunk: &ChunkRef,
-) -> Result<(Demuxed, u64), Failure> {
+/// The identity of bytes.
+pub fn content_of(parts: &[&[u8]]) -> ContentId {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    let mut id = [0; 8];
+    hasher.finalize_xof().fill(&mut id);
+    ContentId(u64::from_be_bytes(id))
+}
+
+/// Fetches and demuxes a chunk.
+pub async fn load(fetcher: &Fetcher, files: &OpenFiles, chunk: &ChunkRef) -> Result<Read, Failure> {
     let failed = |message: String, domain, retry| Failure {
         position: Some(chunk.position),
         input: chunk.media.uri.clone(),
@@ -139,13 +189,17 @@ pub async fn load(
         None => None,
     };
     let media = fetch(&chunk.media).await?;
-    let bytes = media.len() as u64;
+    let content = content_of(&[init.as_deref().unwrap_or_default(), &media]);
     let demuxed = demux(chunk.container, init.as_deref(), &media)
         .map_err(|error| failed(error.to_string(), Domain::External, Retry::No))?;
-    Ok((demuxed, bytes))
+    Ok(Read {
+        demuxed,
+        bytes: media.len() as u64,
+        content,
+    })
 }
 
-fn read_part(files: &OpenFiles, chunk: &ChunkRef) -> Result<(Demuxed, u64), String> {
+fn read_part(files: &OpenFiles, chunk: &ChunkRef) -> Result<Read, String> {
     let window = chunk.window.ok_or("a part of a file without its times")?;
     let path = matchcut_ingest::uri::to_path(&chunk.media.uri.parse().map_err(|_| "not a URI")?)
         .ok_or("not a path of this machine")?;
@@ -157,5 +211,11 @@ fn read_part(files: &OpenFiles, chunk: &ChunkRef) -> Result<(Demuxed, u64), Stri
         .chain(audio)
         .map(|sample| sample.data.len() as u64)
         .sum();
-    Ok((demuxed, bytes))
+    // A file is read while it is whole: its window names what a part holds.
+    let window = format!("{}-{}", window.start.flicks(), window.end.flicks());
+    Ok(Read {
+        demuxed,
+        bytes,
+        content: content_of(&[window.as_bytes()]),
+    })
 }

@@ -2,11 +2,16 @@
 //! and commits what it delivers, and the same without media from a recording.
 
 pub mod admission;
+pub mod clip_plan;
 pub mod clips;
+mod commit;
 pub mod convert;
 pub mod engine;
+pub mod feedback;
 mod files;
 pub mod loader;
+pub mod log;
+pub mod look_back;
 pub mod media;
 pub mod open;
 pub mod playlist;

@@ -12,9 +12,9 @@ use matchcut_model::timeline::EventTimeline;
 use serde_json::Map;
 
 use super::engine::RunError;
-use super::loader::{self, Loads};
+use super::loader::{self, Entry, Loads, Setting, Start};
 use super::media::MediaStore;
-use crate::flow::{ChunkEntry, ScanRow};
+use crate::flow::{Control, ScanRow};
 
 /// The type of source that a URI is most likely of: a playlist, a directory of chunks, or a file.
 pub fn source_type(uri: &str) -> &'static str {
@@ -76,23 +76,34 @@ pub fn open(
     let mut timeline = EventTimeline::new();
     let mut failures = Vec::new();
     let mut broken = None;
-    loader::run(source, &store, &runtime, &stop, |loads| {
+    let setting = Setting {
+        store: &store,
+        runtime: &runtime,
+        stop: &stop,
+        window: 1,
+        feedback: &[],
+    };
+    loader::run(source, &setting, Start::default(), |loads| {
         match loads {
-            Loads::Entry(ChunkEntry::Placed(placed), _) => {
+            Loads::Entry(Entry::Chunk(placed, loaded), ..) => {
                 timeline.insert(PlacedChunk::clone(&placed));
-                let loaded = store.take(placed.chunk.position);
-                if !loaded.is_some_and(|loaded| more(&placed, &loaded.chunk)) {
+                if !more(&placed, &loaded.chunk) {
                     stop.store(true, Ordering::SeqCst);
                 }
             }
-            Loads::Entry(ChunkEntry::Scanned(scanned), _) => {
-                failures.extend(scanned.rows.into_iter().filter_map(|row| match row {
+            Loads::Entry(Entry::Gap(_, rows, _), ..) => {
+                failures.extend(rows.into_iter().filter_map(|row| match row {
                     ScanRow::Failure(failure) => Some(failure),
                     _ => None,
                 }));
             }
-            Loads::Notice(failure) => failures.push(failure),
-            Loads::End(_, why) => broken = why,
+            Loads::Entry(Entry::Controls(controls), ..) => {
+                failures.extend(controls.into_iter().filter_map(|entry| match entry {
+                    (Control::Failure(failure), _) => Some(failure),
+                    _ => None,
+                }));
+            }
+            Loads::End { broken: why, .. } => broken = why,
         }
         true
     });

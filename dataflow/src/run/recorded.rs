@@ -14,6 +14,7 @@ use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::Operator;
+use matchcut_sinks::Media;
 
 use super::convert;
 use super::engine::RunError;
@@ -214,7 +215,7 @@ pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<Even
     let guards = timely::execute(timely::Config::process(workers.max(1)), move |worker| {
         let scanner: Scanner = Arc::new(|entry| match entry {
             ChunkEntry::Scanned(scanned) => scanned.clone(),
-            ChunkEntry::Placed(placed) => Scanned {
+            ChunkEntry::Placed { placed, .. } => Scanned {
                 position: placed.chunk.position,
                 rows: Vec::new(),
             },
@@ -286,7 +287,7 @@ pub fn write(state: &EventState, targets: &mut [Target]) -> Result<Vec<String>, 
     let mut warnings = Vec::new();
     for target in targets {
         target.commit(&changes, &timeline)?;
-        warnings.extend(target.finish(&timeline)?);
+        warnings.extend(target.finish(state, &timeline, &Media::default(), &[])?);
     }
     Ok(warnings)
 }

@@ -83,13 +83,13 @@ impl MediaScanner {
 
     /// Everything that can be said of a chunk.
     pub fn scan(&self, entry: &ChunkEntry) -> Scanned {
-        let placed = match entry {
+        let (epoch, placed) = match entry {
             ChunkEntry::Scanned(scanned) => return scanned.clone(),
-            ChunkEntry::Placed(placed) => placed,
+            ChunkEntry::Placed { epoch, placed } => (*epoch, placed),
         };
         let position = placed.chunk.position;
         let mut rows = vec![ScanRow::Chunk(chunk_row(placed))];
-        match self.store.take(position) {
+        match self.store.take(epoch) {
             Some(loaded) => self.decode(placed, &loaded, &mut rows),
             None => match self.store.get(placed) {
                 Ok(chunk) => self.decode(

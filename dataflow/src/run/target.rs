@@ -1,21 +1,17 @@
-//! A directory that results of an event go to: everything, or what a sink of the spec asks for,
-//! with the clips that belong to it.
+//! A directory that results of an event go to: everything, or what a sink of the spec asks for.
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 use matchcut_model::change::{Change, EpochChanges, EventState, Row};
-use matchcut_model::failure::Failure;
 use matchcut_model::observation::Class;
+use matchcut_model::replay::Feedback;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
 use matchcut_sinks::{EventInfo, FileSink, Media};
 
-use super::clips::{ClipMaker, ClipMode, Piece};
 use super::engine::RunError;
-use super::media::MediaStore;
-use crate::plan::{Plan, PlanInput, PlanReplay, PlanSink};
+use crate::plan::{Plan, PlanInput, PlanSink};
 
 /// What a target takes.
 struct Wanted {
@@ -27,36 +23,45 @@ struct Wanted {
 impl Wanted {
     fn takes(&self, row: &Row) -> bool {
         match row {
-            Row::Chunk(_) | Row::Failure(_) => true,
+            Row::Chunk(_) | Row::Gap(_) | Row::Failure(_) => true,
             Row::Observation(row) => self.featurers.contains(&row.operator),
             Row::Segment(row) => self.segmenters.contains(&row.id.segmenter),
+            Row::Clip(row) => self.segmenters.contains(&row.segment.segmenter),
             Row::Replay(row) => self.replays.contains(&row.name),
             Row::Choice(row) => self.replays.contains(&row.replay),
         }
     }
 }
 
+/// What becomes of results that a directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// They are refused.
+    New,
+    /// They are replaced.
+    Replace,
+    /// They are gone on with.
+    Resume,
+}
+
 /// A directory of results.
 pub struct Target {
     sink: FileSink,
-    wanted: Option<Wanted>,
-    state: EventState,
-    clips: Option<ClipMaker>,
-    /// Replays that changed since their playlists were written.
-    changed: BTreeSet<Name>,
+    /// What it takes, and that part of the state; everything where there is none.
+    part: Option<(Wanted, EventState)>,
 }
 
 impl Target {
-    /// A directory for everything. One that holds results is refused unless `force`.
-    pub fn everything(dir: &Path, force: bool, info: EventInfo) -> Result<Self, RunError> {
-        Target::new(dir, force, info, None)
+    /// A directory for everything.
+    pub fn everything(dir: &Path, begin: Begin, info: EventInfo) -> Result<Self, RunError> {
+        Target::new(dir, begin, info, None)
     }
 
     /// A directory for what a `file` sink of the spec asks for.
     pub fn of_sink(
         sink: &PlanSink,
         plan: &Plan,
-        force: bool,
+        begin: Begin,
         info: EventInfo,
     ) -> Result<Self, RunError> {
         let mut wanted = Wanted {
@@ -96,7 +101,8 @@ impl Target {
                 PlanInput::Video(_) | PlanInput::Audio(_) => {}
             }
         }
-        Target::new(Target::dir_of(sink), force, info, Some(wanted))
+        let part = Some((wanted, EventState::default()));
+        Target::new(Target::dir_of(sink), begin, info, part)
     }
 
     /// The directory of a `file` sink.
@@ -107,18 +113,16 @@ impl Target {
 
     fn new(
         dir: &Path,
-        force: bool,
+        begin: Begin,
         info: EventInfo,
-        wanted: Option<Wanted>,
+        part: Option<(Wanted, EventState)>,
     ) -> Result<Self, RunError> {
-        let sink = FileSink::create(dir, force, info)?;
-        Ok(Target {
-            sink,
-            wanted,
-            state: EventState::default(),
-            clips: None,
-            changed: BTreeSet::new(),
-        })
+        let sink = match begin {
+            Begin::New => FileSink::create(dir, false, info)?,
+            Begin::Replace => FileSink::create(dir, true, info)?,
+            Begin::Resume => FileSink::resume(dir, info)?,
+        };
+        Ok(Target { sink, part })
     }
 
     /// Its directory.
@@ -126,9 +130,18 @@ impl Target {
         self.sink.dir()
     }
 
-    /// Clips are made from the chunks in `store`.
-    pub fn make_clips(&mut self, mode: ClipMode, store: &Arc<MediaStore>) {
-        self.clips = Some(ClipMaker::new(self.sink.dir(), mode, Arc::clone(store)));
+    /// Whether it takes the segments of a segmenter.
+    pub fn takes_segments_of(&self, segmenter: &Name) -> bool {
+        self.part
+            .as_ref()
+            .is_none_or(|(wanted, _)| wanted.segmenters.contains(segmenter))
+    }
+
+    /// Whether it takes a replay.
+    pub fn takes_replay(&self, name: &Name) -> bool {
+        self.part
+            .as_ref()
+            .is_none_or(|(wanted, _)| wanted.replays.contains(name))
     }
 
     /// Commits the part of an epoch that it takes.
@@ -137,66 +150,32 @@ impl Target {
         changes: &EpochChanges,
         timeline: &EventTimeline,
     ) -> Result<(), RunError> {
-        let takes = |change: &&Change| self.wanted.as_ref().is_none_or(|w| w.takes(&change.row));
+        let Some((wanted, state)) = &mut self.part else {
+            self.sink.commit(changes, timeline)?;
+            return Ok(());
+        };
+        let takes = |change: &&Change| wanted.takes(&change.row);
         let own = EpochChanges {
             epoch: changes.epoch,
             changes: changes.changes.iter().filter(takes).cloned().collect(),
         };
-        self.state.apply(&own)?;
-        self.changed
-            .extend(own.changes.iter().filter_map(|change| match &change.row {
-                Row::Choice(choice) => Some(choice.replay.clone()),
-                _ => None,
-            }));
+        state.apply(&own)?;
         self.sink.commit(&own, timeline)?;
         Ok(())
     }
 
-    /// Makes the clips that are ready, and the playlists of replays that changed; what failed.
-    pub fn update_clips(&mut self, plan: &Plan, timeline: &EventTimeline) -> Vec<Failure> {
-        let Some(clips) = &mut self.clips else {
-            return Vec::new();
-        };
-        clips.update(self.state.segments(), timeline, false);
-        for replay in plan
-            .replays
-            .iter()
-            .filter(|replay| self.changed.contains(&replay.name))
-        {
-            clips.playlist(&replay.name, &pieces(&self.state, replay), timeline);
+    /// Writes the final documents of an event of which `all` holds; what had to be left out.
+    pub fn finish(
+        &mut self,
+        all: &EventState,
+        timeline: &EventTimeline,
+        media: &Media,
+        feedback: &[Feedback],
+    ) -> Result<Vec<String>, RunError> {
+        let state = self.part.as_ref().map_or(all, |(_, state)| state);
+        if !feedback.is_empty() {
+            self.sink.heard(feedback);
         }
-        self.changed.clear();
-        clips.take_failures()
+        Ok(self.sink.finish(state, timeline, media)?.warnings)
     }
-
-    /// Makes all clips and the videos of the replays; what failed.
-    pub fn finish_clips(&mut self, plan: &Plan, timeline: &EventTimeline) -> Vec<Failure> {
-        let Some(clips) = &mut self.clips else {
-            return Vec::new();
-        };
-        clips.update(self.state.segments(), timeline, true);
-        for replay in &plan.replays {
-            clips.replay(&replay.name, &pieces(&self.state, replay), timeline);
-        }
-        clips.take_failures()
-    }
-
-    /// Writes the final documents; what had to be left out.
-    pub fn finish(&mut self, timeline: &EventTimeline) -> Result<Vec<String>, RunError> {
-        let nothing = Media::default();
-        let media = self.clips.as_ref().map_or(&nothing, ClipMaker::media);
-        Ok(self.sink.finish(&self.state, timeline, media)?.warnings)
-    }
-}
-
-/// What a replay plays, in order.
-fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
-    let track = replay.request.track;
-    let chosen = state.chosen(&replay.name);
-    chosen
-        .map(|choice| Piece {
-            marks: choice.marks,
-            track,
-        })
-        .collect()
 }

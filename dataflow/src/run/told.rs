@@ -36,7 +36,7 @@ impl ToldEvent {
             // Nothing is decoded: an entry with media would say nothing.
             let scanner: Scanner = Arc::new(|entry| match entry {
                 ChunkEntry::Scanned(scanned) => scanned.clone(),
-                ChunkEntry::Placed(placed) => Scanned {
+                ChunkEntry::Placed { placed, .. } => Scanned {
                     position: placed.chunk.position,
                     rows: Vec::new(),
                 },

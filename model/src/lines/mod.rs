@@ -19,6 +19,7 @@
 mod fields;
 mod read;
 mod recording;
+mod told;
 mod write;
 
 pub use fields::FieldError;
@@ -27,4 +28,5 @@ pub use read::{
     LineError, LineProblem, Record, parse_feedback, parse_record, read_feedback, read_records,
 };
 pub use recording::{Recording, UnknownSegmenter};
+pub use told::{Told, parse_told};
 pub use write::{ClipEntry, Cut, ExactTimes, ObservationLine, SegmentLine};

@@ -93,7 +93,7 @@ fn read_all<T>(
 }
 
 /// The object on a line, `None` on a blank one.
-fn object(line: &[u8]) -> Result<Option<Map<String, Json>>, LineProblem> {
+pub(super) fn object(line: &[u8]) -> Result<Option<Map<String, Json>>, LineProblem> {
     let text = std::str::from_utf8(line).map_err(|_| LineProblem::NotText)?;
     if text.trim().is_empty() {
         return Ok(None);
@@ -159,7 +159,7 @@ fn observation(fields: &Fields<'_>) -> Result<Observation, FieldError> {
     })
 }
 
-fn segment(fields: &Fields<'_>) -> Result<Recorded, FieldError> {
+pub(super) fn segment(fields: &Fields<'_>) -> Result<Recorded, FieldError> {
     let segmenter = Name::new(fields.required_text("operator")?);
     let start = required_time(fields, "start")?;
     let end = time(fields, "end")?;
@@ -263,7 +263,10 @@ pub fn parse_feedback(line: &[u8]) -> Result<Option<Feedback>, LineProblem> {
     let Some(map) = object(line)? else {
         return Ok(None);
     };
-    let fields = Fields::new(&map);
+    Ok(Some(feedback(&Fields::new(&map))?))
+}
+
+pub(super) fn feedback(fields: &Fields<'_>) -> Result<Feedback, FieldError> {
     let word = |field: &str| {
         Ok::<_, FieldError>(
             fields
@@ -276,7 +279,7 @@ pub fn parse_feedback(line: &[u8]) -> Result<Option<Feedback>, LineProblem> {
         Some("optimized") => Side::Optimized,
         Some(other) => {
             let problem = format!("\"{other}\" is not known; it is \"original\" or \"optimized\"");
-            return Err(fields.error("side", problem).into());
+            return Err(fields.error("side", problem));
         }
     };
     let verdict = match word("feedback")?.as_deref() {
@@ -285,13 +288,13 @@ pub fn parse_feedback(line: &[u8]) -> Result<Option<Feedback>, LineProblem> {
         Some("dislike") => Verdict::Dislike,
         Some(other) => {
             let problem = format!("\"{other}\" is not known; it is \"like\", \"dislike\" or \"-\"");
-            return Err(fields.error("feedback", problem).into());
+            return Err(fields.error("feedback", problem));
         }
     };
-    Ok(Some(Feedback {
-        start: required_time(&fields, "start")?,
+    Ok(Feedback {
+        start: required_time(fields, "start")?,
         track: fields.track("track")?.unwrap_or(TrackNumber::FIRST),
         side,
         verdict,
-    }))
+    })
 }

@@ -99,7 +99,9 @@ impl Serialize for ObservationLine<'_> {
 }
 
 /// How a clip was cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Cut {
     /// A playlist over the source chunks.

@@ -1,0 +1,396 @@
+//! The committing thread: takes what the dataflow delivers epoch by epoch, decides on clips, puts the
+//! epoch into the store in one transaction, then into the results, and only then does what is to be
+//! published. A log that was stored before is passed through the same way, without storing it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use matchcut_model::change::{Change, ClipRow, EpochChanges, EventState, Row};
+use matchcut_model::chunk::Epoch;
+use matchcut_model::failure::Failure;
+use matchcut_model::replay::Feedback;
+use matchcut_model::segment::SegmentId;
+use matchcut_model::timeline::EventTimeline;
+use matchcut_model::value::Name;
+use matchcut_sinks::Media;
+
+use super::admission::Gate;
+use super::clip_plan::{ClipJob, ClipPlanner};
+use super::clips::{ClipMaker, MadeClips, Piece};
+use super::engine::{Progress, RunError};
+use super::log::{Committed, EventStore, LogInput};
+use super::target::Target;
+use crate::flow::{Control, Delivery, ScanRow};
+use crate::plan::{Plan, PlanReplay};
+
+/// What the committing thread receives.
+pub(super) enum Told {
+    /// From the dataflow.
+    Delivery(Delivery<Row>),
+    /// The source has ended.
+    Ended {
+        /// Why it ended early, if it did.
+        broken: Option<Failure>,
+    },
+    /// Nothing more will come.
+    WorkerStopped(String),
+}
+
+/// What was admitted in an epoch, until it is committed.
+pub(super) struct Admitted {
+    /// What it brings.
+    pub input: LogInput,
+    /// What was said of the chunk, where that is known already.
+    pub rows: Vec<ScanRow>,
+    /// How far the inputs were read, encoded.
+    pub progress: Vec<u8>,
+    /// The digest of an epoch that the store has.
+    pub stored: Option<Vec<u8>>,
+    /// It holds for this process only: an end that somebody wanted.
+    pub provisional: bool,
+}
+
+/// Epochs under way, shared by the threads that admit, scan and commit them.
+#[derive(Clone, Default)]
+pub(super) struct UnderWay {
+    admitted: Arc<Mutex<BTreeMap<u64, Admitted>>>,
+    scanned: Arc<Mutex<BTreeMap<u64, Vec<ScanRow>>>>,
+}
+
+impl UnderWay {
+    pub fn admit(&self, epoch: u64, admitted: Admitted) {
+        let mut all = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(epoch, admitted);
+    }
+
+    /// Keeps what was said of the chunk of an epoch.
+    pub fn scanned(&self, epoch: Epoch, rows: &[ScanRow]) {
+        let mut all = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(epoch.0, rows.to_vec());
+    }
+
+    fn take(&self, epoch: u64) -> Option<Admitted> {
+        let mut all = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut admitted = all.remove(&epoch)?;
+        let mut all = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rows) = all.remove(&epoch) {
+            admitted.rows = rows;
+        }
+        Some(admitted)
+    }
+}
+
+/// Commits epochs in order.
+pub(super) struct Committer<'a> {
+    pub plan: &'a Plan,
+    pub targets: &'a mut [Target],
+    pub store: Option<&'a mut EventStore>,
+    pub under_way: UnderWay,
+    pub gate: Gate,
+    pub planner: ClipPlanner,
+    pub clips: ClipMaker,
+    pub state: EventState,
+    pub timeline: EventTimeline,
+    pub media: Media,
+    /// Segments whose clips could not all be made: they are tried once more at the end.
+    pub unmade: BTreeSet<SegmentId>,
+    pub feedback: Vec<Feedback>,
+    pub broken: Option<Failure>,
+    /// An end was committed that the store has too.
+    pub ended: bool,
+    pub started: Instant,
+}
+
+impl Committer<'_> {
+    /// Takes over what an earlier process had published.
+    pub fn take_up(&mut self) -> Result<(), RunError> {
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        for (key, value) in store.all_published()? {
+            let made: Option<(SegmentId, MadeClips)> = serde_json::from_str(&value).ok();
+            if let (true, Some((id, made))) = (key.starts_with("clips "), made) {
+                self.keep(id, made);
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits until the dataflow ends.
+    pub fn run(
+        &mut self,
+        told: &Receiver<Told>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), RunError> {
+        let waiting = match &self.store {
+            Some(store) => store.outbox()?,
+            None => Vec::new(),
+        };
+        let mut unpublished: BTreeMap<u64, BTreeMap<String, i64>> = BTreeMap::new();
+        for row in waiting {
+            let rows = unpublished.entry(row.epoch).or_default();
+            rows.insert(row.payload, row.id);
+        }
+        for told in told {
+            match told {
+                Told::Delivery(Delivery::Epoch { epoch, changes }) => {
+                    let unpublished = unpublished.remove(&epoch).unwrap_or_default();
+                    self.commit(Epoch(epoch), changes, &unpublished, progress)?;
+                }
+                Told::Delivery(Delivery::End) => return Ok(()),
+                Told::Ended { broken } => self.broken = broken,
+                Told::WorkerStopped(reason) => return Err(RunError::Worker(reason)),
+            }
+        }
+        Err(RunError::Worker(
+            "it hung up before the end of the event".to_owned(),
+        ))
+    }
+
+    fn commit(
+        &mut self,
+        epoch: Epoch,
+        changes: Vec<(Row, isize)>,
+        unpublished: &BTreeMap<String, i64>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), RunError> {
+        let admitted = self.under_way.take(epoch.0).ok_or_else(|| {
+            RunError::Worker(format!("epoch {epoch} was delivered and never admitted"))
+        })?;
+        let placed = match &admitted.input {
+            LogInput::Chunk(placed) => {
+                self.timeline.insert((**placed).clone());
+                Some(&**placed)
+            }
+            LogInput::Controls(controls) => {
+                self.heard(controls);
+                None
+            }
+            LogInput::Gap(..) => None,
+        };
+        let ends = admitted.input.ends();
+        let mut changes: Vec<Change> = changes
+            .into_iter()
+            .map(|(row, diff)| Change {
+                row,
+                diff: diff as i64,
+            })
+            .collect();
+        let (clips, jobs) = self.planner.update(&changes, &self.timeline, placed, ends);
+        changes.extend(clips);
+        let changes = EpochChanges { epoch, changes };
+        let consolidated = changes.consolidated();
+        self.state.apply_consolidated(epoch, consolidated.clone())?;
+        let playlists = self.playlists(&consolidated);
+
+        let is_new = admitted.stored.is_none();
+        let outbox = outbox(&jobs, &playlists);
+        match (&mut self.store, &admitted.stored) {
+            (Some(store), Some(digest)) => store.verify(epoch.0, digest, &consolidated)?,
+            (Some(store), None) if !admitted.provisional => store.commit(
+                epoch.0,
+                &Committed {
+                    input: &admitted.input,
+                    rows: &admitted.rows,
+                    changes: &consolidated,
+                    outbox: &outbox,
+                    progress: &admitted.progress,
+                },
+            )?,
+            _ => {}
+        }
+        self.ended |= ends && !admitted.provisional;
+        for target in self.targets.iter_mut() {
+            target.commit(&changes, &self.timeline)?;
+        }
+        self.gate.committed(epoch);
+        if is_new {
+            self.tell(epoch, &changes.changes, progress);
+        }
+        // Of a log that was stored before, only what is still in the outbox is published.
+        let wanted = |payload: &str| is_new || unpublished.contains_key(payload);
+        let mut left = Vec::new();
+        for job in jobs.iter().filter(|job| wanted(&clip_payload(job))) {
+            left.push(self.make(job));
+        }
+        for name in playlists.iter().filter(|name| wanted(name.as_str())) {
+            self.playlist(name);
+        }
+        if let Some(store) = &mut self.store
+            && !outbox.is_empty()
+            && !admitted.provisional
+        {
+            let done: Vec<i64> = match is_new {
+                // Earlier rows are done: there are no others.
+                true => store.outbox()?.iter().map(|row| row.id).collect(),
+                false => unpublished.values().copied().collect(),
+            };
+            store.published(&done, &left)?;
+        }
+        for failure in self.clips.take_failures() {
+            progress(Progress::Failure(&failure));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, epoch: Epoch, changes: &[Change], progress: &mut dyn FnMut(Progress<'_>)) {
+        for change in changes.iter().filter(|change| change.diff > 0) {
+            if let Row::Failure(failure) = &change.row {
+                progress(Progress::Failure(failure));
+            }
+        }
+        progress(Progress::Committed {
+            epoch,
+            changes,
+            state: &self.state,
+            elapsed: self.started.elapsed(),
+        });
+    }
+
+    /// Exports tell what viewers said, too.
+    fn heard(&mut self, controls: &[(Control, i64)]) {
+        for (control, diff) in controls {
+            if let (Control::Feedback { feedback, .. }, 1) = (control, diff) {
+                self.feedback.push(*feedback);
+            }
+        }
+    }
+
+    /// The replays whose choices an epoch changes.
+    fn playlists(&self, changes: &[Change]) -> BTreeSet<Name> {
+        let chosen = changes.iter().filter_map(|change| match &change.row {
+            Row::Choice(choice) => Some(choice.replay.clone()),
+            _ => None,
+        });
+        chosen.filter(|_| self.clips.is_active()).collect()
+    }
+
+    /// Makes the clips of a segment; what is to be remembered of it.
+    fn make(&mut self, job: &ClipJob) -> (String, Option<String>) {
+        let dirs: Vec<&Path> = self
+            .targets
+            .iter()
+            .filter(|target| target.takes_segments_of(&job.segment.segmenter))
+            .map(Target::dir)
+            .collect();
+        self.clips.remove(job.gone.iter(), &dirs);
+        if job.clips.is_empty() {
+            self.media.clips.remove(&job.segment);
+            let thumbnail = self.media.thumbnails.remove(&job.segment);
+            self.clips.remove(thumbnail.iter(), &dirs);
+            self.unmade.remove(&job.segment);
+            return (published_key(&job.segment), None);
+        }
+        let made = self
+            .clips
+            .make(&job.segment, &job.clips, &self.timeline, &dirs);
+        let value = serde_json::to_string(&(&job.segment, &made)).ok();
+        self.keep(job.segment.clone(), made);
+        (published_key(&job.segment), value)
+    }
+
+    fn keep(&mut self, segment: SegmentId, made: MadeClips) {
+        if made.complete {
+            self.unmade.remove(&segment);
+        } else {
+            self.unmade.insert(segment.clone());
+        }
+        match made.thumbnail {
+            Some(path) => drop(self.media.thumbnails.insert(segment.clone(), path)),
+            None => drop(self.media.thumbnails.remove(&segment)),
+        }
+        self.media.clips.insert(segment, made.clips);
+    }
+
+    fn dirs_of_replay(&self, name: &Name) -> Vec<std::path::PathBuf> {
+        let takes = |target: &&Target| target.takes_replay(name);
+        let targets = self.targets.iter().filter(takes);
+        targets.map(|target| target.dir().to_owned()).collect()
+    }
+
+    fn playlist(&mut self, name: &Name) {
+        let Some(replay) = self.plan.replays.iter().find(|replay| replay.name == *name) else {
+            return;
+        };
+        let dirs = self.dirs_of_replay(name);
+        let dirs: Vec<&Path> = dirs.iter().map(std::path::PathBuf::as_path).collect();
+        let pieces = pieces(&self.state, replay);
+        let path = self.clips.playlist(name, &pieces, &self.timeline, &dirs);
+        self.media.replays.entry(name.clone()).or_default().hls = path;
+    }
+
+    /// Makes what is still to be made and writes the final documents.
+    pub fn finish(
+        &mut self,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Vec<String>, RunError> {
+        progress(Progress::Finishing);
+        let mut by_segment: BTreeMap<SegmentId, Vec<ClipRow>> = BTreeMap::new();
+        for clip in self.state.clips() {
+            let known = self.media.clips.contains_key(&clip.segment);
+            if !known || self.unmade.contains(&clip.segment) {
+                let clips = by_segment.entry(clip.segment.clone()).or_default();
+                clips.push(clip.clone());
+            }
+        }
+        for (segment, clips) in by_segment {
+            self.make(&ClipJob {
+                segment,
+                clips,
+                gone: Vec::new(),
+            });
+        }
+        for replay in &self.plan.replays {
+            let dirs = self.dirs_of_replay(&replay.name);
+            let dirs: Vec<&Path> = dirs.iter().map(std::path::PathBuf::as_path).collect();
+            let pieces = pieces(&self.state, replay);
+            let media = self
+                .clips
+                .replay(&replay.name, &pieces, &self.timeline, &dirs);
+            self.media.replays.insert(replay.name.clone(), media);
+        }
+        for failure in self.clips.take_failures() {
+            progress(Progress::Failure(&failure));
+        }
+        let mut warnings = Vec::new();
+        for target in self.targets.iter_mut() {
+            let (timeline, media) = (&self.timeline, &self.media);
+            warnings.extend(target.finish(&self.state, timeline, media, &self.feedback)?);
+        }
+        if let Some(store) = &mut self.store
+            && self.ended
+        {
+            store.finish()?;
+        }
+        Ok(warnings)
+    }
+}
+
+/// What a replay plays, in order.
+fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
+    let track = replay.request.track;
+    let chosen = state.chosen(&replay.name);
+    chosen
+        .map(|choice| Piece {
+            marks: choice.marks,
+            track,
+        })
+        .collect()
+}
+
+fn outbox(jobs: &[ClipJob], playlists: &BTreeSet<Name>) -> Vec<(&'static str, String)> {
+    let clips = jobs.iter().map(|job| ("clips", clip_payload(job)));
+    let playlists = playlists.iter().map(|name| ("playlist", name.to_string()));
+    clips.chain(playlists).collect()
+}
+
+fn clip_payload(job: &ClipJob) -> String {
+    published_key(&job.segment)
+}
+
+fn published_key(segment: &SegmentId) -> String {
+    format!("clips {segment}")
+}
