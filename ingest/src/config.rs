@@ -98,6 +98,9 @@ pub struct HlsOptions {
     /// A live playlist that gets no new chunk for so long has ended. Without it only
     /// EXT-X-ENDLIST ends it.
     pub finished_after: Option<TextDuration>,
+    /// How many chunks back one that changed, or that comes after it was declared missing, is still
+    /// taken.
+    pub late_window: u64,
     /// Time limit of one request.
     pub timeout: TextDuration,
     /// How often a request that failed for a reason that may pass is sent again.
@@ -115,6 +118,7 @@ impl Default for HlsOptions {
             reload: None,
             stale_after: TextDuration::seconds(60),
             finished_after: None,
+            late_window: 20,
             timeout: fetch.timeout,
             retries: fetch.retries,
             max_bytes: fetch.max_bytes,
@@ -141,6 +145,9 @@ pub struct DirectoryOptions {
     pub stable_for: TextDuration,
     /// When following: a number that was passed over is awaited for so long.
     pub missing_after: TextDuration,
+    /// How many chunks back a file that changed, or that comes after it was declared missing, is still
+    /// taken.
+    pub late_window: u64,
     /// When following: time between two looks at the directory.
     pub poll: TextDuration,
     /// A file larger than this is refused, in bytes.
@@ -156,6 +163,7 @@ impl Default for DirectoryOptions {
             finished_after: TextDuration::seconds(30),
             stable_for: TextDuration::seconds(2),
             missing_after: TextDuration::seconds(10),
+            late_window: 20,
             poll: TextDuration(matchcut_model::time::MediaTime::from_millis(500)),
             max_bytes: FetchOptions::default().max_bytes,
         }

@@ -202,6 +202,19 @@ pub enum SourceError {
         /// Why the last attempt to load it failed, if it did.
         last_error: Option<String>,
     },
+    /// A cursor of another type of source.
+    #[error(
+        "source \"{name}\" is of type {kind} now and was of type {cursor}: it cannot go on where it \
+         stood"
+    )]
+    Cursor {
+        /// The source.
+        name: String,
+        /// Its type.
+        kind: &'static str,
+        /// The type that the cursor is of.
+        cursor: &'static str,
+    },
     /// A directory or file that cannot be read.
     #[error("source \"{name}\": {path}: {message}")]
     Io {
@@ -229,7 +242,9 @@ impl SourceError {
         match self {
             SourceError::Fetch { error, .. } => error.domain(),
             SourceError::Playlist { .. } | SourceError::Stale { .. } => Domain::External,
-            SourceError::NoVariant { .. } | SourceError::Unreadable { .. } => Domain::User,
+            SourceError::NoVariant { .. }
+            | SourceError::Unreadable { .. }
+            | SourceError::Cursor { .. } => Domain::User,
             SourceError::Io { domain, .. } => *domain,
         }
     }

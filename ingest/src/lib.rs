@@ -2,10 +2,12 @@
 //! playlist order, says what is missing, and ends; a fetcher turns a reference into bytes.
 
 pub mod config;
+mod cursor;
 pub mod describe;
 pub mod directory;
 pub mod error;
 pub mod fetch;
+mod hash;
 pub mod hls;
 pub mod item;
 pub mod playlist;
@@ -13,6 +15,7 @@ mod source;
 pub mod uri;
 
 pub use config::{DirectoryOptions, FileOptions, HlsOptions, SourceConfig, SourceKind};
+pub use cursor::SourceCursor;
 pub use describe::{SourceDescription, source_types};
 pub use error::{ConfigError, FetchError, SourceError};
 pub use fetch::{FetchOptions, Fetcher};

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use matchcut_model::failure::Domain;
 
 use crate::config::{SourceConfig, SourceKind};
-use crate::directory::DirectorySource;
+use crate::cursor::SourceCursor;
+use crate::directory::{DirectoryCursor, DirectorySource};
 use crate::error::SourceError;
 use crate::fetch::Fetcher;
-use crate::hls::HlsSource;
+use crate::hls::{HlsCursor, HlsSource};
 use crate::item::SourceItem;
 use crate::uri;
 
@@ -29,28 +30,65 @@ enum Kind {
 impl Source {
     /// A source as it is configured. Nothing is opened before the first item is asked for.
     pub fn new(config: &SourceConfig) -> Self {
+        Self::open(config, None)
+    }
+
+    /// A source that goes on behind `cursor`, with the same positions: of a recording or a finished
+    /// directory exactly the items that the source that made the cursor would have given after
+    /// it, of a live one what is still offered of them. A file is one item, which comes again.
+    pub fn resume(config: &SourceConfig, cursor: SourceCursor) -> Result<Self, SourceError> {
+        let kind = match config.kind {
+            SourceKind::Hls(_) => "hls",
+            SourceKind::Directory(_) => "directory",
+            SourceKind::File(_) => "file",
+        };
+        if kind != cursor.kind() {
+            return Err(SourceError::Cursor {
+                name: config.name.clone(),
+                kind,
+                cursor: cursor.kind(),
+            });
+        }
+        Ok(Self::open(config, Some(cursor)))
+    }
+
+    fn open(config: &SourceConfig, cursor: Option<SourceCursor>) -> Self {
         let fetcher = Fetcher::new(config.fetch_options());
         let name = &config.name;
         let path = uri::to_path(&config.uri).unwrap_or_else(|| config.uri.as_str().into());
-        let kind = match &config.kind {
-            SourceKind::Hls(options) => {
+        let kind = match (&config.kind, cursor) {
+            (SourceKind::Hls(options), cursor) => {
+                let cursor = match cursor {
+                    Some(SourceCursor::Hls(cursor)) => cursor,
+                    _ => HlsCursor::default(),
+                };
                 let (uri, options) = (config.uri.clone(), options.clone());
-                Kind::Hls(Box::new(HlsSource::new(
-                    name,
-                    uri,
-                    options,
-                    fetcher.clone(),
-                )))
+                let source = HlsSource::resume(name, uri, options, fetcher.clone(), cursor);
+                Kind::Hls(Box::new(source))
             }
-            SourceKind::Directory(options) => {
-                Kind::Directory(Box::new(DirectorySource::new(name, path, options.clone())))
+            (SourceKind::Directory(options), cursor) => {
+                let cursor = match cursor {
+                    Some(SourceCursor::Directory(cursor)) => cursor,
+                    _ => DirectoryCursor::default(),
+                };
+                let source = DirectorySource::resume(name, path, options.clone(), cursor);
+                Kind::Directory(Box::new(source))
             }
-            SourceKind::File(_) => Kind::File {
+            (SourceKind::File(_), _) => Kind::File {
                 name: name.clone(),
                 path: Some(path),
             },
         };
         Source { fetcher, kind }
+    }
+
+    /// How far it was read: everything that [`Source::next`] has returned lies behind it.
+    pub fn cursor(&self) -> SourceCursor {
+        match &self.kind {
+            Kind::Hls(source) => SourceCursor::Hls(source.cursor()),
+            Kind::Directory(source) => SourceCursor::Directory(source.cursor()),
+            Kind::File { .. } => SourceCursor::File,
+        }
     }
 
     /// What fetches the chunks of this source.

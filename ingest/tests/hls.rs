@@ -205,6 +205,95 @@ async fn a_sliding_window_with_holes_failures_and_breaks() {
     );
 }
 
+/// What comes after each item, told by a source that goes on from there, is what the undisturbed
+/// one tells.
+#[tokio::test]
+async fn a_recording_goes_on_behind_any_item() {
+    let mut text = VOD.replace("#EXT-X-ENDLIST", "#EXT-X-PROGRAM-DATE-TIME:never");
+    for number in 0..40 {
+        text.push_str(&format!("#EXTINF:2,\nsame.ts?n={number}\n"));
+    }
+    text.push_str("#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2024-05-01T10:00:00Z\n");
+    text.push_str("#EXTINF:2,\ny.ts\n#EXTINF:2,\nz.ts\n#EXT-X-ENDLIST\n");
+    let server = Server::start(move |_| Response::ok(text.clone())).await;
+    let config = config(&format!("{}/a.m3u8", server.base), json!({}));
+    let mut undisturbed = Source::new(&config);
+    let mut whole = Vec::new();
+    loop {
+        let item = undisturbed.next().await.unwrap();
+        whole.push((item.clone(), undisturbed.cursor()));
+        if item == SourceItem::End {
+            break;
+        }
+    }
+    assert_eq!(whole.len(), 1 + 4 + 40 + 2 + 1);
+    let mut cursors = vec![Source::new(&config).cursor()];
+    cursors.extend(whole.iter().map(|(_, cursor)| cursor.clone()));
+    let largest = cursors
+        .iter()
+        .map(|c| serde_json::to_string(c).unwrap().len());
+    assert!(largest.max() < Some(6000));
+    for (count, cursor) in cursors.into_iter().enumerate() {
+        let text = serde_json::to_string(&cursor).unwrap();
+        let mut second = Source::resume(&config, serde_json::from_str(&text).unwrap()).unwrap();
+        for (item, cursor) in &whole[count..] {
+            assert_eq!(second.next().await.as_ref(), Ok(item), "behind {count}");
+            assert_eq!(&second.cursor(), cursor);
+        }
+        assert_eq!(second.next().await, Ok(SourceItem::End));
+    }
+}
+
+#[tokio::test]
+async fn a_live_stream_goes_on_where_it_stood() {
+    let windows = vec![(5, "e f g"), (6, "f g h"), (9, "i j"), (9, "i j k")];
+    let server = live(windows, true).await;
+    let config = live_config(&server, json!({"start": "live"}));
+    let mut first = Source::new(&config);
+    assert_eq!(first.next().await.map(|_| ()), Ok(()));
+    assert_eq!(first.next().await.map(|_| ()), Ok(()));
+    let mut second = Source::resume(&config, first.cursor()).unwrap();
+    assert_eq!(
+        all(&mut second).await,
+        ["2 g.ts", "3 h.ts", "4 i.ts", "5 j.ts", "6 k.ts", "end"]
+    );
+    // The end is part of the cursor: a finished source stays so.
+    let mut third = Source::resume(&config, second.cursor()).unwrap();
+    assert_eq!(all(&mut third).await, ["end"]);
+    // While nobody read, chunks slid out.
+    let late = live(vec![(9, "i j")], true).await;
+    let mut fourth = Source::resume(&live_config(&late, json!({})), first.cursor()).unwrap();
+    let slid = "2-3 chunks number 7 to 8 left the live playlist before it was loaded (2)";
+    assert_eq!(all(&mut fourth).await, [slid, "4 i.ts", "5 j.ts", "end"]);
+}
+
+#[tokio::test]
+async fn replaced_chunks_come_again_at_their_position() {
+    let windows = vec![(5, "e f g"), (5, "e x g h"), (0, "q r")];
+    let server = live(windows, true).await;
+    let mut source = Source::new(&live_config(&server, json!({})));
+    assert_eq!(
+        all(&mut source).await,
+        [
+            "0 e.ts",
+            "1 f.ts",
+            "2 g.ts",
+            "1 x.ts",
+            "3 h.ts",
+            "! the playlist started anew at number 0 where 9 was expected: the stream was \
+             restarted",
+            "4 |q.ts",
+            "5 r.ts",
+            "end"
+        ]
+    );
+    let server = live(vec![(5, "e f g h"), (5, "x f g h")], true).await;
+    let mut source = Source::new(&live_config(&server, json!({"late_window": 2})));
+    let late = "! number 5 changed too late: more than 2 chunks were read after it";
+    let items = all(&mut source).await;
+    assert_eq!(items[4..], [late, "end"]);
+}
+
 #[tokio::test]
 async fn a_stale_playlist_is_an_error_or_the_end() {
     let server = live(vec![(0, "a")], false).await;

@@ -12,6 +12,8 @@ pub(super) struct Entry {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was changed last, in nanoseconds since the Unix epoch.
+    pub modified: i64,
 }
 
 /// One series, in order.
@@ -21,6 +23,8 @@ pub(super) struct Series {
     pub files: BTreeMap<u64, Entry>,
     /// Whether a number that is not there is a chunk that is missing.
     pub counted: bool,
+    /// What stands before and after the number; `None` for files without numbers.
+    pub around: Option<(String, String)>,
     /// Files that were left out.
     pub ignored: Vec<String>,
 }
@@ -41,6 +45,15 @@ fn split(stem: &str) -> Option<(&str, &str, &str)> {
 pub(super) fn stem<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
     let (stem, found) = name.rsplit_once('.')?;
     found.eq_ignore_ascii_case(extension).then_some(stem)
+}
+
+impl Series {
+    /// The number of a file of this series that need not be there.
+    pub(super) fn number_of(&self, name: &str, extension: &str) -> Option<u64> {
+        let (before, after) = self.around.as_ref()?;
+        let (b, digits, a) = split(stem(name, extension)?)?;
+        (b == before && a == after).then(|| digits.parse().ok())?
+    }
 }
 
 /// Finds the series among the files with `extension`; of several, `prefix` says which.
@@ -73,7 +86,8 @@ pub(super) fn series(
         if prefix.is_some_and(|prefix| prefix != before) {
             continue;
         }
-        let series = all.entry((before, after)).or_default();
+        let series = all.entry((before.clone(), after.clone())).or_default();
+        series.around = Some((before, after));
         series.counted = digits <= COUNTER_DIGITS;
         match series.files.entry(number) {
             std::collections::btree_map::Entry::Vacant(place) => {
@@ -89,7 +103,7 @@ pub(super) fn series(
             Ok(Series {
                 files,
                 counted: false,
-                ignored: Vec::new(),
+                ..Series::default()
             })
         }
         (0, Some(_)) => Ok(Series::default()),
@@ -123,6 +137,7 @@ mod tests {
             .map(|name| Entry {
                 name: (*name).into(),
                 size: 1,
+                modified: 0,
             })
             .collect()
     }

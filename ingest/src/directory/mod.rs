@@ -1,22 +1,29 @@
-//! A directory of numbered transport stream files, as MediaLive and harvesters write them:
-//! finished, or still growing. Files that are still being written are not read.
+//! A directory of numbered media files, as MediaLive and harvesters write them: finished, or still
+//! growing. Files that are still being written are not read; files that come late or change are
+//! told again at their position.
 
+mod cursor;
 mod listing;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use matchcut_model::chunk::{ChunkRef, Container, Position, Resource};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::time::MediaTime;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::config::DirectoryOptions;
 use crate::error::SourceError;
+use crate::hash::hash;
 use crate::hls::window::{News, Window};
 use crate::item::{Missing, SourceItem};
 use crate::playlist::{self, Playlist, Segment};
 use crate::uri;
+pub use cursor::DirectoryCursor;
+use cursor::{Behind, FileState, Told};
 use listing::{Entry, Series};
 
 /// A directory that is being read.
@@ -25,17 +32,16 @@ pub struct DirectorySource {
     name: String,
     path: PathBuf,
     options: DirectoryOptions,
-    queue: VecDeque<SourceItem>,
-    next_position: u64,
-    /// The number that comes next, once one was read.
-    next_number: Option<u64>,
+    queue: VecDeque<(SourceItem, Behind)>,
+    /// How far the directory was taken into the queue.
+    head: DirectoryCursor,
+    /// How far the queue was read.
+    tail: DirectoryCursor,
     state: State,
-    /// Since when each unread file has had its size.
-    sizes: HashMap<String, (u64, Instant)>,
+    /// Since when each file that was not told as it is has been so.
+    unsettled: HashMap<String, (u64, i64, Instant)>,
     hole_since: Option<Instant>,
     last_growth: Option<Instant>,
-    /// Files that were read, or told to be late.
-    told: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -44,11 +50,19 @@ enum State {
     Ended,
 }
 
+/// What a playlist says of a file, and where the playlist is.
+struct Said {
+    segment: Segment,
+    base: Url,
+}
+
 /// What is in the directory.
 struct Look {
     series: Series,
     /// What playlists in it say of its files, by name.
-    said: BTreeMap<String, Segment>,
+    said: BTreeMap<String, Said>,
+    /// Numbers of the series that playlists list, there or not.
+    listed: BTreeMap<u64, Option<MediaTime>>,
     /// A playlist says that nothing more will come.
     complete: bool,
 }
@@ -56,46 +70,63 @@ struct Look {
 impl DirectorySource {
     /// A source that has not been opened yet.
     pub fn new(name: &str, path: PathBuf, options: DirectoryOptions) -> Self {
+        Self::resume(name, path, options, DirectoryCursor::default())
+    }
+
+    /// A source that goes on where another one stood.
+    pub fn resume(
+        name: &str,
+        path: PathBuf,
+        options: DirectoryOptions,
+        cursor: DirectoryCursor,
+    ) -> Self {
         DirectorySource {
             name: name.to_owned(),
             path,
             options,
             queue: VecDeque::new(),
-            next_position: 0,
-            next_number: None,
-            state: State::Look { at: None },
-            sizes: HashMap::new(),
+            state: match cursor.ended {
+                true => State::Ended,
+                false => State::Look { at: None },
+            },
+            head: cursor.clone(),
+            tail: cursor,
+            unsettled: HashMap::new(),
             hole_since: None,
             last_growth: None,
-            told: HashSet::new(),
         }
+    }
+
+    /// How far it was read.
+    pub fn cursor(&self) -> DirectoryCursor {
+        self.tail.clone()
     }
 
     /// The next item. After an error, and after the end, there is only the end. Dropping the
     /// future loses nothing: the next call goes on where it stood.
     pub async fn next(&mut self) -> Result<SourceItem, SourceError> {
         loop {
-            if let Some(item) = self.queue.pop_front() {
+            if let Some((item, behind)) = self.queue.pop_front() {
+                self.tail.pass(behind, self.options.late_window);
                 return Ok(item);
             }
             let at = match &self.state {
-                State::Ended => return Ok(SourceItem::End),
+                State::Ended => {
+                    self.tail.ended = true;
+                    return Ok(SourceItem::End);
+                }
                 State::Look { at } => *at,
             };
             if let Some(at) = at {
                 tokio::time::sleep_until(at).await;
             }
-            match self.look().await {
-                Ok(look) => {
-                    if let Err(error) = self.take(look, Instant::now()) {
-                        self.state = State::Ended;
-                        return Err(error);
-                    }
-                }
-                Err(error) => {
-                    self.state = State::Ended;
-                    return Err(error);
-                }
+            let taken = match self.look().await {
+                Ok(look) => self.take(look, Instant::now()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken {
+                self.state = State::Ended;
+                return Err(error);
             }
         }
     }
@@ -140,6 +171,7 @@ impl DirectorySource {
             entries.push(Entry {
                 name,
                 size: found.len(),
+                modified: modified(&found),
             });
         }
         let (extension, prefix) = (&self.options.extension, self.options.prefix.as_deref());
@@ -148,48 +180,54 @@ impl DirectorySource {
         let mut look = Look {
             series,
             said: BTreeMap::new(),
+            listed: BTreeMap::new(),
             complete: false,
         };
         playlists.sort();
         for path in playlists {
-            look.read_playlist(&path).await;
+            look.read_playlist(&path, extension).await;
         }
         Ok(look)
     }
 
     /// Queues what can be read now, and decides when to look again.
-    fn take(&mut self, look: Look, now: Instant) -> Result<(), SourceError> {
-        for name in look.series.ignored.iter().filter(|_| !self.options.follow) {
+    fn take(&mut self, mut look: Look, now: Instant) -> Result<(), SourceError> {
+        let told = !self.options.follow;
+        for name in look.series.ignored.iter().filter(|_| told) {
             let message = format!("\"{name}\" is not one of the numbered files; it is left out");
-            self.queue
-                .push_back(SourceItem::Notice(self.failure(None, name, message)));
+            self.notice(name, message);
         }
-        let unread: Vec<(u64, Entry)> = match self.next_number {
-            Some(next) => {
-                for (number, entry) in look.series.files.range(..next) {
-                    self.late(*number, entry);
-                }
-                look.series
-                    .files
-                    .range(next..)
-                    .map(|(n, e)| (*n, e.clone()))
-                    .collect()
-            }
-            None => look
-                .series
-                .files
-                .iter()
-                .map(|(n, e)| (*n, e.clone()))
-                .collect(),
-        };
-        self.observe(&unread, now);
+        if look.series.around.is_none() {
+            self.count_through(&mut look.series);
+        }
+        if self.head.next_number.is_none() {
+            self.begin(&look);
+        }
+        let next = self.head.next_number;
+        let (old, unread): (Vec<_>, Vec<_>) = std::mem::take(&mut look.series.files)
+            .into_iter()
+            .partition(|(number, _)| next.is_some_and(|next| *number < next));
+        let changed: Vec<(Told, Entry)> = old
+            .into_iter()
+            .filter_map(|(number, entry)| self.changed(&look.series, number, entry))
+            .collect();
+        let open = unread.iter().map(|(_, entry)| entry);
+        let grew = self.observe(open.chain(changed.iter().map(|(_, entry)| entry)), now);
+        if grew || self.last_growth.is_none() {
+            self.last_growth = Some(now);
+        }
         let idle = self
             .last_growth
             .is_some_and(|at| now.duration_since(at) >= self.options.finished_after.std());
         let over = !self.options.follow || look.complete || idle;
+        for (told, entry) in changed {
+            if over || self.settled(&entry, now) {
+                self.admit(told.number, told.position, &entry, &look);
+            }
+        }
         let newest = unread.last().map(|(number, _)| *number);
         for (number, entry) in unread {
-            if !over && !self.ready(&entry, newest > Some(number), now) {
+            if !over && !self.ready(&entry, newest > Some(number), &look, now) {
                 break;
             }
             if let Some(hole) = self.hole_before(number, &look.series) {
@@ -197,66 +235,161 @@ impl DirectorySource {
                 if !over && now.duration_since(since) < self.options.missing_after.std() {
                     break;
                 }
-                self.missing(number - hole, hole, format!("{hole} to {}", number - 1));
+                self.missing(hole, number, &look);
             }
             self.hole_since = None;
-            self.admit(number, &entry, look.said.get(&entry.name));
+            self.admit(number, self.head.next_position, &entry, &look);
         }
-        if over {
-            self.state = State::Ended;
-            if self.next_position == 0 {
-                let extension = &self.options.extension;
-                return Err(self.unreadable(match &self.options.prefix {
-                    Some(prefix) => format!("it has no file \"{prefix}\"NUMBER.{extension}"),
-                    None => format!("it has no .{extension} file"),
-                }));
-            }
-        } else {
-            let poll = self
-                .options
-                .poll
-                .std()
-                .max(std::time::Duration::from_millis(10));
+        if !over {
+            let poll = self.options.poll.std().max(Duration::from_millis(10));
             self.state = State::Look {
                 at: Some(now + poll),
             };
+            return Ok(());
+        }
+        self.state = State::Ended;
+        if self.head.next_position == 0 {
+            let extension = &self.options.extension;
+            return Err(self.unreadable(match &self.options.prefix {
+                Some(prefix) => format!("it has no file \"{prefix}\"NUMBER.{extension}"),
+                None => format!("it has no .{extension} file"),
+            }));
+        }
+        // What a playlist announced and never came.
+        let announced = look.listed.last_key_value().map(|(number, _)| *number + 1);
+        if let (Some(next), Some(end), true) =
+            (self.head.next_number, announced, look.series.counted)
+            && end > next
+        {
+            self.missing(next, end, &look);
         }
         Ok(())
     }
 
+    /// Files that a playlist lists before the first one that is there belong to the event.
+    fn begin(&mut self, look: &Look) {
+        let listed = look.listed.first_key_value().map(|(number, _)| *number);
+        let there = look
+            .series
+            .files
+            .first_key_value()
+            .map(|(number, _)| *number);
+        if let (Some(listed), Some(there), true) = (listed, there, look.series.counted)
+            && listed < there
+        {
+            self.head.first_number = listed;
+            self.head.next_number = Some(listed);
+        }
+    }
+
+    /// Files without numbers are counted in the order of their names; one that comes in between
+    /// later moves no other.
+    fn count_through(&mut self, series: &mut Series) {
+        let (Some(next), Some(last)) = (self.head.next_number, self.head.recent.last()) else {
+            return;
+        };
+        let Some(last) = last.file.as_ref().map(|file| file.name.clone()) else {
+            return;
+        };
+        let (old, new): (Vec<_>, Vec<_>) = std::mem::take(&mut series.files)
+            .into_values()
+            .partition(|entry| entry.name <= last);
+        let oldest = self.head.recent.first().and_then(|told| told.file.clone());
+        for entry in old {
+            let mut recent = self.head.recent.iter();
+            let told = recent.find(|told| {
+                let file = told.file.as_ref();
+                file.is_some_and(|file| file.name == entry.name)
+            });
+            match told.map(|told| told.number) {
+                Some(number) => {
+                    series.files.insert(number, entry);
+                }
+                None if oldest
+                    .as_ref()
+                    .is_some_and(|oldest| oldest.name < entry.name) =>
+                {
+                    let message = "it came too late: later files were read before it".to_owned();
+                    self.notice(&entry.name, message);
+                }
+                // Read long ago.
+                None => {}
+            }
+        }
+        series.files.extend((next..).zip(new));
+    }
+
+    /// A file with a number that was passed: where it stands, if it has to be told (again).
+    fn changed(&mut self, series: &Series, number: u64, entry: Entry) -> Option<(Told, Entry)> {
+        if let Some(told) = self.head.recent.iter().find(|told| told.number == number) {
+            let now = state_of(&entry);
+            let new = match &told.file {
+                Some(before) => *before != now,
+                None => entry.size > 0,
+            };
+            return new.then(|| (told.clone(), entry));
+        }
+        let first = number < self.head.first_number;
+        let lost = |&(first, last): &(u64, u64)| (first..=last).contains(&number);
+        let between = self
+            .head
+            .recent
+            .first()
+            .is_some_and(|oldest| oldest.number < number);
+        if series.around.is_some()
+            && (first || self.head.lost.iter().any(lost) || (!series.counted && between))
+        {
+            let window = self.options.late_window;
+            let message = match first || between {
+                true => format!("number {number} came too late: later files were read before it"),
+                false => format!(
+                    "number {number} came too late: more than {window} chunks were read after it"
+                ),
+            };
+            self.notice(&entry.name, message);
+        }
+        None
+    }
+
     /// The first missing number before `number`, if there is a hole.
     fn hole_before(&self, number: u64, series: &Series) -> Option<u64> {
-        self.next_number
+        self.head
+            .next_number
             .filter(|&next| series.counted && number > next)
     }
 
-    /// Notes sizes, and whether anything grew.
-    fn observe(&mut self, unread: &[(u64, Entry)], now: Instant) {
-        let mut grew = self.last_growth.is_none();
-        let mut sizes = HashMap::new();
-        for (_, entry) in unread {
-            let since = match self.sizes.get(&entry.name) {
-                Some((size, since)) if *size == entry.size => *since,
+    /// Notes how files are, and whether anything changed.
+    fn observe<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>, now: Instant) -> bool {
+        let mut grew = false;
+        let mut unsettled = HashMap::new();
+        for entry in entries {
+            let since = match self.unsettled.get(&entry.name) {
+                Some(&(size, modified, since))
+                    if size == entry.size && modified == entry.modified =>
+                {
+                    since
+                }
                 _ => {
                     grew = true;
                     now
                 }
             };
-            sizes.insert(entry.name.clone(), (entry.size, since));
+            unsettled.insert(entry.name.clone(), (entry.size, entry.modified, since));
         }
-        self.sizes = sizes;
-        if grew {
-            self.last_growth = Some(now);
-        }
+        self.unsettled = unsettled;
+        grew
     }
 
-    /// Whether a file is whole: the writer went on to the next, or its size stands still.
-    fn ready(&self, entry: &Entry, followed: bool, now: Instant) -> bool {
-        let stable = self
-            .sizes
-            .get(&entry.name)
-            .is_some_and(|(_, since)| now.duration_since(*since) >= self.options.stable_for.std());
-        stable || (followed && entry.size > 0)
+    fn settled(&self, entry: &Entry, now: Instant) -> bool {
+        let since = self.unsettled.get(&entry.name).map(|(.., since)| *since);
+        since.is_some_and(|since| now.duration_since(since) >= self.options.stable_for.std())
+    }
+
+    /// Whether a file is whole: the writer went on to the next, or it stands still. A fragment is
+    /// of use when a playlist names its initialization section.
+    fn ready(&self, entry: &Entry, followed: bool, look: &Look, now: Instant) -> bool {
+        let known = !fragmented(&entry.name) || look.said.contains_key(&entry.name);
+        known && (self.settled(entry, now) || (followed && entry.size > 0))
     }
 
     fn failure(&self, position: Option<Position>, name: &str, message: String) -> Failure {
@@ -270,95 +403,171 @@ impl DirectorySource {
         }
     }
 
-    /// A file that came after its number was passed over.
-    fn late(&mut self, number: u64, entry: &Entry) {
-        if !self.told.contains(&entry.name) {
-            self.told.insert(entry.name.clone());
-            let message = format!("number {number} came too late: later files were read before it");
-            self.queue
-                .push_back(SourceItem::Notice(self.failure(None, &entry.name, message)));
+    fn push(&mut self, item: SourceItem, behind: Behind) {
+        self.head.pass(behind.clone(), self.options.late_window);
+        self.queue.push_back((item, behind));
+    }
+
+    /// Tells something, once.
+    fn notice(&mut self, name: &str, message: String) {
+        let key = hash(&[name.as_bytes(), message.as_bytes()]);
+        if !self.head.has_told(key) {
+            let item = SourceItem::Notice(self.failure(None, name, message));
+            self.push(item, Behind::Notice(key));
         }
     }
 
-    fn missing(&mut self, count: u64, first: u64, which: String) {
-        let position = Position(self.next_position);
-        self.next_position += count;
-        let message = match count {
-            1 => format!("file number {first} is missing"),
-            _ => format!("files number {which} are missing ({count})"),
-        };
-        let failure = self.failure(Some(position), "", message);
-        let missing = Missing {
-            position,
-            count,
-            each: None,
-            failure,
-        };
-        self.queue.push_back(SourceItem::Missing(missing));
-    }
-
-    fn admit(&mut self, number: u64, entry: &Entry, said: Option<&Segment>) {
-        self.next_number = Some(number.saturating_add(1));
-        self.told.insert(entry.name.clone());
-        let position = Position(self.next_position);
-        let path = self.path.join(&entry.name);
-        let each: Option<MediaTime> = said.and_then(|said| said.duration);
-        let Some(media) = uri::from_path(&path).filter(|_| entry.size > 0) else {
-            self.next_position += 1;
-            let failure = self.failure(Some(position), &entry.name, "the file is empty".into());
-            let missing = Missing {
-                position,
-                count: 1,
+    /// Tells that the files from `first` to before `end` are missing, as many at a time as have the
+    /// same duration.
+    fn missing(&mut self, first: u64, end: u64, look: &Look) {
+        let mut first = first;
+        while first < end {
+            let each = look.listed.get(&first).copied().flatten();
+            let mut listed = look.listed.range(first..end).map(|(n, each)| (*n, *each));
+            let last = match each {
+                // Numbers that nothing is known of reach to the next that is known.
+                None => listed
+                    .find(|(_, each)| each.is_some())
+                    .map_or(end, |(number, _)| number),
+                Some(_) => {
+                    let run = (first..).zip(listed);
+                    let run = run.take_while(|(n, (number, e))| n == number && *e == each);
+                    first + run.count() as u64
+                }
+            };
+            let count = last - first;
+            let position = self.head.next_position;
+            let message = match count {
+                1 => format!("file number {first} is missing"),
+                _ => format!("files number {first} to {} are missing ({count})", last - 1),
+            };
+            let place = Position(position);
+            let failure = self.failure(Some(place), "", message);
+            let item = SourceItem::Missing(Missing {
+                position: place,
+                count,
                 each,
                 failure,
+            });
+            let behind = Behind::Hole {
+                number: first,
+                position,
+                count,
             };
-            self.queue.push_back(SourceItem::Missing(missing));
-            return;
-        };
-        self.next_position += 1;
-        self.queue.push_back(SourceItem::Chunk(ChunkRef {
-            source: self.name.clone(),
+            self.push(item, behind);
+            first = last;
+        }
+    }
+
+    fn admit(&mut self, number: u64, position: u64, entry: &Entry, look: &Look) {
+        let said = look.said.get(&entry.name);
+        let each = said.and_then(|said| said.segment.duration);
+        let place = Position(position);
+        let behind = Behind::File(Told {
+            number,
             position,
-            media: Resource::whole(media),
-            init: None,
-            container: Container::MpegTs,
-            window: None,
-            declared_duration: each,
-            discontinuity: said.is_some_and(|said| said.discontinuity),
-            program_date_time: said.and_then(|said| said.program_date_time),
-            audio: Vec::new(),
-            cut_from: None,
-            cues: Vec::new(),
-        }));
+            file: Some(state_of(entry)),
+        });
+        let media = uri::from_path(&self.path.join(&entry.name));
+        let item = match media.filter(|_| entry.size > 0) {
+            None => {
+                let failure = self.failure(Some(place), &entry.name, "the file is empty".into());
+                SourceItem::Missing(Missing {
+                    position: place,
+                    count: 1,
+                    each,
+                    failure,
+                })
+            }
+            Some(media) => {
+                let map = said.and_then(|said| Some((said, said.segment.map.as_ref()?)));
+                let init = map.and_then(|(said, map)| {
+                    let url = uri::resolve(&said.base, &map.uri).ok()?;
+                    Some(Resource {
+                        range: map.range,
+                        ..Resource::whole(url)
+                    })
+                });
+                let container = match init.is_some() || fragmented(&entry.name) {
+                    true => Container::FragmentedMp4,
+                    false => Container::MpegTs,
+                };
+                SourceItem::Chunk(ChunkRef {
+                    init,
+                    declared_duration: each,
+                    discontinuity: said.is_some_and(|said| said.segment.discontinuity),
+                    program_date_time: said.and_then(|said| said.segment.program_date_time),
+                    ..ChunkRef::new(self.name.clone(), place, Resource::whole(media), container)
+                })
+            }
+        };
+        self.push(item, behind);
     }
 }
 
+fn state_of(entry: &Entry) -> FileState {
+    FileState {
+        name: entry.name.clone(),
+        size: entry.size,
+        modified: entry.modified,
+    }
+}
+
+/// When a file was changed last, in nanoseconds since the Unix epoch; 0 where nobody knows.
+fn modified(found: &std::fs::Metadata) -> i64 {
+    let since = found.modified().ok().and_then(|at| {
+        let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_nanos()).ok()
+    });
+    since.unwrap_or_default()
+}
+
+/// Whether a name is that of a fragment, which needs an initialization section.
+fn fragmented(name: &str) -> bool {
+    let fragments = ["m4s", "mp4", "m4v", "cmfv"];
+    fragments
+        .iter()
+        .any(|extension| listing::stem(name, extension).is_some())
+}
+
 impl Look {
-    /// Takes what a playlist says of the files: durations, breaks, dates, and that it is over.
-    async fn read_playlist(&mut self, path: &Path) {
-        let Ok(bytes) = tokio::fs::read(path).await else {
+    /// Takes what a playlist says of the files: durations, breaks, dates, which there should be,
+    /// and that it is over.
+    async fn read_playlist(&mut self, path: &Path, extension: &str) {
+        let (Ok(bytes), Some(base)) = (tokio::fs::read(path).await, uri::from_path(path)) else {
             return;
         };
         let parsed = playlist::parse(&path.display().to_string(), &bytes, false);
         let Ok(Playlist::Media(playlist)) = parsed else {
             return;
         };
-        let files = self.series.files.values();
-        let names: HashSet<&str> = files.map(|entry| entry.name.as_str()).collect();
-        let mut ours = false;
-        for news in Window::default().advance(&playlist) {
+        let mut segments = Vec::new();
+        for (news, _) in Window::default().advance(&playlist) {
             let News::Chunk(segment) = news else { continue };
-            let name = segment
-                .uri
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-            if segment.range.is_none() && names.contains(name.as_str()) {
-                ours = true;
-                self.said.entry(name).or_insert(segment);
+            let name = segment.uri.rsplit('/').next().unwrap_or_default();
+            if segment.range.is_none() {
+                segments.push((name.to_owned(), segment));
             }
         }
-        self.complete |= ours && playlist.complete;
+        let files: std::collections::HashSet<&str> = self
+            .series
+            .files
+            .values()
+            .map(|entry| entry.name.as_str())
+            .collect();
+        if !segments
+            .iter()
+            .any(|(name, _)| files.contains(name.as_str()))
+        {
+            return;
+        }
+        self.complete |= playlist.complete;
+        for (name, segment) in segments {
+            if let Some(number) = self.series.number_of(&name, extension) {
+                self.listed.entry(number).or_insert(segment.duration);
+            }
+            let base = base.clone();
+            self.said.entry(name).or_insert(Said { segment, base });
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! HLS: a master or media playlist by http, https or from disk, recorded or live. A live playlist
 //! is loaded again as RFC 8216, section 6.3.4, asks; positions follow its order.
 
+mod cursor;
 pub(crate) mod window;
 
 use std::collections::VecDeque;
@@ -17,10 +18,13 @@ use crate::config::{HlsOptions, LiveStart};
 use crate::describe::TextDuration;
 use crate::error::SourceError;
 use crate::fetch::{Fetcher, Loaded};
+use crate::hash::hash;
 use crate::item::{Missing, SourceItem};
 use crate::playlist::{self, MasterPlaylist, MediaPlaylist, Playlist, PlaylistError, Segment};
 use crate::uri;
-use window::{News, Window};
+pub use cursor::HlsCursor;
+use cursor::{Behind, Recent};
+use window::{Mark, News, Window};
 
 /// An HLS source that is being read.
 #[derive(Debug)]
@@ -31,11 +35,12 @@ pub struct HlsSource {
     /// What the user gave, then the media playlist that was chosen.
     url: Url,
     state: State,
-    queue: VecDeque<SourceItem>,
-    next_position: u64,
+    queue: VecDeque<(SourceItem, Behind)>,
     window: Window,
-    /// Problems of lines that were already told.
-    told: Vec<String>,
+    /// How far the playlist was taken into the queue.
+    head: HlsCursor,
+    /// How far the queue was read.
+    tail: HlsCursor,
 }
 
 #[derive(Debug)]
@@ -59,28 +64,51 @@ struct Live {
 impl HlsSource {
     /// A source that has not been opened yet.
     pub fn new(name: &str, url: Url, options: HlsOptions, fetcher: Fetcher) -> Self {
+        Self::resume(name, url, options, fetcher, HlsCursor::default())
+    }
+
+    /// A source that goes on where another one stood.
+    pub fn resume(
+        name: &str,
+        url: Url,
+        options: HlsOptions,
+        fetcher: Fetcher,
+        cursor: HlsCursor,
+    ) -> Self {
         HlsSource {
             name: name.to_owned(),
             options,
             fetcher,
             url,
-            state: State::New,
+            state: match cursor.ended {
+                true => State::Ended,
+                false => State::New,
+            },
             queue: VecDeque::new(),
-            next_position: 0,
-            window: Window::default(),
-            told: Vec::new(),
+            window: cursor.window(),
+            head: cursor.clone(),
+            tail: cursor,
         }
+    }
+
+    /// How far it was read.
+    pub fn cursor(&self) -> HlsCursor {
+        self.tail.clone()
     }
 
     /// The next item. After an error, and after the end, there is only the end. Dropping the
     /// future loses nothing: the next call goes on where it stood.
     pub async fn next(&mut self) -> Result<SourceItem, SourceError> {
         loop {
-            if let Some(item) = self.queue.pop_front() {
+            if let Some((item, behind)) = self.queue.pop_front() {
+                self.tail.pass(behind, self.options.late_window);
                 return Ok(item);
             }
             let step = match &self.state {
-                State::Ended => return Ok(SourceItem::End),
+                State::Ended => {
+                    self.tail.ended = true;
+                    return Ok(SourceItem::End);
+                }
                 State::New => self.open().await,
                 State::Live(live) => {
                     let until = live.next_load;
@@ -102,14 +130,16 @@ impl HlsSource {
             Playlist::Media(playlist) => (loaded, playlist),
             Playlist::Master(master) => {
                 let (url, notices) = self.choose(&loaded.url, &master)?;
+                let loaded_from = loaded.url;
                 let loaded = self.fetch(&url).await?;
                 let Playlist::Media(playlist) = self.parse(&loaded, true)? else {
                     let message = "a master playlist stands where a variant was announced";
                     return Err(self.refused(&loaded.url, message));
                 };
                 self.url = url;
-                self.queue
-                    .extend(notices.into_iter().map(SourceItem::Notice));
+                for message in notices {
+                    self.notice(&loaded_from, message);
+                }
                 (loaded, playlist)
             }
         };
@@ -125,7 +155,8 @@ impl HlsSource {
             let (name, uri) = (self.name.clone(), loaded.url.to_string());
             return Err(SourceError::Unreadable { name, uri, reason });
         }
-        if !playlist.complete && self.options.start == LiveStart::Live {
+        let fresh = self.window.next().is_none();
+        if fresh && !playlist.complete && self.options.start == LiveStart::Live {
             self.window
                 .enter_at(&playlist, playlist.target_duration.times(3));
         }
@@ -239,12 +270,8 @@ impl HlsSource {
         &self,
         base: &Url,
         master: &MasterPlaylist,
-    ) -> Result<(Url, Vec<Failure>), SourceError> {
-        let mut notices: Vec<_> = master
-            .problems
-            .iter()
-            .map(|problem| notice(base, problem.to_string()))
-            .collect();
+    ) -> Result<(Url, Vec<String>), SourceError> {
+        let mut notices: Vec<_> = master.problems.iter().map(ToString::to_string).collect();
         let Some(variant) = master.choose(self.options.variant) else {
             let wanted = self.options.variant.to_string();
             let available = match master.variants.is_empty() {
@@ -261,12 +288,9 @@ impl HlsSource {
         };
         if !variant.separate_audio.is_empty() {
             let tracks = variant.separate_audio.join(", ");
-            notices.push(notice(
-                base,
-                format!(
-                    "the sound of this variant is in separate playlists ({tracks}), which are not \
-                     read: only audio inside the chunks themselves is heard"
-                ),
+            notices.push(format!(
+                "the sound of this variant is in separate playlists ({tracks}), which are not \
+                 read: only audio inside the chunks themselves is heard"
             ));
         }
         let url = uri::resolve(base, &variant.uri).map_err(|message| {
@@ -284,22 +308,45 @@ impl HlsSource {
         Ok((url, notices))
     }
 
+    fn push(&mut self, item: SourceItem, behind: Behind) {
+        self.head.pass(behind.clone(), self.options.late_window);
+        self.queue.push_back((item, behind));
+    }
+
+    /// Tells something, once.
+    fn notice_once(&mut self, url: &Url, key: u64, message: String) {
+        if self.head.has_told(key) {
+            return;
+        }
+        let told = Behind {
+            told: Some(key),
+            ..Behind::default()
+        };
+        self.push(SourceItem::Notice(notice(url, message)), told);
+    }
+
+    /// Tells something, once.
+    fn notice(&mut self, url: &Url, message: String) {
+        self.notice_once(url, hash(&[message.as_bytes()]), message);
+    }
+
     /// Queues what a load brought; says whether it brought a chunk.
     fn admit(&mut self, loaded: &Loaded, playlist: &MediaPlaylist) -> bool {
         for problem in &playlist.problems {
             // The same line comes again with every load, at another place.
-            let key = format!("{}: {}", problem.message, problem.text);
-            if !self.told.contains(&key) && self.told.len() < 1000 {
-                self.told.push(key);
-                self.queue
-                    .push_back(SourceItem::Notice(notice(&loaded.url, problem.to_string())));
-            }
+            let key = hash(&[problem.message.as_bytes(), problem.text.as_bytes()]);
+            self.notice_once(&loaded.url, key, problem.to_string());
         }
-        let news = self.window.advance(playlist);
-        let grew = news.iter().any(|news| matches!(news, News::Chunk(_)));
-        for news in news {
-            let item = match news {
-                News::Notice(message) => SourceItem::Notice(notice(&loaded.url, message)),
+        let mut grew = false;
+        for (news, mark) in self.window.advance(playlist) {
+            match news {
+                News::Notice(message) => {
+                    let behind = Behind {
+                        mark: Some(mark),
+                        ..Behind::default()
+                    };
+                    self.push(SourceItem::Notice(notice(&loaded.url, message)), behind);
+                }
                 News::SlidOut { sequence, count } => {
                     let last = sequence.saturating_add(count - 1);
                     let which = match count {
@@ -309,41 +356,65 @@ impl HlsSource {
                     let message =
                         format!("{which} left the live playlist before it was loaded ({count})");
                     let each = Some(playlist.target_duration);
-                    self.missing(count, each, loaded.url.to_string(), message)
+                    let input = loaded.url.to_string();
+                    let item = missing(self.head.next_position, count, each, input, message);
+                    let behind = Behind {
+                        next_position: Some(self.head.next_position + count),
+                        mark: Some(mark),
+                        ..Behind::default()
+                    };
+                    self.push(item, behind);
                 }
-                News::Chunk(segment) => self.chunk(&loaded.url, segment),
-            };
-            self.queue.push_back(item);
+                News::Chunk(segment) => {
+                    grew = true;
+                    let position = self.head.next_position;
+                    self.tell(&loaded.url, segment, position, mark);
+                }
+                News::Again(segment) => self.tell_again(&loaded.url, segment, mark),
+            }
         }
         grew
     }
 
-    fn missing(
-        &mut self,
-        count: u64,
-        each: Option<MediaTime>,
-        input: String,
-        message: String,
-    ) -> SourceItem {
-        let position = Position(self.next_position);
-        self.next_position += count;
-        let failure = Failure {
-            position: Some(position),
-            input,
-            operator: None,
-            message,
-            domain: Domain::External,
-            retry: Retry::No,
-        };
-        SourceItem::Missing(Missing {
+    fn tell(&mut self, base: &Url, segment: Segment, position: u64, mark: Mark) {
+        let sequence = segment.sequence;
+        let recent = self.window.identity(sequence).map(|identity| Recent {
+            sequence,
             position,
-            count,
-            each,
-            failure,
-        })
+            identity: identity.clone(),
+        });
+        let behind = Behind {
+            next_position: Some(self.head.next_position.max(position + 1)),
+            mark: Some(mark),
+            recent,
+            ..Behind::default()
+        };
+        let item = self.chunk(base, segment, position);
+        self.push(item, behind);
     }
 
-    fn chunk(&mut self, base: &Url, segment: Segment) -> SourceItem {
+    /// A chunk that was replaced, or that is there at last, at its old position.
+    fn tell_again(&mut self, base: &Url, segment: Segment, mark: Mark) {
+        let sequence = segment.sequence;
+        let mut recent = self.head.recent.iter();
+        let told = recent.find(|told| told.sequence == sequence);
+        let position = told.map(|told| told.position);
+        let near = |position: &u64| {
+            position.saturating_add(self.options.late_window) >= self.head.next_position
+        };
+        match position.filter(near) {
+            Some(position) => self.tell(base, segment, position, mark),
+            None => {
+                let message = format!(
+                    "number {sequence} changed too late: more than {} chunks were read after it",
+                    self.options.late_window
+                );
+                self.notice(base, message);
+            }
+        }
+    }
+
+    fn chunk(&self, base: &Url, segment: Segment, position: u64) -> SourceItem {
         let media = uri::resolve(base, &segment.uri);
         let init = segment.map.as_ref().map(|map| {
             uri::resolve(base, &map.uri).map(|url| Resource {
@@ -363,30 +434,51 @@ impl HlsSource {
                 let input = media.map_or(segment.uri, Url::into);
                 let reason = reason.unwrap_or_default();
                 let message = format!("not read: {reason} (line {} of {base})", segment.line);
-                return self.missing(1, segment.duration, input, message);
+                return missing(position, 1, segment.duration, input, message);
             }
         };
-        let position = Position(self.next_position);
-        self.next_position += 1;
         SourceItem::Chunk(ChunkRef {
-            source: self.name.clone(),
-            position,
             container: container_of(&media, init.is_some()),
-            media: Resource {
-                uri: media.into(),
-                range: segment.range,
-                encryption: None,
-            },
             init,
-            window: None,
             declared_duration: segment.duration,
             discontinuity: segment.discontinuity,
             program_date_time: segment.program_date_time,
-            audio: Vec::new(),
-            cut_from: None,
-            cues: Vec::new(),
+            ..ChunkRef::new(
+                self.name.clone(),
+                Position(position),
+                Resource {
+                    uri: media.into(),
+                    range: segment.range,
+                    encryption: None,
+                },
+                Container::MpegTs,
+            )
         })
     }
+}
+
+fn missing(
+    position: u64,
+    count: u64,
+    each: Option<MediaTime>,
+    input: String,
+    message: String,
+) -> SourceItem {
+    let position = Position(position);
+    let failure = Failure {
+        position: Some(position),
+        input,
+        operator: None,
+        message,
+        domain: Domain::External,
+        retry: Retry::No,
+    };
+    SourceItem::Missing(Missing {
+        position,
+        count,
+        each,
+        failure,
+    })
 }
 
 /// From the beginning of one load to the next one.

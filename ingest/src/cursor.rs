@@ -1,0 +1,32 @@
+//! How far a source was read: a small value to keep beside the results, from which
+//! [`crate::Source::resume`] goes on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::directory::DirectoryCursor;
+use crate::hls::HlsCursor;
+
+/// How far a source was read: everything that it has returned lies behind it. Small and bounded,
+/// and independent of the process that made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceCursor {
+    /// Of an `hls` source.
+    Hls(HlsCursor),
+    /// Of a `directory` source.
+    Directory(DirectoryCursor),
+    /// Of a `file` source, which is one item: it is told again as a whole, and who divides it into
+    /// chunks knows which of them it has.
+    File,
+}
+
+impl SourceCursor {
+    /// The type of source that it belongs to.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            SourceCursor::Hls(_) => "hls",
+            SourceCursor::Directory(_) => "directory",
+            SourceCursor::File => "file",
+        }
+    }
+}
