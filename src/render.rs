@@ -140,6 +140,12 @@ impl CommandError {
                     eprintln!("  help: {hint}");
                 }
             }
+            CommandError::Run(RunError::Log(error)) => {
+                eprintln!("error: {error}");
+                if let Some(hint) = crate::commands::home::hint(error) {
+                    eprintln!("  help: {hint}");
+                }
+            }
             error => {
                 eprintln!("error: {error}");
                 let mut source = std::error::Error::source(error);

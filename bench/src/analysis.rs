@@ -48,7 +48,14 @@ pub fn run_all(playlist: &Path, threads: usize) -> Result<Done, Error> {
         }
     };
     let stop = Arc::new(AtomicBool::new(false));
-    let outcome = engine::run(&plan_of(playlist)?, &options, &mut [], &stop, &mut listen)?;
+    let outcome = engine::run(
+        &plan_of(playlist)?,
+        &options,
+        &mut [],
+        None,
+        &stop,
+        &mut listen,
+    )?;
     failures.extend(outcome.broken.map(|failure| failure.to_string()));
     if let Some(failure) = failures.first() {
         return Err(failure.as_str().into());

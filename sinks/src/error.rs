@@ -52,9 +52,10 @@ impl SinkError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            SinkError::HoldsResults { .. } => {
-                Some("name another directory with --out, or replace the results with --force")
-            }
+            SinkError::HoldsResults { .. } => Some(
+                "name another directory with --out, replace the results with --force, or go \
+                     on with a run with --resume",
+            ),
             SinkError::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("the disk is full: free space, then run again with --force")

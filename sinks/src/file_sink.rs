@@ -74,12 +74,9 @@ impl FileSink {
     /// Takes a directory, creating it where needed. One that holds results is refused, unless
     /// `force`: then the results of the earlier run are removed, and nothing else.
     pub fn create(dir: &Path, force: bool, info: EventInfo) -> Result<Self, SinkError> {
-        let found = RESULTS
-            .iter()
-            .find(|name| dir.join(name).symlink_metadata().is_ok());
-        match found {
+        match FileSink::holds(dir) {
             Some(found) if !force => {
-                let (dir, found) = (dir.to_owned(), (*found).to_owned());
+                let (dir, found) = (dir.to_owned(), found.to_owned());
                 return Err(SinkError::HoldsResults { dir, found });
             }
             Some(_) => remove_results(dir)?,
@@ -107,10 +104,10 @@ impl FileSink {
         })
     }
 
-    /// Whether a directory holds results.
-    pub fn holds_results(dir: &Path) -> bool {
+    /// A result that a directory holds, if any.
+    pub fn holds(dir: &Path) -> Option<&'static str> {
         let found = |name: &&str| dir.join(name).symlink_metadata().is_ok();
-        RESULTS.iter().any(|name| found(&name))
+        RESULTS.into_iter().find(found)
     }
 
     /// What viewers said, for the exports.

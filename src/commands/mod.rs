@@ -3,6 +3,7 @@
 pub mod clip;
 pub mod doctor;
 pub mod graph;
+pub mod home;
 pub mod operators;
 pub mod probe;
 pub mod replay;

@@ -8,12 +8,13 @@ use std::time::Instant;
 use clap::Args;
 use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::recorded::{self, RecordedEvent};
-use matchcut_dataflow::run::target::Target;
+use matchcut_dataflow::run::target::{Begin, Target};
 use matchcut_dataflow::spec::Catalog;
 use matchcut_model::lines::{LineError, Recording, read_feedback};
 use matchcut_model::time::MediaTime;
 
-use super::run::{RunFormat, targets};
+use super::home::Dirs;
+use super::run::RunFormat;
 use crate::render::{CommandError, count, load_plan};
 use crate::results;
 
@@ -67,7 +68,17 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, CommandError> {
     // Everything is read before a directory is touched.
     let mut info = convert::event_info(&plan, &Catalog::built_in());
     info.feedback.clone_from(&event.feedback);
-    let mut targets = targets(&plan, info, args.out.as_deref(), args.force)?;
+    let begin = if args.force {
+        Begin::Replace
+    } else {
+        Begin::New
+    };
+    let dirs = Dirs::new(&plan, args.out.as_deref())?;
+    if args.force {
+        // The log of a run that the new results do not follow from.
+        dirs.discard_stores()?;
+    }
+    let mut targets = dirs.targets(&plan, begin, &info)?;
     let state = recorded::replay(&plan, &event, usize::from(args.workers))?;
     for warning in recorded::write(&state, &mut targets)? {
         eprintln!("warning: {warning}");

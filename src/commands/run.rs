@@ -13,13 +13,15 @@ use matchcut_dataflow::plan::Plan;
 use matchcut_dataflow::run::clips::ClipMode;
 use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::engine::{self, Outcome, Progress, RunOptions};
+use matchcut_dataflow::run::log;
+use matchcut_dataflow::run::look_back::look_back;
 use matchcut_dataflow::run::target::Target;
 use matchcut_dataflow::spec::Catalog;
 use matchcut_model::change::{Change, EventState, Row};
 use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::time::MediaTime;
-use matchcut_sinks::EventInfo;
 
+use crate::commands::home::{Dirs, Home, How};
 use crate::failures::FailureLines;
 use crate::render::{CommandError, count, load_plan};
 use crate::results;
@@ -48,6 +50,13 @@ pub struct RunArgs {
     /// Replace the results that a directory holds.
     #[arg(long)]
     pub force: bool,
+    /// Go on with an event that was begun and is not over: nothing is read or decoded twice.
+    #[arg(long)]
+    pub resume: bool,
+    /// JSON lines of what people say while the event runs: thumbs, marked, trimmed and named segments.
+    /// The file may grow. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub feedback: Vec<PathBuf>,
     /// How clips are cut: not at all, as playlists over the chunks, or frame by frame.
     #[arg(long, value_enum, default_value_t = Clips::Exact)]
     pub clips: Clips,
@@ -92,12 +101,32 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     // A directory is touched only when there is something to run.
     engine::check(&plan)?;
     let info = convert::event_info(&plan, &Catalog::built_in());
-    let mut targets = targets(&plan, info, args.out.as_deref(), args.force)?;
+    let how = match (args.resume, args.force) {
+        (true, force) => How::Resume { force },
+        (false, true) => How::Replace,
+        (false, false) => How::New,
+    };
+    let dirs = Dirs::new(&plan, args.out.as_deref())?;
+    let identity = log::identity(&plan, args.clips.into());
+    let (mut targets, mut store) = match dirs.take(&plan, &identity, how, &info)? {
+        Home::New(targets, store) => (targets, store),
+        Home::Resumed(targets, store) => {
+            eprintln!("going on behind {}", count_epochs(store.epochs()));
+            (targets, Some(store))
+        }
+        Home::Finished(store) => {
+            eprintln!("the event is over: nothing is done");
+            let state = look_back(&plan, &store)?;
+            print(&plan, &state, &dirs.all().collect::<Vec<_>>(), args.format)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let stop = Arc::new(AtomicBool::new(false));
     listen_to_interrupts(&stop);
     let mut options = RunOptions {
         workers: usize::from(args.workers),
         clips: args.clips.into(),
+        feedback: args.feedback.clone(),
         ..RunOptions::default()
     };
     if let Some(threads) = args.decode_threads {
@@ -105,58 +134,21 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         options.max_epochs = options.decode_threads * 2 + 2;
     }
     let mut teller = Teller::new();
-    let outcome = engine::run(&plan, &options, &mut targets, &stop, &mut |progress| {
-        teller.tell(progress);
-    })?;
+    let outcome = engine::run(
+        &plan,
+        &options,
+        &mut targets,
+        store.as_mut(),
+        &stop,
+        &mut |progress| teller.tell(progress),
+    )?;
     teller.end(&outcome);
     for warning in &outcome.warnings {
         eprintln!("warning: {warning}");
     }
-    print(&plan, &outcome, &targets, args.format)?;
+    let dirs: Vec<&Path> = targets.iter().map(Target::dir).collect();
+    print(&plan, &outcome.state, &dirs, args.format)?;
     Ok(exit_code(&outcome, stop.load(Ordering::SeqCst)))
-}
-
-/// The directories that results go to.
-pub fn targets(
-    plan: &Plan,
-    info: EventInfo,
-    out: Option<&std::path::Path>,
-    force: bool,
-) -> Result<Vec<Target>, CommandError> {
-    // Two writers in one directory would overwrite each other.
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
-    if let Some(dir) = out {
-        taken.insert(absolute(dir), "--out".to_owned());
-    }
-    let mut sinks = Vec::new();
-    for sink in plan.sinks.iter().filter(|sink| sink.kind == "file") {
-        let dir = absolute(Target::dir_of(sink));
-        match taken.get(&dir).map(String::as_str) {
-            // What the sink takes is part of everything.
-            Some("--out") => continue,
-            Some(other) => {
-                return Err(CommandError::Usage {
-                    message: format!(
-                        "the sinks \"{other}\" and \"{}\" write to one directory, {}",
-                        sink.name,
-                        dir.display()
-                    ),
-                    hint: Some("give one of them another dir".to_owned()),
-                });
-            }
-            None => drop(taken.insert(dir, sink.name.to_string())),
-        }
-        sinks.push(sink);
-    }
-    let mut targets = Vec::new();
-    if let Some(dir) = out {
-        targets.push(Target::everything(dir, force, info.clone())?);
-    }
-    for sink in sinks {
-        targets.push(Target::of_sink(sink, plan, force, info.clone())?);
-    }
-    Ok(targets)
 }
 
 /// The first interrupt ends the source, what was admitted is finished; the second ends at once.
@@ -173,6 +165,13 @@ fn listen_to_interrupts(stop: &Arc<AtomicBool>) {
     }
 }
 
+fn count_epochs(epochs: u64) -> String {
+    match epochs {
+        1 => "1 entry of its log".to_owned(),
+        epochs => format!("{epochs} entries of its log"),
+    }
+}
+
 fn exit_code(outcome: &Outcome, interrupted: bool) -> ExitCode {
     if interrupted {
         ExitCode::from(INTERRUPTED)
@@ -185,15 +184,14 @@ fn exit_code(outcome: &Outcome, interrupted: bool) -> ExitCode {
 
 fn print(
     plan: &Plan,
-    outcome: &Outcome,
-    targets: &[Target],
+    state: &EventState,
+    dirs: &[&Path],
     format: RunFormat,
 ) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
-    let dirs: Vec<&std::path::Path> = targets.iter().map(Target::dir).collect();
     match format {
-        RunFormat::Text => results::text(&mut out, plan, &outcome.state, &dirs)?,
-        RunFormat::Json => results::json(&mut out, plan, &outcome.state, &dirs)?,
+        RunFormat::Text => results::text(&mut out, plan, state, dirs)?,
+        RunFormat::Json => results::json(&mut out, plan, state, dirs)?,
     }
     Ok(out.flush()?)
 }

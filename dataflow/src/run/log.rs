@@ -148,7 +148,12 @@ pub struct EventStore {
 #[derive(Debug)]
 pub enum Taken {
     /// There is nothing to go on with.
-    Fresh(Lock),
+    Fresh {
+        /// Nobody else writes there.
+        lock: Lock,
+        /// There is a store, but nothing was committed to it.
+        was_there: bool,
+    },
     /// There is an event to go on with.
     Begun(EventStore),
 }
@@ -159,7 +164,14 @@ impl EventStore {
         let home = dir.join(STORE_DIR);
         let lock = Lock::take(&home)?;
         Ok(match Store::open(&home)? {
-            StoreState::None | StoreState::Empty => Taken::Fresh(lock),
+            StoreState::None => Taken::Fresh {
+                lock,
+                was_there: false,
+            },
+            StoreState::Empty => Taken::Fresh {
+                lock,
+                was_there: true,
+            },
             StoreState::Begun(store) => Taken::Begun(EventStore {
                 store,
                 dir: dir.to_owned(),
@@ -175,6 +187,18 @@ impl EventStore {
             dir: dir.to_owned(),
             _lock: lock,
         })
+    }
+
+    /// Removes the store of a run that nobody is to go on with.
+    pub fn discard(dir: &Path) -> Result<(), StoreError> {
+        let home = dir.join(STORE_DIR);
+        if !home.exists() {
+            return Ok(());
+        }
+        let lock = Lock::take(&home)?;
+        let removed = std::fs::remove_dir_all(&home);
+        drop(lock);
+        removed.map_err(|source| StoreError::Io { path: home, source })
     }
 
     /// Gives back the lock, to begin anew.

@@ -1,0 +1,182 @@
+//! The directories of a run: which there are, whether they may be written to, and whether there is an
+//! event in them to go on with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use matchcut_dataflow::plan::{Plan, PlanSink};
+use matchcut_dataflow::run::engine::RunError;
+use matchcut_dataflow::run::log::{EventStore, ResumeError, Taken};
+use matchcut_dataflow::run::target::{Begin, Target};
+use matchcut_sinks::{EventInfo, FileSink, SinkError};
+
+use crate::render::CommandError;
+
+/// Where results go.
+pub struct Dirs<'a> {
+    /// Everything, if asked for.
+    out: Option<&'a Path>,
+    /// `file` sinks of the spec.
+    sinks: Vec<&'a PlanSink>,
+}
+
+impl<'a> Dirs<'a> {
+    /// The directories of `--out` and of the spec.
+    pub fn new(plan: &'a Plan, out: Option<&'a Path>) -> Result<Self, CommandError> {
+        // Two writers in one directory would overwrite each other.
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
+        if let Some(dir) = out {
+            taken.insert(absolute(dir), "--out".to_owned());
+        }
+        let mut sinks = Vec::new();
+        for sink in plan.sinks.iter().filter(|sink| sink.kind == "file") {
+            let dir = absolute(Target::dir_of(sink));
+            match taken.get(&dir).map(String::as_str) {
+                // What the sink takes is part of everything.
+                Some("--out") => continue,
+                Some(other) => {
+                    return Err(CommandError::Usage {
+                        message: format!(
+                            "the sinks \"{other}\" and \"{}\" write to one directory, {}",
+                            sink.name,
+                            dir.display()
+                        ),
+                        hint: Some("give one of them another dir".to_owned()),
+                    });
+                }
+                None => drop(taken.insert(dir, sink.name.to_string())),
+            }
+            sinks.push(sink);
+        }
+        Ok(Dirs { out, sinks })
+    }
+
+    /// All of them; the store is kept in the first.
+    pub fn all(&self) -> impl Iterator<Item = &Path> {
+        let sinks = self.sinks.iter().map(|sink| Target::dir_of(sink));
+        self.out.into_iter().chain(sinks)
+    }
+
+    /// Opens all of them.
+    pub fn targets(
+        &self,
+        plan: &Plan,
+        begin: Begin,
+        info: &EventInfo,
+    ) -> Result<Vec<Target>, RunError> {
+        let mut targets = Vec::new();
+        if let Some(dir) = self.out {
+            targets.push(Target::everything(dir, begin, info.clone())?);
+        }
+        for sink in &self.sinks {
+            targets.push(Target::of_sink(sink, plan, begin, info.clone())?);
+        }
+        Ok(targets)
+    }
+
+    /// Takes the directories of a run, and the store in them.
+    pub fn take(
+        &self,
+        plan: &Plan,
+        identity: &str,
+        how: How,
+        info: &EventInfo,
+    ) -> Result<Home, CommandError> {
+        let Some(first) = self.all().next() else {
+            return Ok(Home::New(Vec::new(), None));
+        };
+        if how == How::New {
+            self.refuse_results()?;
+        }
+        let lock = match (EventStore::take(first).map_err(RunError::from)?, how) {
+            (Taken::Begun(store), How::Resume { .. }) => {
+                store.check(identity).map_err(RunError::from)?;
+                if store.is_finished().map_err(RunError::from)? {
+                    return Ok(Home::Finished(store));
+                }
+                let targets = self.targets(plan, Begin::Resume, info)?;
+                return Ok(Home::Resumed(targets, store));
+            }
+            (Taken::Begun(store), How::New) => {
+                let dir = first.to_owned();
+                drop(store);
+                return Err(RunError::Sink(SinkError::HoldsResults {
+                    dir,
+                    found: "an event that was begun".to_owned(),
+                })
+                .into());
+            }
+            (Taken::Begun(store), How::Replace) => store.into_lock(),
+            (Taken::Fresh { lock, was_there }, How::Resume { force }) => {
+                // Results without a store are those of somebody else.
+                if !was_there && !force {
+                    self.refuse_results()?;
+                }
+                lock
+            }
+            (Taken::Fresh { lock, .. }, _) => lock,
+        };
+        // First the store: if this is cut short, it says that nothing has begun.
+        let store = EventStore::create(first, lock, identity).map_err(RunError::from)?;
+        let targets = self.targets(plan, Begin::Replace, info)?;
+        Ok(Home::New(targets, Some(store)))
+    }
+
+    /// Removes the stores of runs whose results are replaced by others.
+    pub fn discard_stores(&self) -> Result<(), RunError> {
+        for dir in self.all() {
+            EventStore::discard(dir)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_results(&self) -> Result<(), CommandError> {
+        for dir in self.all() {
+            if let Some(found) = FileSink::holds(dir) {
+                let (dir, found) = (dir.to_owned(), found.to_owned());
+                return Err(RunError::Sink(SinkError::HoldsResults { dir, found }).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is to become of what the directories hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// They are to hold nothing.
+    New,
+    /// It is replaced.
+    Replace,
+    /// It is gone on with.
+    Resume {
+        /// Results that there is no store of are replaced.
+        force: bool,
+    },
+}
+
+/// The directories of a run.
+pub enum Home {
+    /// A new event.
+    New(Vec<Target>, Option<EventStore>),
+    /// One that was begun.
+    Resumed(Vec<Target>, EventStore),
+    /// One that is over.
+    Finished(EventStore),
+}
+
+/// What helps against an error of the store.
+pub fn hint(error: &ResumeError) -> Option<&'static str> {
+    match error {
+        ResumeError::Changed { .. } => Some(
+            "run it with the spec and options it was begun with; or begin anew with --force; or \
+             apply the new spec to what was observed: matchcut replay SPEC --observations \
+             DIR/observations.jsonl",
+        ),
+        ResumeError::Diverged { .. } | ResumeError::Entry { .. } => {
+            Some("begin anew with --force, or go on with the version that wrote it")
+        }
+        ResumeError::Store(_) => None,
+    }
+}
