@@ -1,17 +1,20 @@
 //! The log of an event as lines: every segment, choice of a replay and clip that came or went, with its
-//! epoch. What stays equal to a reader (a row whose text does not change) is no change, and what goes is
+//! epoch; and beside it the log of what they follow from: chunks, gaps, observations and errors. What
+//! stays equal to a reader (a row whose text does not change) is no change, and what goes is
 //! told in the words in which it came.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use matchcut_model::change::{ChoiceRow, ClipRow, EpochChanges, Row};
+use matchcut_model::change::{ChoiceRow, ChunkRow, ClipRow, EpochChanges, GapRow, Row};
+use matchcut_model::chunk::Position;
+use matchcut_model::failure::Failure;
 use matchcut_model::replay::ReplayEntry;
 use matchcut_model::time::MediaTime;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::exact::Exact;
+use crate::exact::{Exact, input_name};
 use crate::replay_document;
 
 /// What a line speaks of: kind, when it starts, and its name. By this the lines of an epoch are sorted.
@@ -21,7 +24,80 @@ type Key = (&'static str, MediaTime, String);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told(BTreeMap<Key, String>);
 
-/// The lines of an epoch, each with its line feed.
+/// What an epoch was told and saw, each line with its line feed, sorted by kind, time and name, and what
+/// goes before what comes.
+pub(crate) fn log_lines(
+    epoch: &EpochChanges,
+    exact: &Exact<'_>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let mut sorted = Vec::new();
+    for change in epoch.consolidated() {
+        if let Some((key, value)) = logged(&change.row, exact)? {
+            sorted.push((key, change.diff, value));
+        }
+    }
+    sorted.sort();
+    let mut text = String::new();
+    for ((kind, ..), diff, value) in sorted {
+        line(&mut text, epoch, kind, diff, Some(&value));
+    }
+    Ok(text.into_bytes())
+}
+
+fn logged(row: &Row, exact: &Exact<'_>) -> Result<Option<(Key, String)>, serde_json::Error> {
+    let at =
+        |position: Position| MediaTime::from_flicks(i64::try_from(position.0).unwrap_or(i64::MAX));
+    Ok(match row {
+        Row::Chunk(row) => {
+            let key = ("chunk", row.extent.span.start, String::new());
+            Some((key, chunk(row).to_string()))
+        }
+        Row::Gap(row) => Some((("gap", row.span.start, String::new()), gap(row).to_string())),
+        Row::Failure(row) => {
+            let operator = row.operator.as_ref().map_or("", |name| name.as_str());
+            let at = row.position.map(at).unwrap_or_default();
+            Some((("error", at, operator.to_owned()), failure(row).to_string()))
+        }
+        Row::Observation(row) => {
+            let value = serde_json::to_string(&exact.observation(row))?;
+            Some((("observation", row.start, row.operator.to_string()), value))
+        }
+        Row::Segment(_) | Row::Clip(_) | Row::Choice(_) | Row::Replay(_) => None,
+    })
+}
+
+fn chunk(row: &ChunkRow) -> Json {
+    json!({
+        "position": row.extent.position,
+        "start": row.extent.span.start.rounded_seconds(),
+        "end": row.extent.span.end.rounded_seconds(),
+        "input": input_name(&row.uri),
+        "frames": row.frames,
+        "bytes": row.bytes,
+    })
+}
+
+fn gap(row: &GapRow) -> Json {
+    json!({
+        "position": row.position,
+        "start": row.span.start.rounded_seconds(),
+        "end": row.span.end.rounded_seconds(),
+        "reason": row.reason,
+    })
+}
+
+fn failure(row: &Failure) -> Json {
+    json!({
+        "position": row.position,
+        "input": input_name(&row.input),
+        "operator": row.operator,
+        "message": row.message,
+        "domain": row.domain,
+        "retry": row.retry,
+    })
+}
+
+/// The results that an epoch changed, each line with its line feed.
 pub(crate) fn lines(
     epoch: &EpochChanges,
     exact: &Exact<'_>,

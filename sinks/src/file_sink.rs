@@ -2,7 +2,8 @@
 //! the documents are written, each whole or not at all.
 //!
 //! ```text
-//! DIR/changes.jsonl                      every insert and retract, with its epoch
+//! DIR/changes.jsonl                      segments, replays and clips that came and went, by epoch
+//! DIR/log.jsonl                          chunks, gaps, observations and errors, by epoch
 //! DIR/observations.jsonl, segments.jsonl what stands at the end
 //! DIR/replays/NAME/replay.json, replay.edl
 //! DIR/exports/event.json, event_TRACK.edl, replay_NAME.json
@@ -34,12 +35,13 @@ use crate::replay_document::{Replay, document, replays};
 use crate::report::{FileLink, render, report_data};
 
 const CHANGES: &str = "changes.jsonl";
+const LOG: &str = "log.jsonl";
 const OBSERVATIONS: &str = "observations.jsonl";
 const SEGMENTS: &str = "segments.jsonl";
 const REPORT: &str = "report.html";
 
 /// What makes a directory one that holds results.
-const RESULTS: [&str; 4] = [CHANGES, OBSERVATIONS, SEGMENTS, REPORT];
+const RESULTS: [&str; 5] = [CHANGES, LOG, OBSERVATIONS, SEGMENTS, REPORT];
 
 /// Directories that hold nothing but results, once there are any.
 const PARTS: [(&str, &[&str]); 4] = [
@@ -59,6 +61,7 @@ pub struct FileSink {
     info: EventInfo,
     changes: AppendFile,
     told: Told,
+    log: AppendFile,
 }
 
 /// What was written at the end.
@@ -83,11 +86,13 @@ impl FileSink {
             None => create_dir(dir)?,
         }
         let changes = AppendFile::create(&dir.join(CHANGES))?;
+        let log = AppendFile::create(&dir.join(LOG))?;
         Ok(FileSink {
             dir: dir.to_owned(),
             info,
             changes,
             told: Told::default(),
+            log,
         })
     }
 
@@ -96,11 +101,13 @@ impl FileSink {
     pub fn resume(dir: &Path, info: EventInfo) -> Result<Self, SinkError> {
         create_dir(dir)?;
         let changes = AppendFile::resume(&dir.join(CHANGES))?;
+        let log = AppendFile::resume(&dir.join(LOG))?;
         Ok(FileSink {
             dir: dir.to_owned(),
             info,
             changes,
             told: Told::default(),
+            log,
         })
     }
 
@@ -120,18 +127,23 @@ impl FileSink {
         &self.dir
     }
 
-    /// Appends the changes of an epoch to the log. When this returns, the epoch is in the file.
+    /// Appends what an epoch changed to the logs. When this returns, the epoch is in the file.
     pub fn commit(
         &mut self,
         epoch: &EpochChanges,
         timeline: &EventTimeline,
     ) -> Result<(), SinkError> {
         let exact = Exact::new(timeline, &self.info);
-        let lines =
-            changes::lines(epoch, &exact, &mut self.told).map_err(|source| SinkError::Json {
-                path: self.dir.join(CHANGES),
-                source,
-            })?;
+        let log = changes::log_lines(epoch, &exact).map_err(|source| SinkError::Json {
+            path: self.dir.join(LOG),
+            source,
+        })?;
+        self.log.append(&log)?;
+        let lines = changes::lines(epoch, &exact, &mut self.told);
+        let lines = lines.map_err(|source| SinkError::Json {
+            path: self.dir.join(CHANGES),
+            source,
+        })?;
         self.changes.append(&lines)
     }
 
@@ -143,6 +155,7 @@ impl FileSink {
         media: &Media,
     ) -> Result<Written, SinkError> {
         self.changes.sync()?;
+        self.log.sync()?;
         let mut out = Output {
             dir: &self.dir,
             written: Written::default(),
@@ -224,10 +237,16 @@ impl FileSink {
     }
 
     fn links(&self, files: &[String]) -> Vec<FileLink> {
-        let log = FileLink {
-            path: CHANGES.into(),
-            what: "every insert and retract, by epoch",
-        };
+        let logs = [
+            FileLink {
+                path: CHANGES.into(),
+                what: "segments, replays and clips that came and went, by epoch",
+            },
+            FileLink {
+                path: LOG.into(),
+                what: "chunks, gaps, observations and errors, by epoch",
+            },
+        ];
         let what = |path: &str| match path {
             OBSERVATIONS => "what the operators observed",
             SEGMENTS => "segments with their marks and clips",
@@ -241,7 +260,7 @@ impl FileSink {
             path: path.clone(),
             what: what(path),
         };
-        files.iter().map(link).chain([log]).collect()
+        files.iter().map(link).chain(logs).collect()
     }
 }
 

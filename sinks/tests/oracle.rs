@@ -231,6 +231,7 @@ fn what_is_written_is_valid_by_the_schemas() {
         ("observations", "observation"),
         ("segments", "segment"),
         ("changes", "change"),
+        ("log", "log"),
     ] {
         let text = fs::read_to_string(dir.path().join(format!("{file}.jsonl"))).unwrap();
         assert!(!text.is_empty());
@@ -281,6 +282,10 @@ fn what_is_written_is_valid_by_the_schemas() {
         json!({"epoch": 0, "kind": "segment", "diff": 0, "value": {}}),
     );
     add(
+        "log",
+        json!({"epoch": 0, "kind": "gap", "diff": 1, "value": {"position": 3}}),
+    );
+    add(
         "replay",
         json!({"processed": true, "selected": [{"start": 1}], "total_score": 0}),
     );
@@ -289,7 +294,14 @@ fn what_is_written_is_valid_by_the_schemas() {
         json!({"start": 10.0, "track": 1, "side": "left", "feedback": "like"}),
     );
     let said = python::run(&python, "validate.py", &[], &wrong);
-    for schema in ["observation", "segment", "change", "replay", "feedback"] {
+    for schema in [
+        "observation",
+        "segment",
+        "change",
+        "log",
+        "replay",
+        "feedback",
+    ] {
         assert!(
             said.contains(&format!("{schema}.schema.json: $")),
             "{schema}: {said}"

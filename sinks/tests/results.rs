@@ -74,6 +74,7 @@ fn equal_results_give_equal_bytes_wherever_they_lie() {
             "exports/event_2.edl",
             "exports/replay_aces.json",
             "exports/replay_best.json",
+            "log.jsonl",
             "observations.jsonl",
             "replays/aces/replay.edl",
             "replays/aces/replay.json",
@@ -138,18 +139,21 @@ fn the_log_adds_up_to_the_final_state() {
     let dir = tempfile::tempdir().unwrap();
     sample(&size()).write(dir.path());
     let files = files(dir.path());
-    let text = String::from_utf8(files["changes.jsonl"].clone()).unwrap();
+    let read = |name: &str| String::from_utf8(files[name].clone()).unwrap();
+    let (text, log) = (read("changes.jsonl"), read("log.jsonl"));
     let mut standing: BTreeMap<(String, String), i64> = BTreeMap::new();
-    let mut order = Vec::new();
-    for line in text.lines() {
-        let line: Json = serde_json::from_str(line).unwrap();
-        let kind = line["kind"].as_str().unwrap().to_owned();
-        order.push((line["epoch"].as_u64().unwrap(), kind.clone()));
-        *standing
-            .entry((kind, line["value"].to_string()))
-            .or_default() += line["diff"].as_i64().unwrap();
+    for text in [&text, &log] {
+        let mut order = Vec::new();
+        for line in text.lines() {
+            let line: Json = serde_json::from_str(line).unwrap();
+            let kind = line["kind"].as_str().unwrap().to_owned();
+            order.push((line["epoch"].as_u64().unwrap(), kind.clone()));
+            *standing
+                .entry((kind, line["value"].to_string()))
+                .or_default() += line["diff"].as_i64().unwrap();
+        }
+        assert!(order.is_sorted(), "by epoch, then kind");
     }
-    assert!(order.is_sorted(), "by epoch, then kind");
     standing.retain(|_, n| *n != 0);
     assert!(standing.values().all(|&n| n == 1));
     let count = |kind: &str| standing.keys().filter(|(k, _)| k == kind).count();
@@ -160,7 +164,7 @@ fn the_log_adds_up_to_the_final_state() {
     let both = chosen("replays/best/replay.json") + chosen("replays/aces/replay.json");
     assert_eq!(count("replay"), both);
     assert_eq!((count("chunk"), count("error")), (30, 1));
-    assert!(text.contains(r#""kind":"error","diff":1,"value":{"position":2,"input":"court_00002.ts","operator":"cheers""#));
+    assert!(log.contains(r#""kind":"error","diff":1,"value":{"position":2,"input":"court_00002.ts","operator":"cheers""#));
 
     // A closed segment goes before it comes.
     let of_segment: Vec<&str> = text
@@ -352,7 +356,9 @@ fn results_are_kept_unless_forced_and_other_files_always() {
     // A directory with other things in it is no directory of results.
     drop(FileSink::create(dir.path(), true, EventInfo::default()).unwrap());
     assert!(dir.path().join("clips/holiday.mp4").exists());
-    fs::remove_file(dir.path().join("changes.jsonl")).unwrap();
+    for log in ["changes.jsonl", "log.jsonl"] {
+        fs::remove_file(dir.path().join(log)).unwrap();
+    }
     fs::remove_dir_all(dir.path().join("clips")).unwrap();
 
     sample(&size()).write(dir.path());
@@ -372,7 +378,12 @@ fn results_are_kept_unless_forced_and_other_files_always() {
     let left: Vec<String> = files(dir.path()).into_keys().collect();
     assert_eq!(
         left,
-        ["changes.jsonl", "notes.txt", "replays/best/notes.txt"]
+        [
+            "changes.jsonl",
+            "log.jsonl",
+            "notes.txt",
+            "replays/best/notes.txt"
+        ]
     );
 }
 

@@ -35,7 +35,7 @@ fn silences(work: &Work) -> Vec<(f64, f64)> {
 }
 
 fn failures(work: &Work) -> Vec<Json> {
-    let all = lines(&work.path("out/changes.jsonl"));
+    let all = lines(&work.path("out/log.jsonl"));
     all.into_iter()
         .filter(|line| line["kind"] == "error")
         .collect()
@@ -123,7 +123,7 @@ fn a_truncated_chunk_loses_its_end_only() {
     let outside = |cut: &u64| *cut < 2 * CHUNK_FRAMES || *cut > 3 * CHUNK_FRAMES;
     let kept: Vec<u64> = found.iter().copied().filter(outside).collect();
     assert_eq!(kept, cuts_without(2), "found {found:?}");
-    let frames: u64 = lines(&work.path("out/changes.jsonl"))
+    let frames: u64 = lines(&work.path("out/log.jsonl"))
         .iter()
         .filter(|line| line["kind"] == "chunk")
         .map(|line| line["value"]["frames"].as_u64().unwrap())

@@ -245,7 +245,7 @@ fn a_disk_that_is_full() {
         .says("No space left on device");
     done.says("help: the disk is full");
     // What was committed before is there, in whole lines.
-    let changes = lines(&work.path("small/out/changes.jsonl"));
+    let changes = lines(&work.path("small/out/log.jsonl"));
     assert!(
         changes.iter().any(|line| line["kind"] == "chunk"),
         "nothing was kept"

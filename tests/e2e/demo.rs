@@ -227,6 +227,7 @@ fn replays_keep_to_their_length_and_name_their_reasons() {
 fn the_directory_holds_what_is_promised() {
     let mut expected: BTreeSet<String> = [
         "changes.jsonl",
+        "log.jsonl",
         "observations.jsonl",
         "segments.jsonl",
         "report.html",
@@ -312,9 +313,13 @@ fn lines_say_times_in_every_way_and_all_ways_agree() {
 #[test]
 fn changes_add_up_to_the_final_files() {
     let changes = lines(&demo().dir.join("changes.jsonl"));
+    let log = lines(&demo().dir.join("log.jsonl"));
     let mut epoch = 0;
     let mut held: Vec<(String, Json)> = Vec::new();
-    for change in &changes {
+    for (number, change) in changes.iter().chain(&log).enumerate() {
+        if number == changes.len() {
+            epoch = 0;
+        }
         let now = change["epoch"].as_u64().unwrap();
         assert!(now >= epoch, "epochs in order");
         epoch = now;
@@ -356,7 +361,9 @@ fn changes_add_up_to_the_final_files() {
     held_segments.sort();
     final_segments.sort();
     assert_eq!(held_segments, final_segments);
+    assert_eq!(of_kind("clip").len(), segments().len());
     assert_eq!(of_kind("chunk").len(), 35);
+    assert_eq!(of_kind("gap").len(), 0);
     assert_eq!(of_kind("error").len(), 0);
 }
 

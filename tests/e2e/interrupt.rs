@@ -8,7 +8,7 @@ use crate::support::{Work, document, files, lines};
 
 /// What holds after an interrupt when the first `number` chunks were read.
 fn kept(work: &Work, number: usize) {
-    let changes = lines(&work.path("out/changes.jsonl"));
+    let changes = lines(&work.path("out/log.jsonl"));
     let read = changes
         .iter()
         .filter(|line| line["kind"] == "chunk")
@@ -50,7 +50,7 @@ fn of_a_live_playlist() {
         .text(3),
     );
     let mut run = work.matchcut(["run", "shots.toml", "--out", "out"]);
-    run.until("out/changes.jsonl", |text| text.contains("\"c02.ts\""));
+    run.until("out/log.jsonl", |text| text.contains("\"c02.ts\""));
     run.interrupt();
     let done = run.wait().exits(130);
     done.says_times(1, "interrupted: finishing what was read");
@@ -71,9 +71,9 @@ fn of_a_growing_directory() {
     };
     arrive(CHUNKS[0]);
     let mut run = work.matchcut(["run", "shots.toml", "--out", "out"]);
-    run.until("out/changes.jsonl", |text| text.contains("\"c00.ts\""));
+    run.until("out/log.jsonl", |text| text.contains("\"c00.ts\""));
     arrive(CHUNKS[1]);
-    run.until("out/changes.jsonl", |text| text.contains("\"c01.ts\""));
+    run.until("out/log.jsonl", |text| text.contains("\"c01.ts\""));
     run.interrupt();
     run.wait().exits(130);
     kept(&work, 2);
@@ -86,12 +86,12 @@ fn twice() {
         ended: false,
     });
     let mut run = work.matchcut(["run", "shots.toml", "--out", "out"]);
-    run.until("out/changes.jsonl", |text| text.contains("\"c00.ts\""));
+    run.until("out/log.jsonl", |text| text.contains("\"c00.ts\""));
     run.interrupt();
     std::thread::sleep(Duration::from_millis(20));
     run.interrupt();
     let done = run.wait().exits(130);
     done.check(done.elapsed < Duration::from_secs(60), "it took too long");
     // Whatever was written is whole.
-    lines(&work.path("out/changes.jsonl"));
+    lines(&work.path("out/log.jsonl"));
 }

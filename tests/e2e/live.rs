@@ -32,7 +32,8 @@ fn segments_appear_while_the_event_goes_on() {
     let mut run = work.matchcut(["run", "shots.toml", "--out", "out"]);
 
     // The first two shots end at 1.2 s and 2.4 s; four seconds are published.
-    run.until("out/changes.jsonl", |text| text.contains("c01.ts"));
+    run.until("out/log.jsonl", |text| text.contains("c01.ts"));
+    run.until("out/changes.jsonl", |text| text.contains("\"end\":2.4"));
     let early = lines(&work.path("out/changes.jsonl"));
     let complete = |line: &&Json| line["kind"] == "segment" && line["value"]["end"] == 2.4;
     assert!(early.iter().any(|line| complete(&line)), "{early:?}");
@@ -44,7 +45,7 @@ fn segments_appear_while_the_event_goes_on() {
     for number in 3..=6 {
         server.serve("index.m3u8", LIVE.text(number));
         let chunk = CHUNKS[number - 1];
-        run.until("out/changes.jsonl", |text| text.contains(chunk));
+        run.until("out/log.jsonl", |text| text.contains(chunk));
     }
     server.serve("index.m3u8", DATED.text(6));
     let done = run.wait().exits(0);
@@ -53,7 +54,8 @@ fn segments_appear_while_the_event_goes_on() {
     // One epoch for each chunk, and every shot is complete in the epoch of the chunk after which
     // it is known.
     let changes = lines(&work.path("out/changes.jsonl"));
-    let epochs: Vec<u64> = changes
+    let log = lines(&work.path("out/log.jsonl"));
+    let epochs: Vec<u64> = log
         .iter()
         .filter(|line| line["kind"] == "chunk")
         .map(|line| line["epoch"].as_u64().unwrap())

@@ -261,12 +261,16 @@ fn list(root: &Path, dir: &Path, out: &mut String) {
     }
 }
 
-/// Every file below a directory, by its path in it.
+/// Every file of results below a directory, by its path in it; not the store of the run.
 pub fn files(dir: &Path) -> Vec<String> {
     let mut listing = String::new();
     list(dir, dir, &mut listing);
     let name = |line: &str| line.trim_start().split_once("  ").unwrap().1.to_owned();
-    let mut names: Vec<String> = listing.lines().map(name).collect();
+    let mut names: Vec<String> = listing
+        .lines()
+        .map(name)
+        .filter(|name| !name.starts_with(".matchcut/"))
+        .collect();
     names.sort();
     names
 }
