@@ -166,7 +166,7 @@ pub struct Timeline {
     last_duration: Option<MediaTime>,
     /// Chunks known to be missing since the last one that was placed, and their duration.
     missing: Option<MediaTime>,
-    /// How much shorter the last chunk is than declared: what was cut off of it.
+    /// How much shorter the last chunk is than expected: what was cut off of it.
     shortfall: Option<MediaTime>,
     /// The last chunk with a PROGRAM-DATE-TIME: from here a new stretch is placed.
     latest: Option<Anchor>,
@@ -313,15 +313,18 @@ impl Timeline {
 
         self.stretch = Some(stretch);
         self.end = self.end.max(span.end);
-        self.frames = placed.first_frame + placed.frames.len() as u64;
+        self.frames = placed.first_frame + late::frames_over(&placed, rate);
         self.frame_rate = rate;
         self.last_position = Some(position);
-        self.last_duration = Some(span.duration());
         self.missing = None;
-        let declared = placed.chunk.declared_duration;
-        self.shortfall = declared
-            .map(|declared| declared - span.duration())
+        // Where nothing is declared, a chunk is expected to be as long as the one before it.
+        let expected = placed.chunk.declared_duration.or(self.last_duration);
+        self.shortfall = expected
+            .map(|expected| expected - span.duration())
             .filter(|shortfall| *shortfall > self.options.tolerance);
+        if self.shortfall.is_none() || self.last_duration.is_none() {
+            self.last_duration = Some(span.duration());
+        }
         Ok(placed)
     }
 

@@ -58,7 +58,7 @@ impl SinkError {
             ),
             SinkError::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    Some("the disk is full: free space, then run again with --force")
+                    Some("the disk is full: free space, then go on with --resume")
                 }
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     Some("name a directory that you may write to with --out")

@@ -177,6 +177,6 @@ pub fn hint(error: &ResumeError) -> Option<&'static str> {
         ResumeError::Diverged { .. } | ResumeError::Entry { .. } => {
             Some("begin anew with --force, or go on with the version that wrote it")
         }
-        ResumeError::Store(_) => None,
+        ResumeError::Store(error) => error.hint(),
     }
 }

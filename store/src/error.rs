@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::ErrorCode;
+
 /// Why the store could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -16,7 +18,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The file system refused.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot write to {}: {source}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -62,6 +64,38 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What may help.
+    pub fn hint(&self) -> Option<&'static str> {
+        use std::io::ErrorKind;
+        const FULL: &str = "the disk is full: free space, then go on with --resume";
+        match self {
+            StoreError::Sqlite { source, .. } => match source.sqlite_error_code()? {
+                ErrorCode::DiskFull => Some(FULL),
+                ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+                    Some("name a directory that you may write to with --out")
+                }
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                    Some("the store is damaged: begin anew with --force")
+                }
+                _ => None,
+            },
+            StoreError::Io { source, .. } => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(FULL),
+                ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+                    Some("a file stands where a directory is needed")
+                }
+                _ => Some("name a directory that you may write to with --out"),
+            },
+            StoreError::InUse { .. } => {
+                Some("wait until it is over, or name another directory with --out")
+            }
+            StoreError::Format { .. } | StoreError::Damaged { .. } => {
+                Some("begin anew with --force, or go on with the version that wrote it")
+            }
+            StoreError::Order { .. } => None,
+        }
+    }
+
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
         let path = path.to_owned();
         move |source| StoreError::Io { path, source }

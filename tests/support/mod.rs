@@ -150,6 +150,12 @@ impl Running {
         }
     }
 
+    /// Kills it as the operating system does: nothing is finished.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Presses Ctrl-C.
     pub fn interrupt(&self) {
         let id = self.child.id().to_string();

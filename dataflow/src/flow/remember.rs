@@ -129,7 +129,9 @@ pub fn remember<'scope>(
                     if frontier.less_equal(first.key()) {
                         break; // an earlier epoch may still say something of the same chunk
                     }
-                    let (epoch, (capability, scanned)) = first.remove_entry();
+                    let (epoch, (capability, mut scanned)) = first.remove_entry();
+                    // Workers and pool bring the chunks of one epoch in any order.
+                    scanned.sort_by_key(|scanned| scanned.position);
                     let mut diffs = Vec::new();
                     for scanned in scanned {
                         known.tell(scanned, &mut diffs);

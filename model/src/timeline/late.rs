@@ -108,7 +108,7 @@ impl Timeline {
             (Some(replaced), _) => replaced.first_frame,
             (None, Some(before)) => {
                 let rate = reading.frame_rate.or(before.frame_rate);
-                let end = before.first_frame + before.frames.len() as u64;
+                let end = before.first_frame + frames_over(before, rate);
                 end + frames_in(span.start - before.span.end, rate)
             }
             (None, None) => 0,
@@ -141,6 +141,30 @@ impl Timeline {
 /// is none of those that are counted up.
 fn own_stretch(position: Position) -> u32 {
     u32::MAX - (position.0 % (1 << 31)) as u32
+}
+
+/// How many frames a chunk covers: those that it holds, and those that it lost in its middle, which show
+/// as steps of several frames in an otherwise even rate.
+pub(super) fn frames_over(chunk: &PlacedChunk, rate: Option<FrameRate>) -> u64 {
+    let held = chunk.frames.len() as u64;
+    let Some(step) = rate.map(|rate| rate.frame_duration().flicks().max(1)) else {
+        return held;
+    };
+    let mut slots = 1;
+    let mut before: Option<MediaTime> = None;
+    for frame in chunk.frames.iter() {
+        if let Some(before) = before {
+            let passed = (frame.time - before).flicks();
+            let steps = (passed + step / 2) / step;
+            if steps < 1 || (passed - steps * step).abs() * 8 > step {
+                // The rate is none that frames keep to.
+                return held;
+            }
+            slots += steps.unsigned_abs();
+        }
+        before = Some(frame.time);
+    }
+    slots.max(held).min(held.saturating_mul(1000))
 }
 
 /// How many frames a hole would hold.
