@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use matchcut_model::change::ChoiceRow;
+use matchcut_model::change::{ChoiceRow, EventState};
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::lines::{ClipEntry, Cut as CutKind};
 use matchcut_model::observation::Class;
@@ -140,7 +140,13 @@ impl<'a> EditLists<'a> {
 
     fn subject(&self, title: &str, track: TrackNumber) -> Subject {
         let frames = self.exact.frames();
-        let address = Some(input_name(&self.info.source_uri)).filter(|name| !name.is_empty());
+        let uri = self.info.source_uri.trim_end_matches('/');
+        let address = match uri.contains("://") {
+            true => input_name(uri),
+            // A path: where it lies is no part of the results.
+            false => uri.rsplit('/').next().unwrap_or(uri).to_owned(),
+        };
+        let address = Some(address).filter(|name| !name.is_empty());
         let last = self.places.runs().last().map(|run| run.frames.end);
         Subject {
             title: title.to_owned(),
@@ -177,7 +183,7 @@ impl<'a> EditLists<'a> {
 
     fn choice(&self, choice: &ChoiceRow, segment: Option<&Segment>, track: TrackNumber) -> Cut {
         let marks = choice.marks;
-        let name = segment.map_or_else(|| at(choice.original.start), clip_name);
+        let name = choice_name(choice, segment);
         let mut details = match segment {
             Some(segment) => self.details(segment, marks, track),
             None => marks_of(choice.original, marks),
@@ -273,12 +279,22 @@ fn marks_of(original: TimeRange, marks: TimeRange) -> Map<String, Json> {
 }
 
 /// What a clip is called: its label, else its segmenter and when it starts.
-pub(crate) fn clip_name(segment: &Segment) -> String {
+fn clip_name(segment: &Segment) -> String {
     segment
         .label
         .clone()
         .filter(|label| !label.trim().is_empty())
         .unwrap_or_else(|| format!("{} {}", segment.id.segmenter, at(segment.start())))
+}
+
+/// What a piece of a replay is called, in every list, table and chapter.
+pub fn name_of_choice(state: &EventState, choice: &ChoiceRow) -> String {
+    let segment = choice.segment.as_ref().and_then(|id| state.segment(id));
+    choice_name(choice, segment)
+}
+
+fn choice_name(choice: &ChoiceRow, segment: Option<&Segment>) -> String {
+    segment.map_or_else(|| at(choice.original.start), clip_name)
 }
 
 fn at(time: MediaTime) -> String {

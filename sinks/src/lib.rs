@@ -24,6 +24,7 @@ pub mod sequence;
 mod tables;
 mod vtt;
 
+pub use edits::name_of_choice;
 pub use error::SinkError;
 pub use file_sink::{FileSink, Written};
 pub use info::{EventInfo, Media, OperatorInfo, Profile, ReplayInfo, ReplayMedia};

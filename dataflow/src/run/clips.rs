@@ -8,7 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use matchcut_media::cut::{Cut, CutChunk, CutReport, exact, write_mp4, write_replay_mp4};
+use matchcut_media::cut::{
+    Cut, CutChunk, CutReport, exact, write_mp4, write_replay_mp4_with_chapters,
+};
 use matchcut_media::samples::Demuxed;
 use matchcut_media::thumbnail;
 use matchcut_model::chunk::{PlacedChunk, Position, TrackNumber};
@@ -58,6 +60,8 @@ pub struct Piece {
     pub marks: TimeRange,
     /// The audio track.
     pub track: TrackNumber,
+    /// What its chapter is called.
+    pub title: String,
 }
 
 impl ClipMaker {
@@ -266,10 +270,13 @@ impl ClipMaker {
             return;
         }
         self.playlist(name, pieces, timeline);
-        let mut cuts = Vec::new();
+        let (mut cuts, mut titles) = (Vec::new(), Vec::new());
         for piece in pieces {
             match self.cut(piece.marks, piece.track, timeline) {
-                Ok(cut) => cuts.push(cut),
+                Ok(cut) => {
+                    cuts.push(cut);
+                    titles.push(piece.title.clone());
+                }
                 // The others make a replay all the same.
                 Err(message) => {
                     self.fail(format!("{} s of replay {name}", piece.marks), message);
@@ -280,7 +287,7 @@ impl ClipMaker {
             return;
         }
         let mut bytes = Vec::new();
-        let mp4 = write_replay_mp4(&cuts, &mut bytes)
+        let mp4 = write_replay_mp4_with_chapters(&cuts, &titles, &mut bytes)
             .map_err(|error| error.to_string())
             .and_then(|()| {
                 let name = safe_file_name(name);

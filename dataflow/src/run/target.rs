@@ -10,9 +10,11 @@ use matchcut_model::failure::Failure;
 use matchcut_model::observation::Class;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
-use matchcut_sinks::{EventInfo, FileSink, Media};
+use matchcut_operators::sdk::parse_options;
+use matchcut_sinks::{EventInfo, FileSink, Media, name_of_choice};
 
 use super::clips::{ClipMaker, ClipMode, Piece};
+use super::convert;
 use super::engine::RunError;
 use super::media::MediaStore;
 use crate::plan::{Plan, PlanInput, PlanReplay, PlanSink};
@@ -96,6 +98,9 @@ impl Target {
                 PlanInput::Video(_) | PlanInput::Audio(_) => {}
             }
         }
+        // What is wrong in them was said when the spec was read.
+        let options = parse_options(&sink.options).unwrap_or_default();
+        let info = convert::for_sink(info, &options);
         Target::new(Target::dir_of(sink), force, info, Some(wanted))
     }
 
@@ -197,6 +202,7 @@ fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
         .map(|choice| Piece {
             marks: choice.marks,
             track,
+            title: name_of_choice(state, choice),
         })
         .collect()
 }
