@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use matchcut_model::time::FrameRate;
+
 use crate::export::Link;
 use crate::sequence::{Edit, Sequence, one_line, url_path};
 
@@ -84,10 +86,11 @@ fn document(
 
     text.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE fcpxml>\n");
     text.push_str("<fcpxml version=\"1.10\">\n  <resources>\n");
-    let duration = seconds(1, list);
     writeln!(
         text,
-        "    <format id=\"r1\" name=\"FFVideoFormatRateUndefined\" frameDuration=\"{duration}\"/>"
+        "    <format id=\"r1\"{} frameDuration=\"{}\" width=\"1920\" height=\"1080\"/>",
+        format_name(rate).map_or(String::new(), |name| format!(" name=\"{name}\"")),
+        seconds(1, list),
     )?;
     for asset in std::iter::once(&source)
         .filter(|_| uses_source)
@@ -165,6 +168,22 @@ fn asset_clip(
          \x20           </asset-clip>",
         seconds(1, list),
     )
+}
+
+/// What Final Cut Pro calls full HD at a rate, if it has a name for it. The size of the picture is not
+/// known here; an editor fits what is larger or smaller.
+fn format_name(rate: FrameRate) -> Option<&'static str> {
+    Some(match (rate.num, rate.den) {
+        (24_000, 1001) => "FFVideoFormat1080p2398",
+        (24, 1) => "FFVideoFormat1080p24",
+        (25, 1) => "FFVideoFormat1080p25",
+        (30_000, 1001) => "FFVideoFormat1080p2997",
+        (30, 1) => "FFVideoFormat1080p30",
+        (50, 1) => "FFVideoFormat1080p50",
+        (60_000, 1001) => "FFVideoFormat1080p5994",
+        (60, 1) => "FFVideoFormat1080p60",
+        _ => return None,
+    })
 }
 
 /// Frames as seconds: a reduced fraction, or a whole number.
