@@ -8,7 +8,7 @@ mod common;
 mod python;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{HOSTILE, Sample, Size, millis, rate, sample};
 use matchcut_model::change::{Change, ChoiceRow, EpochChanges, EventState, ReplayRow, Row};
@@ -38,13 +38,15 @@ fn missing() -> MediaTime {
     millis(3500)
 }
 
-fn read(python: &Path, script: &str, path: &Path, rate: FrameRate) -> Json {
-    let arguments = [
-        path.to_str().unwrap(),
-        &rate.num.to_string(),
-        &rate.den.to_string(),
-    ];
-    serde_json::from_str(&python::run(python, script, &arguments, "")).unwrap()
+/// What a script says of each of the files; one process, since starting one takes longest.
+fn read(python: &Path, script: &str, paths: &[PathBuf], rate: FrameRate) -> Vec<Json> {
+    let (num, den) = (rate.num.to_string(), rate.den.to_string());
+    let paths = paths.iter().map(|path| path.to_str().unwrap());
+    let arguments: Vec<&str> = [&*num, &*den].into_iter().chain(paths).collect();
+    let said = python::run(python, script, &arguments, "");
+    said.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn tables(python: &Path, paths: &[&Path]) -> Vec<Json> {
@@ -246,9 +248,13 @@ fn opentimelineio_reads_every_frame() {
             .filter(|w| w.contains("\"none\" holds no frame"));
         assert_eq!(told.count(), 2, "{:?}", written.warnings);
 
-        for replay in ["best", "aces", "given", "nothing"] {
-            let path = dir.path().join(format!("replays/{replay}/replay.otio"));
-            let read = read(&python, "read_otio.py", &path, rate);
+        let replays = ["best", "aces", "given", "nothing"];
+        let of_replay = |replay| dir.path().join(format!("replays/{replay}/replay.otio"));
+        let mut paths = replays.map(of_replay).to_vec();
+        paths.push(dir.path().join("exports/event.otio"));
+        let mut documents = read(&python, "read_otio.py", &paths, rate);
+        let event = documents.pop().unwrap();
+        for (replay, read) in replays.into_iter().zip(documents) {
             let expected = chosen(&state, &times, replay);
             assert_eq!(expected.is_empty(), replay == "nothing");
             assert_eq!(read["start"], start);
@@ -305,12 +311,7 @@ fn opentimelineio_reads_every_frame() {
             }
         }
 
-        let read = read(
-            &python,
-            "read_otio.py",
-            &dir.path().join("exports/event.otio"),
-            rate,
-        );
+        let read = event;
         let tracks = read["tracks"].as_array().unwrap();
         let names: Vec<&str> = tracks.iter().map(|t| t["name"].as_str().unwrap()).collect();
         assert_eq!(
@@ -406,9 +407,11 @@ fn final_cut_pro_xml_is_read_frame_by_frame() {
             let start = matchcut_model::timecode::Timecode::parse(start, code)
                 .unwrap()
                 .frame();
-            for replay in ["best", "given", "nothing"] {
-                let path = dir.path().join(format!("replays/{replay}/replay.fcpxml"));
-                let read = read(&python, "read_fcpxml.py", &path, rate);
+            let replays = ["best", "given", "nothing"];
+            let of_replay = |replay| dir.path().join(format!("replays/{replay}/replay.fcpxml"));
+            let paths = replays.map(of_replay);
+            let documents = read(&python, "read_fcpxml.py", &paths, rate);
+            for (replay, read) in replays.into_iter().zip(documents) {
                 let expected = chosen(&state, &times, replay);
                 let total: i64 = expected.iter().map(|e| e.frames.1 - e.frames.0).sum();
                 assert_eq!(read["rate"], json!([rate.num, rate.den]));
@@ -474,6 +477,7 @@ fn every_style_of_edit_list_is_read() {
     ];
     for (num, den) in RATES {
         let rate = rate(num, den);
+        let mut written = Vec::new();
         for style in styles {
             let mut sample = odd(rate);
             // The adapter knows no midnight between in and out; see the next test.
@@ -483,15 +487,29 @@ fn every_style_of_edit_list_is_read() {
             sample.info.exports.formats = [ExportFormat::Edl].into();
             let dir = tempfile::tempdir().unwrap();
             sample.write(dir.path());
-            let (state, times) = (sample.state(), times(&sample));
+            assert!(
+                !dir.path().join("exports/event.otio").exists(),
+                "only what is asked for"
+            );
+            written.push((style, sample, dir));
+        }
+        let paths: Vec<PathBuf> = written
+            .iter()
+            .flat_map(|(_, _, dir)| {
+                [1, 2].map(|n| dir.path().join(format!("exports/event_{n}.edl")))
+            })
+            .collect();
+        let mut documents = read(&python, "read_edl.py", &paths, rate).into_iter();
+        for (style, sample, _) in &written {
+            let style = *style;
+            let (state, times) = (sample.state(), times(sample));
             let code = TimecodeRate::new(rate, true);
             let hour = matchcut_model::timecode::Timecode::parse("01:00:00:00", code)
                 .unwrap()
                 .frame();
             for track in [1, 2] {
                 let what = format!("{num}/{den} {style:?} track {track}");
-                let path = dir.path().join(format!("exports/event_{track}.edl"));
-                let read = read(&python, "read_edl.py", &path, rate);
+                let read = documents.next().unwrap();
                 let mut expected = segments(&state, &times, track);
                 let clips = read["tracks"]["V"].as_array().unwrap();
                 assert_eq!(clips.len(), expected.len(), "{what}");
@@ -558,10 +576,6 @@ fn every_style_of_edit_list_is_read() {
                     at += end - first;
                 }
             }
-            assert!(
-                !dir.path().join("exports/event.otio").exists(),
-                "only what is asked for"
-            );
         }
     }
 }
@@ -583,12 +597,8 @@ fn labels_start_again_at_midnight() {
             code.frames_per_day(),
         );
         let path = dir.path().join("exports/event_1.edl");
-        let arguments = [
-            path.to_str().unwrap(),
-            &num.to_string(),
-            &den.to_string(),
-            "labels",
-        ];
+        let (num_text, den_text) = (num.to_string(), den.to_string());
+        let arguments = [&*num_text, &den_text, "labels", path.to_str().unwrap()];
         let said = python::run(&python, "read_edl.py", &arguments, "");
         let mut at = 0;
         let mut wanted = Vec::new();
@@ -766,12 +776,8 @@ fn frames_at_no_one_rate_are_counted_and_said() {
     assert_eq!(said.count(), 1, "{:?}", written.warnings);
     let (state, times) = (sample.state(), times(&sample));
     let expected = chosen(&state, &times, "best");
-    let otio = read(
-        &python,
-        "read_otio.py",
-        &dir.path().join("replays/best/replay.otio"),
-        rate,
-    );
+    let path = dir.path().join("replays/best/replay.otio");
+    let otio = read(&python, "read_otio.py", &[path], rate).remove(0);
     let clips = otio["tracks"][0]["children"].as_array().unwrap();
     let found: Vec<&Json> = clips.iter().map(|clip| &clip["source"]).collect();
     let wanted: Vec<Json> = expected

@@ -25,7 +25,7 @@ fn read_back(python: &Path, edl: &Path, rate: FrameRate) -> Json {
     let said = python::run(
         python,
         "read_edl.py",
-        &[path, &rate.num.to_string(), &rate.den.to_string()],
+        &[&rate.num.to_string(), &rate.den.to_string(), path],
         "",
     );
     serde_json::from_str(&said).unwrap()

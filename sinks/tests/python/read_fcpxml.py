@@ -1,4 +1,5 @@
-"""Reads Final Cut Pro XML with OpenTimelineIO's adapter and prints what it understood, as JSON.
+"""Reads Final Cut Pro XML with OpenTimelineIO's adapter and prints what it understood, as a line of JSON
+each: NUM DEN PATH…
 
 The adapter goes through floating-point seconds, cuts fractions of frames off (29 frames of 1/25 s become
 28) and takes 29.97 for 29. Its arithmetic is replaced by exact fractions; what belongs to what, and what
@@ -48,41 +49,46 @@ def span(time_range):
     return [int(first), int(first + length)]
 
 
-with open(sys.argv[1], encoding="utf-8") as file:
-    text = file.read()
-(project,) = fcpx_xml.read_from_string(text)
-root = ElementTree.fromstring(text)
-sequence = root.find("./library/event/project/sequence")
-tracks = []
-for track in project.tracks:
-    tracks.append({
-        "kind": track.kind,
-        "children": [
-            {
-                "kind": type(item).__name__,
-                "name": item.name,
-                "source": span(item.trimmed_range()),
-                "place": span(item.range_in_parent()),
-                "markers": [[m.name, *span(m.marked_range)] for m in getattr(item, "markers", [])],
-            }
-            for item in track
-        ],
-    })
-rate = 1 / seconds(root.find("./resources/format").get("frameDuration"))
-print(json.dumps({
-    "name": project.name,
-    "rate": [rate.numerator, rate.denominator],
-    "version": root.get("version"),
-    "tc": [sequence.get("tcFormat"), count(sequence.get("tcStart"), rate)],
-    "duration": count(sequence.get("duration"), rate),
-    "assets": {
-        asset.get("id"): [
-            asset.find("./media-rep").get("src"),
-            count(asset.get("start"), rate),
-            count(asset.get("duration"), rate),
-        ]
-        for asset in root.findall("./resources/asset")
-    },
-    "refs": [clip.get("ref") for clip in sequence.findall("./spine/asset-clip")],
-    "tracks": tracks,
-}))
+def document(path):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    (project,) = fcpx_xml.read_from_string(text)
+    root = ElementTree.fromstring(text)
+    sequence = root.find("./library/event/project/sequence")
+    tracks = []
+    for track in project.tracks:
+        tracks.append({
+            "kind": track.kind,
+            "children": [
+                {
+                    "kind": type(item).__name__,
+                    "name": item.name,
+                    "source": span(item.trimmed_range()),
+                    "place": span(item.range_in_parent()),
+                    "markers": [[m.name, *span(m.marked_range)] for m in getattr(item, "markers", [])],
+                }
+                for item in track
+            ],
+        })
+    rate = 1 / seconds(root.find("./resources/format").get("frameDuration"))
+    return {
+        "name": project.name,
+        "rate": [rate.numerator, rate.denominator],
+        "version": root.get("version"),
+        "tc": [sequence.get("tcFormat"), count(sequence.get("tcStart"), rate)],
+        "duration": count(sequence.get("duration"), rate),
+        "assets": {
+            asset.get("id"): [
+                asset.find("./media-rep").get("src"),
+                count(asset.get("start"), rate),
+                count(asset.get("duration"), rate),
+            ]
+            for asset in root.findall("./resources/asset")
+        },
+        "refs": [clip.get("ref") for clip in sequence.findall("./spine/asset-clip")],
+        "tracks": tracks,
+    }
+
+
+for path in sys.argv[3:]:
+    print(json.dumps(document(path)))

@@ -1,8 +1,10 @@
-"""Reads an OpenTimelineIO document and prints what it understood, as JSON."""
+"""Reads OpenTimelineIO documents and prints what it understood, as a line of JSON each: NUM DEN PATH…"""
 import json
 import sys
 
 import opentimelineio as otio
+
+rate = int(sys.argv[1]) / int(sys.argv[2])
 
 
 def frames(time):
@@ -40,24 +42,28 @@ def child(item):
     return told
 
 
-path, rate = sys.argv[1], int(sys.argv[2]) / int(sys.argv[3])
-timeline = otio.adapters.read_from_file(path, "otio_json")
-# Written again it is what it was: nothing was dropped, nothing had to be guessed.
-again = otio.adapters.read_from_string(
-    otio.adapters.write_to_string(timeline, "otio_json"), "otio_json")
-assert again.is_equivalent_to(timeline)
-print(json.dumps({
-    "name": timeline.name,
-    "start": frames(timeline.global_start_time),
-    "about": json.loads(otio.core.serialize_json_to_string(timeline.metadata["matchcut"])),
-    "markers": markers(timeline.tracks),
-    "tracks": [
-        {
-            "name": track.name,
-            "kind": track.kind,
-            "enabled": track.enabled,
-            "children": [child(item) for item in track],
-        }
-        for track in timeline.tracks
-    ],
-}))
+def document(path):
+    timeline = otio.adapters.read_from_file(path, "otio_json")
+    # Written again it is what it was: nothing was dropped, nothing had to be guessed.
+    again = otio.adapters.read_from_string(
+        otio.adapters.write_to_string(timeline, "otio_json"), "otio_json")
+    assert again.is_equivalent_to(timeline)
+    return {
+        "name": timeline.name,
+        "start": frames(timeline.global_start_time),
+        "about": json.loads(otio.core.serialize_json_to_string(timeline.metadata["matchcut"])),
+        "markers": markers(timeline.tracks),
+        "tracks": [
+            {
+                "name": track.name,
+                "kind": track.kind,
+                "enabled": track.enabled,
+                "children": [child(item) for item in track],
+            }
+            for track in timeline.tracks
+        ],
+    }
+
+
+for path in sys.argv[3:]:
+    print(json.dumps(document(path)))
