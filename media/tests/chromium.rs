@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::*;
-use matchcut_media::cut::{exact, replay_notes, write_mp4, write_replay_mp4};
+use matchcut_media::cut::{exact, replay_notes, write_mp4, write_replay_mp4_with_chapters};
 use matchcut_model::time::TimeRange;
 
 const PAGE: &str = r#"<!doctype html><video id="v" muted src="clip.mp4" preload="auto"></video>
@@ -206,7 +206,9 @@ fn replay_of_several_cuts() {
             exact(&placed(&chunks), range, None).unwrap()
         })
         .collect();
-    write_replay_mp4(&cuts, &mut File::create(&path).unwrap()).unwrap();
+    let titles = ["one", "two", "three"].map(str::to_owned);
+    let mut file = File::create(&path).unwrap();
+    write_replay_mp4_with_chapters(&cuts, &titles, &mut file).unwrap();
     let frames: Vec<i64> = ranges.iter().flat_map(|(from, to)| *from..*to).collect();
     // At the end of the first clip Chromium leaves out the 13 frames that the second one hides at
     // its start, and the notes of the replay say so.

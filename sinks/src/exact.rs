@@ -37,6 +37,11 @@ impl<'a> Exact<'a> {
         &self.frames
     }
 
+    /// The label of frame 0.
+    pub(crate) fn zero(&self) -> Timecode {
+        self.zero
+    }
+
     /// The timecode of the first frame at or after `time`.
     pub(crate) fn timecode(&self, time: MediaTime) -> Timecode {
         self.zero.plus(self.frames.at_or_after(time))
@@ -103,7 +108,7 @@ impl<'a> Exact<'a> {
 }
 
 /// Where source timecode starts, if the event is to be labelled with the time of day and has one.
-pub(crate) fn source_start(timeline: &EventTimeline, info: &EventInfo) -> Option<i64> {
+fn source_start(timeline: &EventTimeline, info: &EventInfo) -> Option<i64> {
     let by_utc = info.timecode_source == TimecodeSource::UtcBased;
     timeline.utc_of(MediaTime::ZERO).filter(|_| by_utc)
 }

@@ -5,8 +5,8 @@
 //! DIR/changes.jsonl                      segments, replays and clips that came and went, by epoch
 //! DIR/log.jsonl                          chunks, gaps, observations and errors, by epoch
 //! DIR/observations.jsonl, segments.jsonl what stands at the end
-//! DIR/replays/NAME/replay.json, replay.edl
-//! DIR/exports/event.json, event_TRACK.edl, replay_NAME.json
+//! DIR/replays/NAME/replay.json, .edl, .otio, .fcpxml, chapters.vtt
+//! DIR/exports/event.json, .otio, .vtt, event_TRACK.edl, segments.csv, replay_NAME.json, .csv
 //! DIR/report.html                        all of it for a person
 //! ```
 //!
@@ -18,21 +18,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use matchcut_model::change::{EpochChanges, EventState};
+use matchcut_model::chunk::TrackNumber;
 use matchcut_model::replay::Feedback;
+use matchcut_model::time::MediaTime;
 use matchcut_model::timeline::EventTimeline;
 use serde::Serialize;
 
 use crate::changes::{self, Told};
-use crate::edits::{EditLists, clip_name};
-use crate::edl::{EdlFiles, part_file_name};
+use crate::edits::EditLists;
+use crate::edl::{self, EdlStyle, part_file_name};
 use crate::error::SinkError;
 use crate::exact::Exact;
+use crate::export::ExportFormat;
+use crate::fcpxml;
 use crate::files::{AppendFile, create_dir, safe_file_name, write_atomically};
 use crate::found::Observed;
 use crate::info::{EventInfo, Media};
 use crate::mre_json::Exports;
+use crate::otio::Otio;
 use crate::replay_document::{Replay, document, replays};
 use crate::report::{FileLink, render, report_data};
+use crate::sequence::Sequence;
+use crate::{tables, vtt};
 
 const CHANGES: &str = "changes.jsonl";
 const LOG: &str = "log.jsonl";
@@ -49,9 +56,11 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("thumbnails", &["jpg", "jpeg", "png", "webp"]),
     (
         "replays",
-        &["json", "edl", "mp4", "m4s", "ts", "m3u8", "jpg"],
+        &[
+            "json", "edl", "otio", "fcpxml", "vtt", "mp4", "m4s", "ts", "m3u8", "jpg",
+        ],
     ),
-    ("exports", &["json", "edl"]),
+    ("exports", &["json", "edl", "otio", "csv", "vtt"]),
 ];
 
 /// Writes the results of one event into a directory.
@@ -170,11 +179,8 @@ impl FileSink {
             observed: &observed,
             exact: &exact,
         };
-        let lists = EditLists {
-            info: &self.info,
-            timeline,
-            exact: &exact,
-        };
+        let lists = EditLists::new(&self.info, timeline, &exact, media)?;
+        out.written.warnings.extend(lists.warning());
         let replays = replays(state, &self.info);
 
         out.lines(
@@ -193,39 +199,9 @@ impl FileSink {
         let names = file_names(&replays);
         let mut links = Vec::new();
         for (replay, name) in replays.iter().zip(&names) {
-            let json = format!("replays/{name}/replay.json");
-            out.json(&json, &document(replay, &observed))?;
-            let name_of = |choice: &matchcut_model::change::ChoiceRow| {
-                Some(clip_name(state.segment(choice.segment.as_ref()?)?))
-            };
-            let chosen = replay.chosen.iter().copied();
-            let list = lists.replay(&replay.row.name, replay.row.track, chosen, name_of)?;
-            let edl = out.edit_lists(&format!("replays/{name}/replay"), list)?;
-            let mre = format!("exports/replay_{name}.json");
-            out.json(&mre, &exports.replay(replay))?;
-
-            let of_replay = media.replays.get(&replay.row.name);
-            let mut files = Vec::new();
-            files.extend(
-                of_replay
-                    .and_then(|m| m.mp4.clone())
-                    .map(|path| ("MP4", path)),
-            );
-            files.extend(
-                of_replay
-                    .and_then(|m| m.hls.clone())
-                    .map(|path| ("HLS", path)),
-            );
-            files.extend(edl.into_iter().map(|path| ("EDL", path)));
-            files.extend([("JSON", json), ("MRE JSON", mre)]);
-            links.push(files);
+            links.push(self.replay(&mut out, replay, name, &lists, &exports)?);
         }
-
-        out.json("exports/event.json", &exports.event())?;
-        for track in exports.tracks() {
-            let list = lists.event(state.segments(), track)?;
-            out.edit_lists(&format!("exports/event_{track}"), list)?;
-        }
+        self.event(&mut out, &lists, &exports)?;
 
         let data = report_data(&exports, &replays, links, self.links(&out.written.files));
         let page = render(&data).map_err(|source| SinkError::Json {
@@ -234,6 +210,131 @@ impl FileSink {
         })?;
         out.document(REPORT, page.as_bytes())?;
         Ok(out.written)
+    }
+
+    /// Writes the files of one replay; their names and places.
+    fn replay(
+        &self,
+        out: &mut Output<'_>,
+        replay: &Replay<'_>,
+        name: &str,
+        lists: &EditLists<'_>,
+        exports: &Exports<'_>,
+    ) -> Result<Vec<(&'static str, String)>, SinkError> {
+        let formats = &self.info.exports;
+        let mut links = Vec::new();
+        if let Some(videos) = exports.media.replays.get(&replay.row.name) {
+            links.extend(videos.mp4.clone().map(|path| ("MP4", path)));
+            links.extend(videos.hls.clone().map(|path| ("HLS", path)));
+        }
+        let json = format!("replays/{name}/replay.json");
+        out.json(&json, &document(replay, exports.observed))?;
+
+        let list = lists.replay(replay, |id| exports.state.segment(id));
+        out.written.warnings.extend(list.warnings.iter().cloned());
+        let pieces = list.edits.iter().map(|edit| lists.shown(edit.cut.marks));
+        let pieces: Vec<MediaTime> = pieces.collect();
+        if formats.wants(ExportFormat::Edl) {
+            let stem = format!("replays/{name}/replay");
+            let parts = out.edit_lists(&stem, &edl::write(&list, &self.info.edl))?;
+            links.extend(parts.into_iter().map(|path| ("EDL", path)));
+        }
+        if formats.wants(ExportFormat::Otio) {
+            let path = format!("replays/{name}/replay.otio");
+            let mut about = self.about();
+            about.insert("replay".into(), replay.row.name.as_str().into());
+            out.json(&path, &self.otio("../../").list(&list, about))?;
+            links.push(("OTIO", path));
+        }
+        if formats.wants(ExportFormat::Fcpxml) {
+            let path = format!("replays/{name}/replay.fcpxml");
+            let text = fcpxml::write(&list, &self.info.event, formats.link, "../../");
+            out.document(&path, text.as_bytes())?;
+            links.push(("FCPXML", path));
+        }
+        if formats.wants(ExportFormat::Vtt) {
+            let path = format!("replays/{name}/chapters.vtt");
+            let titles = list.edits.iter().map(|edit| edit.cut.name.clone());
+            let chapters = vtt::butted(pieces.iter().copied().zip(titles));
+            out.document(&path, vtt::write(chapters).as_bytes())?;
+            links.push(("VTT", path));
+        }
+        if formats.wants(ExportFormat::Csv) {
+            let path = format!("exports/replay_{name}.csv");
+            let table = tables::replay(&list, &pieces, exports.exact);
+            out.document(&path, table.as_bytes())?;
+            links.push(("CSV", path));
+        }
+        links.push(("JSON", json));
+        if formats.wants(ExportFormat::Mre) {
+            let path = format!("exports/replay_{name}.json");
+            out.json(&path, &exports.replay(replay))?;
+            links.push(("MRE JSON", path));
+        }
+        Ok(links)
+    }
+
+    /// Writes the files of the event as a whole.
+    fn event(
+        &self,
+        out: &mut Output<'_>,
+        lists: &EditLists<'_>,
+        exports: &Exports<'_>,
+    ) -> Result<(), SinkError> {
+        let formats = &self.info.exports;
+        let state = exports.state;
+        let tracks = exports.tracks();
+        if formats.wants(ExportFormat::Mre) {
+            out.json("exports/event.json", &exports.event())?;
+        }
+        let in_place: Vec<Sequence> = tracks
+            .iter()
+            .map(|&track| lists.event_in_place(state.segments(), track))
+            .collect();
+        // Whatever form tells them apart: a segment without a frame is in none of them.
+        let warnings = in_place.iter().flat_map(|list| list.warnings.clone());
+        out.written.warnings.extend(warnings);
+        if formats.wants(ExportFormat::Edl) {
+            for (&track, in_place) in tracks.iter().zip(&in_place) {
+                let texts = match self.info.edl.style {
+                    EdlStyle::Marker => edl::write(in_place, &self.info.edl),
+                    _ => edl::write(&lists.event(state.segments(), track), &self.info.edl),
+                };
+                out.edit_lists(&format!("exports/event_{track}"), &texts)?;
+            }
+        }
+        if formats.wants(ExportFormat::Otio) {
+            let first = tracks.first().copied().unwrap_or(TrackNumber::FIRST);
+            let whole = lists.whole(first);
+            let event = self.otio("../").event(&whole, &in_place, self.about());
+            out.json("exports/event.otio", &event)?;
+        }
+        if formats.wants(ExportFormat::Csv) {
+            let table = tables::segments(state.segments(), &tracks, exports.media, exports.exact);
+            out.document("exports/segments.csv", table.as_bytes())?;
+        }
+        if formats.wants(ExportFormat::Vtt) {
+            // Chapters have no tracks; the first one speaks for the event.
+            let edits = in_place.first().into_iter().flat_map(|list| &list.edits);
+            let chapters = edits.map(|edit| (edit.cut.marks, edit.cut.name.clone()));
+            out.document("exports/event.vtt", vtt::write(chapters).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn otio<'a>(&self, up: &'a str) -> Otio<'a> {
+        Otio {
+            link: self.info.exports.link,
+            up,
+        }
+    }
+
+    /// What every OpenTimelineIO document says of where it comes from.
+    fn about(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut about = serde_json::Map::new();
+        about.insert("program".into(), self.info.program.as_str().into());
+        about.insert("event".into(), self.info.event.as_str().into());
+        about
     }
 
     fn links(&self, files: &[String]) -> Vec<FileLink> {
@@ -251,6 +352,13 @@ impl FileSink {
             OBSERVATIONS => "what the operators observed",
             SEGMENTS => "segments with their marks and clips",
             "exports/event.json" => "the event in the shape of MRE",
+            "exports/event.otio" => "the event with its segments (OpenTimelineIO)",
+            "exports/event.vtt" => "segments as chapters of the event (WebVTT)",
+            "exports/segments.csv" => "segments as a table",
+            _ if path.ends_with(".csv") => "the replay as a table",
+            _ if path.ends_with(".otio") => "edit list of the replay (OpenTimelineIO)",
+            _ if path.ends_with(".fcpxml") => "edit list of the replay (Final Cut Pro XML)",
+            _ if path.ends_with(".vtt") => "chapters of the replay (WebVTT)",
             _ if path.starts_with("exports/event_") => "edit list of all segments (CMX 3600)",
             _ if path.starts_with("exports/replay_") => "the replay in the shape of MRE",
             _ if path.ends_with(".edl") => "edit list of the replay (CMX 3600)",
@@ -323,10 +431,9 @@ impl Output<'_> {
         self.document(name, &text)
     }
 
-    fn edit_lists(&mut self, stem: &str, list: EdlFiles) -> Result<Vec<String>, SinkError> {
-        self.written.warnings.extend(list.warnings);
+    fn edit_lists(&mut self, stem: &str, parts: &[String]) -> Result<Vec<String>, SinkError> {
         let mut names = Vec::new();
-        for (index, text) in list.parts.iter().enumerate() {
+        for (index, text) in parts.iter().enumerate() {
             let name = part_file_name(stem, index);
             self.document(&name, text.as_bytes())?;
             names.push(name);

@@ -13,6 +13,7 @@ use matchcut_model::value::Name;
 use serde_json::{Map, Value as Json};
 
 use crate::edl::EdlOptions;
+use crate::export::ExportOptions;
 
 /// The event and the pipeline that ran on it.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,9 @@ pub struct EventInfo {
     pub id: String,
     /// Name of the source in the spec; the reel of edit lists.
     pub source: String,
+    /// Where the source lies; what is secret in it is left out of exports. Empty where nothing was
+    /// read, as with recorded observations.
+    pub source_uri: String,
     /// Where timecode comes from.
     pub timecode_source: TimecodeSource,
     /// Frames a second, where the chunks do not say so.
@@ -37,6 +41,8 @@ pub struct EventInfo {
     pub feedback: Vec<Feedback>,
     /// How edit lists are written.
     pub edl: EdlOptions,
+    /// Which forms are written.
+    pub exports: ExportOptions,
 }
 
 /// A replay of the spec.

@@ -1,21 +1,30 @@
 //! Where results go: a directory of files, and the exports that other programs read (edit lists,
-//! JSON in the shape of MRE, a report). Everything is written from the same rows, sorted, without
+//! tables, chapters, JSON in the shape of MRE, a report). Everything is written from the same rows, sorted, without
 //! the time of day, so that equal results give equal bytes.
 
 mod changes;
+mod csv;
 mod edits;
 pub mod edl;
 pub mod error;
 mod exact;
+pub mod export;
+mod fcpxml;
 mod file_sink;
 pub mod files;
 mod found;
 pub mod info;
 mod marks;
 mod mre_json;
+mod otio;
+mod place;
 mod replay_document;
 mod report;
+pub mod sequence;
+mod tables;
+mod vtt;
 
+pub use edits::name_of_choice;
 pub use error::SinkError;
 pub use file_sink::{FileSink, Written};
 pub use info::{EventInfo, Media, OperatorInfo, Profile, ReplayInfo, ReplayMedia};

@@ -16,7 +16,8 @@ use matchcut_model::chunk::TrackNumber;
 use matchcut_model::time::FrameRate;
 use matchcut_model::timecode::{SMPTE_RATES, Timecode, TimecodeRate};
 use matchcut_sinks::FrameIndex;
-use matchcut_sinks::edl::{Cut, EdlOptions, EdlSubject, part_file_name, write};
+use matchcut_sinks::edl::{EdlOptions, part_file_name, write};
+use matchcut_sinks::sequence::{Cut, FrameRange, Sequence, Source, Subject};
 use serde_json::{Value as Json, json};
 
 fn read_back(python: &Path, edl: &Path, rate: FrameRate) -> Json {
@@ -24,7 +25,7 @@ fn read_back(python: &Path, edl: &Path, rate: FrameRate) -> Json {
     let said = python::run(
         python,
         "read_edl.py",
-        &[path, &rate.num.to_string(), &rate.den.to_string()],
+        &[&rate.num.to_string(), &rate.den.to_string(), path],
         "",
     );
     serde_json::from_str(&said).unwrap()
@@ -163,46 +164,47 @@ fn long_and_late_lists_are_read() {
         return;
     };
     let rate = rate(30_000, 1001);
-    let subject = EdlSubject {
-        title: "long",
-        source: "court",
-        track: TrackNumber(1),
-        video: true,
-        rate,
-        source_start: None,
-    };
+    let code = TimecodeRate::new(rate, true);
     let cuts: Vec<Cut> = (0..1200)
         .map(|n| Cut {
-            source_in: n * 1801,
-            source_out: n * 1801 + 7 + n % 90,
+            source: FrameRange::new(n * 1801, n * 1801 + 7 + n % 90),
             name: format!("c{n}"),
+            ..Cut::default()
         })
         .collect();
+    let subject = Subject {
+        title: "long".into(),
+        source: Source {
+            name: "court".into(),
+            address: None,
+            zero: Timecode::from_frame(0, code),
+            frames: 1200 * 1801,
+        },
+        track: TrackNumber(1),
+        video: true,
+        record_start: Timecode::parse("01:00:00:00", code).unwrap(),
+    };
+    let list = Sequence::butted(subject, cuts.clone());
     for crlf in [false, true] {
         let options = EdlOptions {
-            start_timecode: "01:00:00:00".into(),
             crlf,
             ..EdlOptions::default()
         };
-        let files = write(&subject, &cuts, &options).unwrap();
+        let parts = write(&list, &options);
         let dir = tempfile::tempdir().unwrap();
         let mut read = Vec::new();
-        for (index, text) in files.parts.iter().enumerate() {
+        for (index, text) in parts.iter().enumerate() {
             let path = dir.path().join(part_file_name("event_1", index));
             fs::write(&path, text).unwrap();
             let part = read_back(&python, &path, rate);
-            let before: i64 = cuts
-                .iter()
-                .take(index * 999)
-                .map(|c| c.source_out - c.source_in)
-                .sum();
+            let before: i64 = cuts.iter().take(index * 999).map(|c| c.source.len()).sum();
             assert_eq!(part["start"], 107_892 + before, "record times run on");
             read.extend(part["tracks"]["V"].as_array().unwrap().clone());
         }
-        assert_eq!(files.parts.len(), 2);
+        assert_eq!(parts.len(), 2);
         assert_eq!(read.len(), cuts.len());
         for (cut, clip) in cuts.iter().zip(&read) {
-            let expected = json!([cut.source_in, cut.source_out, cut.name]);
+            let expected = json!([cut.source.first, cut.source.end, cut.name]);
             assert_eq!(json!([clip["in"], clip["out"], clip["name"]]), expected);
         }
     }

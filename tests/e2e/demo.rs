@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 
-use crate::support::media::{frames, pictures, sound};
+use crate::support::media::{frames, pictures, sound, tool};
 use crate::support::stream::Shared;
 use crate::support::{Done, Work, document, files, lines, repository};
 
@@ -232,16 +232,24 @@ fn the_directory_holds_what_is_promised() {
         "segments.jsonl",
         "report.html",
         "exports/event.json",
+        "exports/event.otio",
+        "exports/event.vtt",
         "exports/event_1.edl",
+        "exports/replay_best.csv",
         "exports/replay_best.json",
+        "exports/replay_spread.csv",
         "exports/replay_spread.json",
+        "exports/segments.csv",
     ]
     .map(str::to_owned)
     .into();
     for replay in ["best", "spread"] {
         for file in [
+            "chapters.vtt",
             "replay.json",
             "replay.edl",
+            "replay.fcpxml",
+            "replay.otio",
             "index.m3u8",
             &format!("{replay}.mp4"),
         ] {
@@ -426,6 +434,55 @@ fn replays_play_exactly_their_segments() {
             played >= expected.len() && played <= expected.len() + 4 * 100,
             "{name}"
         );
+    }
+}
+
+#[test]
+fn chapters_begin_where_clips_do() {
+    for replay in ["best", "spread"] {
+        let dir = demo().dir.join("replays").join(replay);
+        let video = dir.join(format!("{replay}.mp4")).display().to_string();
+        let said = tool("ffprobe", ["-show_chapters", "-of", "json", &video]);
+        let said: Json = serde_json::from_str(&said).unwrap();
+        let seconds = |text: &str| -> f64 {
+            text.split(':')
+                .fold(0.0, |all, part| all * 60.0 + part.parse::<f64>().unwrap())
+        };
+        let in_video: Vec<(f64, f64, String)> = said["chapters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|chapter| {
+                let text = |value: &Json| value.as_str().unwrap().to_owned();
+                (
+                    seconds(&text(&chapter["start_time"])),
+                    seconds(&text(&chapter["end_time"])),
+                    text(&chapter["tags"]["title"]),
+                )
+            })
+            .collect();
+        let text = std::fs::read_to_string(dir.join("chapters.vtt")).unwrap();
+        let cues: Vec<(f64, f64, String)> = text
+            .split("\n\n")
+            .skip(1)
+            .map(|cue| {
+                let (times, title) = cue.split_once('\n').unwrap();
+                let (start, end) = times.split_once(" --> ").unwrap();
+                (seconds(start), seconds(end), title.trim().to_owned())
+            })
+            .collect();
+        let document = document(&dir.join("replay.json"));
+        let selected = document["selected"].as_array().unwrap();
+        assert_eq!(
+            (cues.len(), in_video.len()),
+            (selected.len(), selected.len())
+        );
+        for (cue, chapter) in cues.iter().zip(&in_video) {
+            assert!((cue.0 - chapter.0).abs() < 0.001, "{cue:?} {chapter:?}");
+            assert!((cue.1 - chapter.1).abs() < 0.001, "{cue:?} {chapter:?}");
+            assert_eq!(cue.2, chapter.2);
+            assert!(cue.2.starts_with("Rally "), "{cue:?}");
+        }
     }
 }
 

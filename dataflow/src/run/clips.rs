@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use matchcut_media::cut::{Cut, CutChunk, CutReport, exact, write_mp4, write_replay_mp4};
+use matchcut_media::cut::{
+    Cut, CutChunk, CutReport, exact, write_mp4, write_replay_mp4_with_chapters,
+};
 use matchcut_media::samples::Demuxed;
 use matchcut_media::thumbnail;
 use matchcut_model::change::ClipRow;
@@ -74,6 +76,8 @@ pub struct Piece {
     pub marks: TimeRange,
     /// The audio track.
     pub track: TrackNumber,
+    /// What its chapter is called.
+    pub title: String,
 }
 
 /// Makes clips in directories of results.
@@ -260,10 +264,13 @@ impl ClipMaker {
         if !self.is_active() || pieces.is_empty() {
             return media;
         }
-        let mut cuts = Vec::new();
+        let (mut cuts, mut titles) = (Vec::new(), Vec::new());
         for piece in pieces {
             match cut_of(&self.store, piece.marks, Some(piece.track), timeline) {
-                Ok(cut) => cuts.push(cut),
+                Ok(cut) => {
+                    cuts.push(cut);
+                    titles.push(piece.title.clone());
+                }
                 // The others make a replay all the same.
                 Err(message) => {
                     self.fail(format!("{} s of replay {name}", piece.marks), message);
@@ -278,7 +285,7 @@ impl ClipMaker {
             let name = safe_file_name(name);
             format!("replays/{name}/{name}.mp4")
         };
-        let mp4 = write_replay_mp4(&cuts, &mut bytes)
+        let mp4 = write_replay_mp4_with_chapters(&cuts, &titles, &mut bytes)
             .map_err(|error| error.to_string())
             .and_then(|()| {
                 dirs.iter()

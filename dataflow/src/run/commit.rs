@@ -15,7 +15,7 @@ use matchcut_model::replay::Feedback;
 use matchcut_model::segment::SegmentId;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
-use matchcut_sinks::Media;
+use matchcut_sinks::{Media, name_of_choice};
 
 use super::admission::Gate;
 use super::clip_plan::{ClipJob, ClipPlanner};
@@ -377,6 +377,7 @@ fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
         .map(|choice| Piece {
             marks: choice.marks,
             track,
+            title: name_of_choice(state, choice),
         })
         .collect()
 }

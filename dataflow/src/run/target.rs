@@ -8,8 +8,10 @@ use matchcut_model::observation::Class;
 use matchcut_model::replay::Feedback;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
+use matchcut_operators::sdk::parse_options;
 use matchcut_sinks::{EventInfo, FileSink, Media};
 
+use super::convert;
 use super::engine::RunError;
 use crate::plan::{Plan, PlanInput, PlanSink};
 
@@ -101,6 +103,9 @@ impl Target {
                 PlanInput::Video(_) | PlanInput::Audio(_) => {}
             }
         }
+        // What is wrong in them was said when the spec was read.
+        let options = parse_options(&sink.options).unwrap_or_default();
+        let info = convert::for_sink(info, &options);
         let part = Some((wanted, EventState::default()));
         Target::new(Target::dir_of(sink), begin, info, part)
     }

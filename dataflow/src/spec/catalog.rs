@@ -10,6 +10,8 @@ use matchcut_operators::sdk::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::settings::{EdlStyle, Export, ExportMedia};
+
 /// A type of source or sink.
 #[derive(Clone, Debug, Serialize)]
 pub struct PartType {
@@ -138,12 +140,22 @@ pub struct FileSinkOptions {
     /// The directory that results are written to; relative to the spec.
     #[schemars(extend("format" = "path"))]
     pub dir: String,
+    /// The forms that results are written in; those of `[pipeline]` where nothing is said.
+    pub exports: Option<Vec<Export>>,
+    /// For which editor edit decision lists are written; as `[pipeline]` says where nothing is said.
+    pub edl_style: Option<EdlStyle>,
+    /// What the clips of OpenTimelineIO and Final Cut Pro XML refer to; as `[pipeline]` says where
+    /// nothing is said.
+    pub export_media: Option<ExportMedia>,
 }
 
 impl Default for FileSinkOptions {
     fn default() -> Self {
         FileSinkOptions {
             dir: "out".to_owned(),
+            exports: None,
+            edl_style: None,
+            export_media: None,
         }
     }
 }

@@ -27,7 +27,10 @@ pub use catalog::{Catalog, FileSinkOptions, PartCheck, PartType, sink_types, sou
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use options::{pipeline_options, replay_options};
 pub use overrides::Override;
-pub use settings::{Compat, Mode, Moment, Pipeline, ReplaySettings, Stretch, TimecodeSource};
+pub use settings::{
+    Compat, EdlStyle, Export, ExportMedia, Mode, Moment, Pipeline, ReplaySettings, Stretch,
+    TimecodeSource,
+};
 
 use diagnostic::{Report, Texts};
 

@@ -2,6 +2,7 @@
 //! whose edit lists hide what decoders need but viewers must not see.
 
 mod audio;
+mod chapters;
 mod exact;
 mod layout;
 mod video;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::samples::{Codec, Demuxed, ParameterSets};
 
 pub use exact::exact;
-pub use write::{replay_notes, write_mp4, write_replay_mp4};
+pub use write::{replay_notes, write_mp4, write_replay_mp4, write_replay_mp4_with_chapters};
 
 /// A chunk that a cut may take samples from.
 #[derive(Clone, Copy, Debug)]

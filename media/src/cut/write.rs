@@ -3,6 +3,9 @@
 
 use std::io::Write;
 
+use matchcut_model::time::MediaTime;
+
+use super::chapters::Chapters;
 use super::layout::{
     Edit, FileChunk, FileTrack, audio_track, common, interleave, is_video, video_track,
 };
@@ -13,16 +16,38 @@ use crate::samples::Codec;
 
 /// Writes one cut.
 pub fn write_mp4(cut: &Cut, out: &mut impl Write) -> Result<(), CutError> {
-    write_parts(&cut.parts, out)
+    write_parts(&cut.parts, None, out)
 }
 
 /// Writes several cuts one after the other into one MP4, without re-encoding: one edit for each.
 pub fn write_replay_mp4(cuts: &[Cut], out: &mut impl Write) -> Result<(), CutError> {
+    write_replay_mp4_with_chapters(cuts, &[], out)
+}
+
+/// As [`write_replay_mp4`], with a chapter for each cut. `titles` are in the order of the cuts; without
+/// any there are no chapters, and cuts beyond the last title belong to its chapter.
+pub fn write_replay_mp4_with_chapters(
+    cuts: &[Cut],
+    titles: &[String],
+    out: &mut impl Write,
+) -> Result<(), CutError> {
     let parts: Vec<Part> = cuts
         .iter()
         .flat_map(|cut| cut.parts.iter().cloned())
         .collect();
-    write_parts(&parts, out)
+    let shown = |cuts: &[Cut]| -> MediaTime {
+        let parts = cuts.iter().flat_map(|cut| &cut.parts);
+        parts.map(|part| part.duration).sum()
+    };
+    let chapters = titles.iter().enumerate().map(|(index, title)| {
+        let last = index + 1 == titles.len();
+        let end = if last { cuts.len() } else { index + 1 };
+        (
+            title.as_str(),
+            shown(cuts.get(index..end).unwrap_or_default()),
+        )
+    });
+    write_parts(&parts, Chapters::new(chapters).as_ref(), out)
 }
 
 /// What the receiver of a replay MP4 should know, as it was measured: ffmpeg and GStreamer show
@@ -51,7 +76,11 @@ pub fn replay_notes(cuts: &[Cut]) -> Vec<String> {
     notes
 }
 
-fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
+fn write_parts(
+    parts: &[Part],
+    chapters: Option<&Chapters>,
+    out: &mut impl Write,
+) -> Result<(), CutError> {
     let videos: Vec<&VideoPart> = parts
         .iter()
         .filter_map(|part| part.video.as_ref())
@@ -91,6 +120,16 @@ fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
         .flat_map(|track| &track.samples)
         .map(|sample| u64::from(sample.size))
         .sum();
+    // The titles of chapters follow the pictures and the sound.
+    let titles = chapters.map(Chapters::data).unwrap_or_default();
+    if chapters.is_some() {
+        let chapter_track = tracks.len() as u32 + 1;
+        for description in &mut descriptions {
+            description.reference = Chapters::reference(chapter_track);
+        }
+    }
+    let titles_at = media;
+    let media = media + titles.len() as u64;
 
     let ftyp = make(
         b"ftyp",
@@ -103,7 +142,18 @@ fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
     } else {
         8
     };
-    let moov = |start: u64| moov(&tracks, &descriptions, &chunks, movie_scale, wide, start);
+    let moov = |start: u64| {
+        let chapters = chapters.map(|chapters| (chapters, start + titles_at));
+        moov(
+            &tracks,
+            &descriptions,
+            &chunks,
+            chapters,
+            movie_scale,
+            wide,
+            start,
+        )
+    };
     let size = (ftyp.len() + moov(0)?.len()) as u64 + header;
     out.write_all(&ftyp)?;
     out.write_all(&moov(size)?)?;
@@ -120,6 +170,7 @@ fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
             sample.write(out)?;
         }
     }
+    out.write_all(&titles)?;
     out.flush()?;
     Ok(())
 }
@@ -142,6 +193,8 @@ struct Description {
     roll: bool,
     size: (u32, u32),
     language: [u8; 2],
+    /// The box that refers to other tracks; may be empty.
+    reference: Vec<u8>,
 }
 
 fn describe_video(part: &VideoPart, in_band: bool) -> Result<Description, CutError> {
@@ -165,6 +218,7 @@ fn describe_video(part: &VideoPart, in_band: bool) -> Result<Description, CutErr
         roll: false,
         size: shown,
         language: pack_language(None),
+        reference: Vec::new(),
     })
 }
 
@@ -193,6 +247,7 @@ fn describe_audio(part: &AudioPart) -> Result<Description, CutError> {
         roll,
         size: (0, 0),
         language,
+        reference: Vec::new(),
     })
 }
 
@@ -233,6 +288,7 @@ fn moov(
     tracks: &[FileTrack],
     descriptions: &[Description],
     chunks: &[FileChunk],
+    chapters: Option<(&Chapters, u64)>,
     movie_scale: u32,
     wide: bool,
     media_start: u64,
@@ -250,7 +306,8 @@ fn moov(
     }
     let version = version_for(duration);
     let zero = sized(version, 0);
-    let next = tracks.len() as u32 + 1;
+    let chapter_track = tracks.len() as u32 + 1;
+    let next = chapter_track + u32::from(chapters.is_some());
     let mvhd = make_full(
         b"mvhd",
         version,
@@ -298,6 +355,10 @@ fn moov(
             &counts,
             wide,
         ));
+    }
+    if let Some((chapters, offset)) = chapters {
+        body.extend(chapters.track(chapter_track, movie_scale, &matrix(), offset));
+        body.extend(chapters.list());
     }
     let moov = make(b"moov", &[&body]);
     if moov.len() > 1 << 30 {
@@ -372,7 +433,7 @@ fn trak(
     let stbl = stbl(track, description, offsets, counts, wide);
     let minf = make(b"minf", &[&media_header, &dinf, &stbl]);
     let mdia = make(b"mdia", &[&mdhd, &hdlr, &minf]);
-    make(b"trak", &[&tkhd, &edts, &mdia])
+    make(b"trak", &[&tkhd, &description.reference, &edts, &mdia])
 }
 
 fn elst(edits: &[Edit]) -> Vec<u8> {
