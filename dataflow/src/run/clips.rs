@@ -11,7 +11,7 @@ use std::sync::Arc;
 use matchcut_media::cut::{Cut, CutChunk, CutReport, exact, write_mp4, write_replay_mp4};
 use matchcut_media::samples::Demuxed;
 use matchcut_media::thumbnail;
-use matchcut_model::chunk::{PlacedChunk, Position, TrackNumber};
+use matchcut_model::chunk::{Epoch, PlacedChunk, Position, TrackNumber};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::lines::{ClipEntry, Cut as CutKind};
 use matchcut_model::segment::{Segment, SegmentId};
@@ -21,7 +21,9 @@ use matchcut_model::value::Name;
 use matchcut_sinks::files::{safe_file_name, write_atomically};
 use matchcut_sinks::{FrameIndex, Media};
 
+use super::catchup::CatchUp;
 use super::media::MediaStore;
+use super::playlist::{self, Instant, Wanted};
 
 /// The width of thumbnails in pixels.
 const THUMBNAIL_WIDTH: u32 = 480;
@@ -50,10 +52,15 @@ pub struct ClipMaker {
     failed: BTreeSet<SegmentId>,
     media: Media,
     failures: Vec<Failure>,
+    catchup: CatchUp,
 }
 
 /// A piece of a replay.
 pub struct Piece {
+    /// The segment, or the range where a replay names times.
+    pub id: String,
+    /// What a labeler calls it.
+    pub label: Option<String>,
     /// The marks that are played.
     pub marks: TimeRange,
     /// The audio track.
@@ -71,6 +78,7 @@ impl ClipMaker {
             failed: BTreeSet::new(),
             media: Media::default(),
             failures: Vec::new(),
+            catchup: CatchUp::new(dir),
         }
     }
 
@@ -130,7 +138,7 @@ impl ClipMaker {
         let stem = stem_of(&segment.id);
         let mut entries = Vec::new();
         for (&track, &range) in marks {
-            match self.clip(&stem, range, track, timeline) {
+            match self.clip(segment, range, track, timeline) {
                 Ok(entry) => entries.push(entry),
                 Err(message) => self.fail(format!("clip of {}", segment.id), message),
             }
@@ -161,19 +169,25 @@ impl ClipMaker {
 
     fn clip(
         &self,
-        stem: &str,
+        segment: &Segment,
         range: TimeRange,
         track: TrackNumber,
         timeline: &EventTimeline,
     ) -> Result<ClipEntry, String> {
         let (first_frame, end_frame) = FrameIndex::new(timeline, None).frames_of(range);
         let frame = |number: i64| u64::try_from(number).unwrap_or_default();
+        let stem = stem_of(&segment.id);
         let (path, cut, max_error_frames) = match self.mode {
             ClipMode::Instant => {
                 let path = format!("clips/{stem}_t{track}.m3u8");
+                let wanted = Wanted {
+                    id: segment.id.to_string(),
+                    label: segment.label.clone(),
+                    range,
+                };
                 let file = self.dir.join(&path);
-                let clip = super::playlist::instant(&self.store, timeline, &[range], &file)?;
-                self.write(&path, clip.text.as_bytes())?;
+                let clip = playlist::instant(&self.store, timeline, &[wanted], &file)?;
+                self.write_list(&clip)?;
                 (path, CutKind::Instant, clip.max_error_frames)
             }
             _ => {
@@ -243,29 +257,87 @@ impl ClipMaker {
         Ok(Some(path))
     }
 
-    /// Writes the playlist of a replay over the source chunks, so that a catch-up replay can be
-    /// watched while the event runs.
-    pub fn playlist(&mut self, name: &Name, pieces: &[Piece], timeline: &EventTimeline) {
-        if self.mode == ClipMode::None || pieces.is_empty() {
+    fn write_list(&self, list: &Instant) -> Result<(), String> {
+        for (path, text) in &list.files {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)
+                    .map_err(|error| format!("{}: {error}", parent.display()))?;
+            }
+            write_atomically(path, text.as_bytes()).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// For a run that goes on after it was interrupted: versions that these catch-up replays have
+    /// published stay as they are.
+    pub fn resume<'a>(&mut self, replays: impl IntoIterator<Item = &'a Name>) {
+        self.catchup.resume(replays);
+    }
+
+    /// To be called for a catch-up replay after each epoch: publishes a version of its playlist if
+    /// the epoch changed what it plays. The last `keep` versions stay, all if it is 0.
+    pub fn catch_up(
+        &mut self,
+        name: &Name,
+        pieces: &[Piece],
+        epoch: Epoch,
+        keep: u32,
+        timeline: &EventTimeline,
+    ) {
+        if self.mode == ClipMode::None {
             return;
         }
+        let wanted = wanted(pieces);
+        let make = |path: &Path| playlist::instant(&self.store, timeline, &wanted, path);
+        match self
+            .catchup
+            .update(name, &wanted, epoch, keep, timeline, make)
+        {
+            Ok(Some(path)) => self.media.replays.entry(name.clone()).or_default().hls = Some(path),
+            Ok(None) => {}
+            Err(message) => self.fail(format!("playlist of replay {name}"), message),
+        }
+        if pieces.is_empty()
+            && let Some(media) = self.media.replays.get_mut(name)
+        {
+            media.hls = None;
+        }
+    }
+
+    /// To be called at the end of the event: no version of a catch-up replay follows.
+    pub fn finish_catch_up(&mut self) {
+        if let Err(message) = self.catchup.finish() {
+            self.fail("catch-up replays".to_owned(), message);
+        }
+    }
+
+    /// Writes the playlist of a replay over the source chunks.
+    fn playlist(&mut self, name: &Name, pieces: &[Piece], timeline: &EventTimeline) {
         let path = format!("replays/{}/index.m3u8", safe_file_name(name));
         let file = self.dir.join(&path);
-        let ranges: Vec<TimeRange> = pieces.iter().map(|piece| piece.marks).collect();
-        let written = super::playlist::instant(&self.store, timeline, &ranges, &file)
-            .and_then(|list| self.write(&path, list.text.as_bytes()));
+        let written = playlist::instant(&self.store, timeline, &wanted(pieces), &file)
+            .and_then(|list| self.write_list(&list));
         match written {
             Ok(()) => self.media.replays.entry(name.clone()).or_default().hls = Some(path),
             Err(message) => self.fail(format!("playlist of replay {name}"), message),
         }
     }
 
-    /// Makes the videos of a replay: the playlist, and one MP4.
-    pub fn replay(&mut self, name: &Name, pieces: &[Piece], timeline: &EventTimeline) {
+    /// Makes the videos of a replay: the playlist, and one MP4. The playlist of a catch-up replay is
+    /// there already.
+    pub fn replay(
+        &mut self,
+        name: &Name,
+        pieces: &[Piece],
+        catchup: bool,
+        timeline: &EventTimeline,
+    ) {
         if self.mode == ClipMode::None || pieces.is_empty() {
             return;
         }
-        self.playlist(name, pieces, timeline);
+        if !catchup {
+            self.playlist(name, pieces, timeline);
+        }
         let mut cuts = Vec::new();
         for piece in pieces {
             match self.cut(piece.marks, piece.track, timeline) {
@@ -303,6 +375,16 @@ impl ClipMaker {
     pub fn take_failures(&mut self) -> Vec<Failure> {
         std::mem::take(&mut self.failures)
     }
+}
+
+/// What a playlist is asked for.
+fn wanted(pieces: &[Piece]) -> Vec<Wanted> {
+    let wanted = pieces.iter().map(|piece| Wanted {
+        id: piece.id.clone(),
+        label: piece.label.clone(),
+        range: piece.marks,
+    });
+    wanted.collect()
 }
 
 fn stem_of(id: &SegmentId) -> String {

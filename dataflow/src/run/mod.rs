@@ -2,6 +2,7 @@
 //! and commits what it delivers, and the same without media from a recording.
 
 pub mod admission;
+pub mod catchup;
 pub mod clips;
 pub mod convert;
 pub mod engine;

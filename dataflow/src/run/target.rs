@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use matchcut_model::change::{Change, EpochChanges, EventState, Row};
+use matchcut_model::chunk::Epoch;
 use matchcut_model::failure::Failure;
 use matchcut_model::observation::Class;
 use matchcut_model::timeline::EventTimeline;
@@ -15,6 +16,7 @@ use matchcut_sinks::{EventInfo, FileSink, Media};
 use super::clips::{ClipMaker, ClipMode, Piece};
 use super::engine::RunError;
 use super::media::MediaStore;
+use super::playlist::Wanted as WantedClip;
 use crate::plan::{Plan, PlanInput, PlanReplay, PlanSink};
 
 /// What a target takes.
@@ -42,8 +44,8 @@ pub struct Target {
     wanted: Option<Wanted>,
     state: EventState,
     clips: Option<ClipMaker>,
-    /// Replays that changed since their playlists were written.
-    changed: BTreeSet<Name>,
+    /// The last epoch committed.
+    epoch: Epoch,
 }
 
 impl Target {
@@ -117,7 +119,7 @@ impl Target {
             wanted,
             state: EventState::default(),
             clips: None,
-            changed: BTreeSet::new(),
+            epoch: Epoch(0),
         })
     }
 
@@ -143,29 +145,23 @@ impl Target {
             changes: changes.changes.iter().filter(takes).cloned().collect(),
         };
         self.state.apply(&own)?;
-        self.changed
-            .extend(own.changes.iter().filter_map(|change| match &change.row {
-                Row::Choice(choice) => Some(choice.replay.clone()),
-                _ => None,
-            }));
+        self.epoch = own.epoch;
         self.sink.commit(&own, timeline)?;
         Ok(())
     }
 
-    /// Makes the clips that are ready, and the playlists of replays that changed; what failed.
+    /// Makes the clips that are ready, and the playlists of catch-up replays that changed; what
+    /// failed. To be called after each epoch: versions are counted by them.
     pub fn update_clips(&mut self, plan: &Plan, timeline: &EventTimeline) -> Vec<Failure> {
         let Some(clips) = &mut self.clips else {
             return Vec::new();
         };
         clips.update(self.state.segments(), timeline, false);
-        for replay in plan
-            .replays
-            .iter()
-            .filter(|replay| self.changed.contains(&replay.name))
-        {
-            clips.playlist(&replay.name, &pieces(&self.state, replay), timeline);
+        for replay in plan.replays.iter().filter(|replay| replay.request.catchup) {
+            let pieces = pieces(&self.state, replay);
+            let (epoch, keep) = (self.epoch, replay.keep_versions);
+            clips.catch_up(&replay.name, &pieces, epoch, keep, timeline);
         }
-        self.changed.clear();
         clips.take_failures()
     }
 
@@ -176,8 +172,10 @@ impl Target {
         };
         clips.update(self.state.segments(), timeline, true);
         for replay in &plan.replays {
-            clips.replay(&replay.name, &pieces(&self.state, replay), timeline);
+            let pieces = pieces(&self.state, replay);
+            clips.replay(&replay.name, &pieces, replay.request.catchup, timeline);
         }
+        clips.finish_catch_up();
         clips.take_failures()
     }
 
@@ -194,9 +192,15 @@ fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
     let track = replay.request.track;
     let chosen = state.chosen(&replay.name);
     chosen
-        .map(|choice| Piece {
-            marks: choice.marks,
-            track,
+        .map(|choice| {
+            let segment = choice.segment.as_ref();
+            let unnamed = || WantedClip::range(choice.marks).id;
+            Piece {
+                id: segment.map_or_else(unnamed, ToString::to_string),
+                label: segment.and_then(|id| state.segment(id)?.label.clone()),
+                marks: choice.marks,
+                track,
+            }
         })
         .collect()
 }
