@@ -71,10 +71,23 @@ pub struct Instant {
     pub notes: BTreeSet<String>,
 }
 
-/// The chunks that a playlist of `range` may use: those that cover it, and those before them on the
-/// same stretch that let it begin at a clean key frame.
+/// The chunks that cover `range`, and the one behind it where players may lose its last frames.
+fn covering(timeline: &EventTimeline, range: TimeRange) -> Vec<&PlacedChunk> {
+    let mut found = timeline.chunks_covering(range);
+    let last = found.last().copied();
+    if let Some(last) = last.filter(|last| {
+        last.chunk.container == Container::FragmentedMp4 && last.span.end < range.end + hls::GUARD
+    }) {
+        let next = timeline.get(Position(last.chunk.position.0 + 1));
+        found.extend(next.filter(|next| next.stretch == last.stretch));
+    }
+    found
+}
+
+/// The chunks that a playlist of `range` may use: those that cover it, those before them on the same
+/// stretch that let it begin at a clean key frame, and the one behind it where that is needed.
 pub fn chunks_of(timeline: &EventTimeline, range: TimeRange) -> Vec<&PlacedChunk> {
-    let covering = timeline.chunks_covering(range);
+    let covering = covering(timeline, range);
     let Some(&first) = covering.first() else {
         return covering;
     };
@@ -155,7 +168,7 @@ impl<'a> Builder<'a> {
     }
 
     fn add(&mut self, wanted: &Wanted) -> Result<(), String> {
-        let covering = self.timeline.chunks_covering(wanted.range);
+        let covering = covering(self.timeline, wanted.range);
         let mut placed: Option<PlacedClip> = None;
         // Times jump between stretches and behind a hole, and a player must be told.
         let follows = |a: &&PlacedChunk, b: &&PlacedChunk| {
@@ -170,7 +183,7 @@ impl<'a> Builder<'a> {
                 wanted.range.end.min(last.span.end),
             );
             let run = if number == 0 {
-                let mut with_lead = chunks_of(self.timeline, part);
+                let mut with_lead = chunks_of(self.timeline, wanted.range);
                 with_lead.retain(|chunk| chunk.chunk.position <= last.chunk.position);
                 with_lead
             } else {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::samples::Demuxed;
 
-pub use select::{REACH, instant, whole};
+pub use select::{GUARD, REACH, instant, whole};
 pub use text::{AudioRendition, master};
 
 /// A piece of a source chunk in a playlist.

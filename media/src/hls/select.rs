@@ -11,6 +11,16 @@ use crate::samples::{Codec, SyncKind, VideoTrack};
 /// Beyond it a clip begins at an open group of pictures, and its report says so.
 pub const REACH: MediaTime = MediaTime::from_flicks(15 * matchcut_model::time::FLICKS_PER_SECOND);
 
+/// How much more than its range a clip of fragmented MP4 with sound inside plays where it can. hls.js
+/// lets the next clip begin where the shorter of sound and picture ends, over the last frames.
+pub const GUARD: MediaTime = MediaTime::from_flicks(matchcut_model::time::FLICKS_PER_SECOND / 10);
+
+/// Where what a clip plays must end at the earliest.
+fn guarded(chunk: &HlsChunk<'_>, end: MediaTime) -> MediaTime {
+    let muxed = chunk.container == Container::FragmentedMp4 && !chunk.demuxed.audio.is_empty();
+    if muxed { end + GUARD } else { end }
+}
+
 /// A place where playing can begin.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -38,12 +48,13 @@ pub fn instant(
     chunks: &[HlsChunk<'_>],
     range: TimeRange,
 ) -> Result<(PlaylistClip, InstantReport), InstantError> {
-    let overlapping = || {
-        let indexed = chunks.iter().enumerate();
-        indexed.filter(|(_, chunk)| chunk.span.overlaps(&range))
-    };
-    let (Some((first, _)), Some((last, _))) = (overlapping().next(), overlapping().next_back())
-    else {
+    let indexed = || chunks.iter().enumerate();
+    let first = indexed().find(|(_, chunk)| chunk.span.overlaps(&range));
+    let last = indexed().rfind(|(_, chunk)| {
+        let end = guarded(chunk, range.end);
+        chunk.span.overlaps(&TimeRange::new(range.start, end))
+    });
+    let (Some((first, _)), Some((last, _))) = (first, last) else {
         return Err(InstantError::Empty(range));
     };
     let entry = enter(chunks, first, range.start);
@@ -54,7 +65,8 @@ pub fn instant(
     {
         return Err(InstantError::File);
     }
-    let exit = chunks.get(last).and_then(|chunk| leave(chunk, range.end));
+    let last_chunk = chunks.get(last);
+    let exit = last_chunk.and_then(|chunk| leave(chunk, guarded(chunk, range.end)));
     let mut clip = PlaylistClip::default();
     let mut played = TimeRange::new(entry.time, entry.time);
     for (index, chunk) in (entry.chunk..).zip(used) {
