@@ -157,12 +157,31 @@ impl Target {
             return Vec::new();
         };
         clips.update(self.state.segments(), timeline, false);
+        let mut failures = clips.take_failures();
+        failures.extend(self.catch_up(plan, timeline));
+        failures
+    }
+
+    /// Publishes the catch-up replays that the last epoch changed; what failed. Versions are counted
+    /// epoch by epoch, so a run that goes on calls it for every epoch of its log again, in order,
+    /// after [`Target::resume`].
+    pub fn catch_up(&mut self, plan: &Plan, timeline: &EventTimeline) -> Vec<Failure> {
+        let Some(clips) = &mut self.clips else {
+            return Vec::new();
+        };
         for replay in plan.replays.iter().filter(|replay| replay.request.catchup) {
             let pieces = pieces(&self.state, replay);
             let (epoch, keep) = (self.epoch, replay.keep_versions);
             clips.catch_up(&replay.name, &pieces, epoch, keep, timeline);
         }
         clips.take_failures()
+    }
+
+    /// For a run that goes on after it was interrupted: what catch-up replays have published stays.
+    pub fn resume(&mut self, plan: &Plan) {
+        if let Some(clips) = &mut self.clips {
+            clips.resume(plan.replays.iter().map(|replay| &replay.name));
+        }
     }
 
     /// Makes all clips and the videos of the replays; what failed.
