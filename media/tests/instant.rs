@@ -308,6 +308,24 @@ fn chromium_plays_across_joins_and_follows_versions() {
             "switchAt": 215, "rate": 1, "options": { "at": at },
         }));
     }
+    // Between the marks only.
+    let (playlist, _) = ts.playlist(&[(160, 240), (13, 40)]);
+    server.serve(&path(&ts, "marks.m3u8"), playlist.to_m3u8());
+    let clip = |id: &str, start: f64, duration: f64, mark_in: f64, mark_out: f64| {
+        json!({
+            "id": id, "start": start, "duration": duration, "mark_in": mark_in,
+            "mark_out": mark_out, "event_start": 0, "event_end": 0,
+        })
+    };
+    let pointer = json!({
+        "version": 1, "playlist": "marks.m3u8", "final": true,
+        "clips": [clip("a", 0.0, 4.0, 0.4, 3.6), clip("b", 4.0, 2.0, 4.52, 5.6)],
+    });
+    server.serve(&path(&ts, "marks.json"), pointer.to_string());
+    plan.push(json!({
+        "name": "marks", "pointer": path(&ts, "marks.json"), "rate": 1,
+        "options": { "marks": true },
+    }));
     server.serve("plan.json", json!(plan).to_string());
     let results = browse(&server, "player.html");
     if std::env::var_os("MATCHCUT_SHOW").is_some() {
@@ -334,6 +352,27 @@ fn chromium_plays_across_joins_and_follows_versions() {
         let ranges = result["ranges"].as_array().unwrap();
         assert_eq!(ranges.len(), clips, "{name}: {ranges:?}");
     }
+
+    let result = &results["marks"];
+    assert_eq!(result["failed"], Value::Null, "{result}");
+    let seen = result["seen"].as_array().unwrap();
+    let seen: Vec<i64> = seen.iter().map(|frame| frame.as_i64().unwrap()).collect();
+    // What was painted until the first seek, at most: after it nothing outside the marks.
+    let begins = seen.iter().position(|frame| *frame == 160 || *frame == 161);
+    let begins = begins.unwrap_or_else(|| panic!("marks: {seen:?}"));
+    assert!(begins <= 8, "marks: {seen:?}");
+    for frame in &seen[begins..] {
+        let first = (160..=241).contains(frame);
+        assert!(
+            first || (13..=41).contains(frame),
+            "marks: {frame} in {seen:?}"
+        );
+    }
+    assert!(
+        seen.contains(&239) || seen.contains(&238),
+        "marks: {seen:?}"
+    );
+    assert!(seen.contains(&13) || seen.contains(&14), "marks: {seen:?}");
 
     for (name, second) in [("now", 2), ("boundary", 2)] {
         let result = &results[name];

@@ -114,9 +114,21 @@ pub fn instant(
     wanted: &[Wanted],
     path: &Path,
 ) -> Result<Instant, String> {
+    build(&|placed| store.get(placed).ok(), timeline, wanted, path)
+}
+
+/// The samples of a chunk, if it can be had.
+type Samples<'a> = &'a dyn Fn(&PlacedChunk) -> Option<Arc<Demuxed>>;
+
+fn build(
+    samples: Samples<'_>,
+    timeline: &EventTimeline,
+    wanted: &[Wanted],
+    path: &Path,
+) -> Result<Instant, String> {
     let absolute = std::path::absolute(path).ok();
     let base = absolute.and_then(|path| Url::from_file_path(path).ok());
-    let mut out = Builder::new(store, timeline, base.as_ref());
+    let mut out = Builder::new(samples, timeline, base.as_ref());
     for clip in wanted {
         out.add(clip)?;
     }
@@ -134,7 +146,7 @@ struct Audio {
 }
 
 struct Builder<'a> {
-    store: &'a MediaStore,
+    samples: Samples<'a>,
     timeline: &'a EventTimeline,
     base: Option<&'a Url>,
     main: VodPlaylist,
@@ -150,9 +162,9 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(store: &'a MediaStore, timeline: &'a EventTimeline, base: Option<&'a Url>) -> Self {
+    fn new(samples: Samples<'a>, timeline: &'a EventTimeline, base: Option<&'a Url>) -> Self {
         Builder {
-            store,
+            samples,
             timeline,
             base,
             main: VodPlaylist::default(),
@@ -280,7 +292,7 @@ impl<'a> Builder<'a> {
         let chunk = &placed.chunk;
         // Without its samples a chunk is played whole: less exact, and still right.
         let known = chunk.container != Container::FilePart;
-        let demuxed = known.then(|| self.store.get(placed).ok()).flatten();
+        let demuxed = known.then(|| (self.samples)(placed)).flatten();
         let demuxed = demuxed.unwrap_or_default();
         match &chunk.cut_from {
             Some(other) => ChunkMedia {
@@ -419,4 +431,154 @@ fn relative(uri: &str, base: Option<&Url>) -> String {
         .filter(|(_, url)| url.scheme() == "file")
         .and_then(|(base, url)| base.make_relative(&url));
     named.unwrap_or_else(|| uri.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use matchcut_model::chunk::{ChunkRef, ContentId, Encryption, Rendition};
+
+    fn chunk(number: u64) -> PlacedChunk {
+        let media = Resource::whole(format!("file:///event/media/c{number}.ts"));
+        let seconds = |n: u64| MediaTime::from_seconds(4 * n as i64);
+        PlacedChunk {
+            chunk: ChunkRef::new("court", Position(number), media, Container::MpegTs),
+            span: TimeRange::new(seconds(number), seconds(number + 1)),
+            offset: MediaTime::ZERO,
+            stretch: 0,
+            frames: Vec::new(),
+            first_frame: 0,
+            frame_rate: None,
+            audio_tracks: Vec::new(),
+            utc: (number == 0).then_some(1_725_825_600_000_000),
+            bytes: 1_000_000,
+            content: ContentId(number),
+        }
+    }
+
+    fn audio(name: &str, files: &[&str]) -> Rendition {
+        let media = files
+            .iter()
+            .map(|file| Resource::whole(format!("file:///event/audio/{file}")));
+        Rendition {
+            name: name.to_owned(),
+            language: Some("en".to_owned()),
+            media: media.collect(),
+            init: None,
+            container: Container::MpegTs,
+        }
+    }
+
+    fn wanted(id: &str, start: i64, end: i64) -> Wanted {
+        let range = TimeRange::new(MediaTime::from_seconds(start), MediaTime::from_seconds(end));
+        Wanted {
+            id: id.to_owned(),
+            label: Some("ace".to_owned()),
+            range,
+        }
+    }
+
+    fn list(chunks: Vec<PlacedChunk>, clips: &[Wanted]) -> Instant {
+        let timeline: EventTimeline = chunks.into_iter().collect();
+        let path = Path::new("/event/out/replays/best/v1.m3u8");
+        build(&|_| None, &timeline, clips, path).unwrap()
+    }
+
+    fn uris(text: &str) -> Vec<&str> {
+        text.lines().filter(|line| !line.starts_with('#')).collect()
+    }
+
+    #[test]
+    fn clips_are_placed_and_named_relative_to_the_playlist() {
+        let chunks = (0..4).map(chunk).collect();
+        let list = list(chunks, &[wanted("b", 9, 11), wanted("a", 1, 7)]);
+        let [(path, text)] = list.files.as_slice() else {
+            panic!("{} files", list.files.len());
+        };
+        assert_eq!(path, Path::new("/event/out/replays/best/v1.m3u8"));
+        let media = "../../../media";
+        assert_eq!(
+            uris(text),
+            [2, 0, 1].map(|number| format!("{media}/c{number}.ts"))
+        );
+        assert!(
+            text.contains("#EXT-X-PROGRAM-DATE-TIME:2024-09-08T20:00:08.000Z"),
+            "{text}"
+        );
+        let times = |clip: &PlacedClip| {
+            let all = [clip.start, clip.duration, clip.mark_in, clip.mark_out];
+            all.map(MediaTime::as_seconds_f64)
+        };
+        assert_eq!(times(&list.clips[0]), [0.0, 4.0, 1.0, 3.0]);
+        assert_eq!(times(&list.clips[1]), [4.0, 8.0, 5.0, 11.0]);
+        assert_eq!(list.duration, MediaTime::from_seconds(12));
+    }
+
+    #[test]
+    fn a_hole_and_a_jump_of_the_clock_are_discontinuities() {
+        let mut chunks: Vec<PlacedChunk> = [0, 2, 3].map(chunk).into();
+        chunks[2].stretch = 1;
+        let list = list(chunks, &[wanted("a", 1, 15)]);
+        let text = &list.files[0].1;
+        assert_eq!(text.matches("#EXT-X-DISCONTINUITY").count(), 2, "{text}");
+        for id in ["\"a\"", "\"a/2\"", "\"a/3\""] {
+            assert!(text.contains(&format!("DATERANGE:ID={id}")), "{text}");
+        }
+        let [clip] = list.clips.as_slice() else {
+            panic!("{:?}", list.clips);
+        };
+        assert_eq!(
+            (clip.id.as_str(), clip.duration),
+            ("a", MediaTime::from_seconds(12))
+        );
+        assert_eq!(clip.mark_out, MediaTime::from_seconds(11));
+    }
+
+    #[test]
+    fn separate_audio_is_a_group_of_the_renditions_that_all_clips_have() {
+        let mut chunks: Vec<PlacedChunk> = (0..3).map(chunk).collect();
+        // A segment of the audio lies under two chunks.
+        chunks[0].chunk.audio = vec![audio("Court", &["a0.ts", "a1.ts"])];
+        chunks[1].chunk.audio = vec![
+            audio("Court", &["a1.ts", "a2.ts"]),
+            audio("Radio", &["r1.ts"]),
+        ];
+        chunks[2].chunk.audio = vec![audio("Court", &["a3.ts"])];
+        for chunk in &mut chunks {
+            chunk.chunk.media.encryption = Some(Encryption {
+                key_uri: "file:///event/keys/1".to_owned(),
+                iv: [1; 16],
+            });
+        }
+        let list = list(chunks, &[wanted("b", 9, 11), wanted("a", 1, 7)]);
+        let names: Vec<String> = list
+            .files
+            .iter()
+            .map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(names, ["v1_audio1.m3u8", "v1_video.m3u8", "v1.m3u8"]);
+        let (audio, video, master) = (&list.files[0].1, &list.files[1].1, &list.files[2].1);
+        assert_eq!(
+            uris(audio),
+            ["a3.ts", "a0.ts", "a1.ts", "a2.ts"].map(|name| format!("../../../audio/{name}"))
+        );
+        assert!(
+            audio.contains("#EXTINF:4.000000,\n../../../audio/a1.ts"),
+            "{audio}"
+        );
+        assert_eq!(audio.matches("#EXT-X-DISCONTINUITY").count(), 1);
+        assert_eq!(video.matches("#EXT-X-DISCONTINUITY").count(), 1);
+        assert!(video.contains("URI=\"../../../keys/1\""), "{video}");
+        assert!(
+            master.contains("NAME=\"Court\",LANGUAGE=\"en\",DEFAULT=YES")
+                && master.contains("BANDWIDTH=2000000,AUDIO=\"audio\"\nv1_video.m3u8"),
+            "{master}"
+        );
+        assert!(!master.contains("Radio"), "{master}");
+        assert!(
+            list.notes
+                .iter()
+                .any(|note| note.contains("Radio is left out"))
+        );
+    }
 }

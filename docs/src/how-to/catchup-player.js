@@ -86,7 +86,11 @@ export function followReplay(video, Hls, pointer, options = {}) {
       const place = placeAt(playing.clips, time);
       const clip = playing.clips[place];
       const next = playing.clips[place + 1];
-      // A frame or two before the end, so that none of what would follow is seen.
+      if (marks && clip && time < from(clip) - 0.02) {
+        video.currentTime = toMedia(from(clip)) + 0.001;
+        return schedule();
+      }
+      // A frame before the end, so that none of what would follow is seen.
       if (clip && (video.ended || time >= until(clip) - 0.05)) {
         const goesOn = newer && after(newer.clips, clip);
         if (newer && goesOn?.id !== next?.id) {
