@@ -309,7 +309,7 @@ fn chromium_plays_across_joins_and_follows_versions() {
         }));
     }
     // Between the marks only.
-    let (playlist, _) = ts.playlist(&[(160, 240), (13, 40)]);
+    let (playlist, _) = ts.playlist(&CLIPS);
     server.serve(&path(&ts, "marks.m3u8"), playlist.to_m3u8());
     let clip = |id: &str, start: f64, duration: f64, mark_in: f64, mark_out: f64| {
         json!({
@@ -319,7 +319,11 @@ fn chromium_plays_across_joins_and_follows_versions() {
     };
     let pointer = json!({
         "version": 1, "playlist": "marks.m3u8", "final": true,
-        "clips": [clip("a", 0.0, 4.0, 0.4, 3.6), clip("b", 4.0, 2.0, 4.52, 5.6)],
+        "clips": [
+            clip("a", 0.0, 4.0, 0.4, 3.6),
+            clip("b", 4.0, 2.0, 4.0, 6.0),
+            clip("c", 6.0, 2.0, 6.52, 7.6),
+        ],
     });
     server.serve(&path(&ts, "marks.json"), pointer.to_string());
     plan.push(json!({
@@ -361,18 +365,22 @@ fn chromium_plays_across_joins_and_follows_versions() {
     let begins = seen.iter().position(|frame| *frame == 160 || *frame == 161);
     let begins = begins.unwrap_or_else(|| panic!("marks: {seen:?}"));
     assert!(begins <= 8, "marks: {seen:?}");
-    for frame in &seen[begins..] {
-        let first = (160..=241).contains(frame);
-        assert!(
-            first || (13..=41).contains(frame),
-            "marks: {frame} in {seen:?}"
-        );
-    }
+    // A browser that is short of time skips pictures, and may so see the end of a clip one late.
+    let marked = |frame: i64| {
+        CLIPS
+            .iter()
+            .any(|(from, to)| (*from..=*to).contains(&frame))
+    };
     assert!(
-        seen.contains(&239) || seen.contains(&238),
+        seen[begins..].iter().all(|frame| marked(*frame)),
         "marks: {seen:?}"
     );
-    assert!(seen.contains(&13) || seen.contains(&14), "marks: {seen:?}");
+    for (from, to) in CLIPS {
+        for edge in [from, to - 2] {
+            let near = seen.contains(&edge) || seen.contains(&(edge + 1));
+            assert!(near, "marks: {edge} in {seen:?}");
+        }
+    }
 
     for (name, second) in [("now", 2), ("boundary", 2)] {
         let result = &results[name];

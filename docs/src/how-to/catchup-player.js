@@ -17,27 +17,29 @@ export function followReplay(video, Hls, pointer, options = {}) {
   const hls = new Hls({ ...config, autoStartLoad: false });
   let playing = null; // the pointer of the version in the player
   let newer = null; // that of a version which waits
-  let starts = []; // where each piece of the playlist begins by the playlist
+  let starts = []; // where each piece begins by the playlist, and where the last one ends
   let wanted = true; // whether the viewer wants it to play
   let closed = false;
   let etag = null;
   let timer = 0;
 
-  // hls.js moves pieces to where their first frame says they are; marks are times of the playlist.
+  // hls.js moves pieces to where their pictures say they are, and lets the first one stand longer to
+  // fill a gap, so the last one tells where a piece is. Marks are times of the playlist.
   const pieces = () => hls.levels?.[hls.currentLevel < 0 ? 0 : hls.currentLevel]?.details?.fragments || [];
-  const shown = (piece) => {
+  const shown = (piece, index) => {
     const { video: own, audiovideo } = piece.elementaryStreams || {};
-    return (own || audiovideo)?.startPTS ?? piece.start;
+    const end = (own || audiovideo)?.endPTS;
+    return end === undefined ? piece.start : end - (starts[index + 1] - starts[index]);
   };
   const toMedia = (time) => {
-    const index = starts.findLastIndex((start) => start <= time + 0.001);
+    const index = starts.findLastIndex((start, at) => at + 1 < starts.length && start <= time + 0.001);
     const piece = pieces()[index];
-    return piece ? shown(piece) + time - starts[index] : time;
+    return piece ? shown(piece, index) + time - starts[index] : time;
   };
   const toPlaylist = (time) => {
     const list = pieces();
-    const index = list.findLastIndex((piece) => shown(piece) <= time + 0.001);
-    return index >= 0 && index < starts.length ? starts[index] + time - shown(list[index]) : time;
+    const index = list.findLastIndex((piece, at) => shown(piece, at) <= time + 0.001);
+    return index >= 0 && index < starts.length ? starts[index] + time - shown(list[index], index) : time;
   };
 
   const from = (clip) => (marks ? clip.mark_in : clip.start);
@@ -78,11 +80,18 @@ export function followReplay(video, Hls, pointer, options = {}) {
     if (next) load(newer, from(next));
   }
 
-  // Once a frame: is the clip at its end?
-  function look() {
+  // Once a frame: is the clip at its end? The clock of the element runs ahead of the picture.
+  let frame = 0.04;
+  let last = 0;
+  function look(_, picture) {
     if (closed) return;
+    if (picture) {
+      const step = picture.mediaTime - last;
+      if (step > 0.005 && step < 0.1) frame = Math.min(step, frame * 1.2);
+      last = picture.mediaTime;
+    }
     if (playing?.clips.length && !video.seeking) {
-      const time = toPlaylist(video.currentTime + 0.001);
+      const time = toPlaylist((picture ? picture.mediaTime : video.currentTime) + 0.001);
       const place = placeAt(playing.clips, time);
       const clip = playing.clips[place];
       const next = playing.clips[place + 1];
@@ -90,14 +99,14 @@ export function followReplay(video, Hls, pointer, options = {}) {
         video.currentTime = toMedia(from(clip)) + 0.001;
         return schedule();
       }
-      // A frame before the end, so that none of what would follow is seen.
-      if (clip && (video.ended || time >= until(clip) - 0.05)) {
+      // With the last frame, so that none of what would follow is seen.
+      if (clip && (video.ended || time >= until(clip) - 1.3 * frame)) {
         const goesOn = newer && after(newer.clips, clip);
         if (newer && goesOn?.id !== next?.id) {
           goOn(clip);
         } else if (marks && next && time < from(next)) {
-          if (time >= until(clip)) video.currentTime = toMedia(from(next)) + 0.001;
-        } else if (marks && !next && !video.ended && time >= until(clip)) {
+          video.currentTime = toMedia(from(next)) + 0.001;
+        } else if (marks && !next && !video.ended) {
           video.pause();
         }
       }
@@ -133,6 +142,7 @@ export function followReplay(video, Hls, pointer, options = {}) {
 
   hls.on(Hls.Events.LEVEL_LOADED, (_, { details }) => {
     starts = details.fragments.map((piece) => piece.start);
+    starts.push(details.totalduration);
   });
   hls.on(Hls.Events.ERROR, (_, { fatal, type }) => {
     if (fatal && type === Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
