@@ -25,3 +25,12 @@ if [ "${1:-}" = test ]; then
     cp scripts/test-requirements.txt "$stamp"
   fi
 fi
+
+# What browser tests load. They are skipped where there is no npm.
+if [ "${1:-}" = test ] && command -v npm >/dev/null; then
+  stamp=tests/browser/node_modules/package-lock.json
+  if ! cmp -s tests/browser/package-lock.json "$stamp"; then
+    npm ci --prefix tests/browser --silent --no-audit --no-fund
+    cp tests/browser/package-lock.json "$stamp"
+  fi
+fi

@@ -105,10 +105,11 @@ impl ParameterSets {
     }
 }
 
-/// A place in a transport stream where a player can start without anything before it.
+/// A place in a chunk where a player can start without anything before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RandomAccessPoint {
-    /// Offset of the program association table that stands right before the key frame.
+    /// Transport stream: offset of the program association table that stands right before the key
+    /// frame. Fragmented MP4: offset of the `moof` that begins with the key frame.
     pub byte_offset: u64,
     /// PTS of the key frame.
     pub pts: i64,
@@ -146,7 +147,7 @@ pub struct VideoTrack {
     /// H.264: a picture carries memory management commands, which may name pictures of an earlier
     /// group. Chromium fails on them when decoding starts at an open group of pictures.
     pub mmco: bool,
-    /// Transport stream: where a byte range can start. Empty elsewhere.
+    /// Transport stream and fragmented MP4: where a byte range can start. Empty elsewhere.
     pub random_access_points: Vec<RandomAccessPoint>,
 }
 

@@ -102,6 +102,7 @@ fn varies(mut times: impl Iterator<Item = MediaTime>, rate: FrameRate) -> bool {
 mod tests {
     use super::*;
     use crate::marks::tests::chunk;
+    use matchcut_model::chunk::FrameTable;
 
     const RATE: FrameRate = FrameRate {
         num: 30_000,
@@ -139,9 +140,7 @@ mod tests {
     #[test]
     fn frames_at_no_one_rate_are_told() {
         let mut uneven = chunk(0, MediaTime::ZERO, RATE, 0, 4);
-        for (frame, millis) in uneven.frames.iter_mut().zip([0, 33, 120, 153]) {
-            frame.time = MediaTime::from_millis(millis);
-        }
+        uneven.frames = FrameTable::new(1000, [0, 33, 120, 153], MediaTime::ZERO);
         let timeline: EventTimeline = [uneven].into_iter().collect();
         assert!(places(&timeline).is_variable());
         assert!(places(&EventTimeline::new()).runs().is_empty());

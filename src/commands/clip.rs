@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use matchcut_dataflow::run::clips::{cut_of, write_clip};
 use matchcut_dataflow::run::open::{Opened, open};
-use matchcut_dataflow::run::playlist::instant;
+use matchcut_dataflow::run::playlist::{Wanted, instant};
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_sinks::files::write_atomically;
@@ -105,12 +105,17 @@ fn exact(args: &ClipArgs, range: TimeRange, opened: &Opened) -> Result<ExitCode,
 }
 
 fn playlist(args: &ClipArgs, range: TimeRange, opened: &Opened) -> Result<ExitCode, CommandError> {
-    let list = instant(&opened.store, &opened.timeline, &[range], &args.output)
+    let wanted = [Wanted::range(range)];
+    let list = instant(&opened.store, &opened.timeline, &wanted, &args.output)
         .map_err(|message| failed(outside(message, range, opened)))?;
-    write_atomically(&args.output, list.text.as_bytes())
-        .map_err(|error| failed(error.to_string()))?;
+    for (path, text) in &list.files {
+        write_atomically(path, text.as_bytes()).map_err(|error| failed(error.to_string()))?;
+    }
     let path = args.output.display();
     eprintln!("{path}: error at most {} frames", list.max_error_frames);
+    for note in &list.notes {
+        eprintln!("  note: {note}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -256,6 +256,19 @@ fn the_directory_holds_what_is_promised() {
             expected.insert(format!("replays/{replay}/{file}"));
         }
     }
+    let pointer = document(&demo().dir.join(format!("replays/{CATCHUP}/current.json")));
+    assert_eq!(pointer["final"], true);
+    expected.insert(format!("replays/{CATCHUP}/current.json"));
+    for version in 1..=pointer["version"].as_u64().unwrap() {
+        expected.insert(format!("replays/{CATCHUP}/v{version}.m3u8"));
+    }
+    let newest = format!(
+        "replays/{CATCHUP}/{}",
+        pointer["playlist"].as_str().unwrap()
+    );
+    let index = format!("replays/{CATCHUP}/index.m3u8");
+    let read = |name: &str| std::fs::read(demo().dir.join(name)).unwrap();
+    assert!(read(&newest) == read(&index), "a copy of {newest}");
     for segment in segments() {
         let clips = segment["clips"].as_array().unwrap();
         assert_eq!(clips.len(), 1, "one for each audio track: {segment}");
@@ -375,6 +388,9 @@ fn changes_add_up_to_the_final_files() {
     assert_eq!(of_kind("error").len(), 0);
 }
 
+/// The replay of the demo that is published while the event runs.
+const CATCHUP: &str = "best";
+
 #[test]
 fn clips_hold_exactly_their_frames() {
     let source = pictures(&repository().join("demo/programme/index.m3u8"));
@@ -426,7 +442,7 @@ fn replays_play_exactly_their_segments() {
             .lines()
             .filter_map(|line| line.strip_prefix("#EXTINF:"));
         let lengths: f64 = lengths
-            .map(|line| line.trim_end_matches(',').parse::<f64>().unwrap())
+            .map(|line| line.split(',').next().unwrap().parse::<f64>().unwrap())
             .sum();
         let played = frames(&dir.join("index.m3u8"));
         assert_eq!(played, (lengths * 25.0).round() as usize, "{name}: {list}");

@@ -126,6 +126,8 @@ pub struct PlanReplay {
     pub request: ReplayRequest,
     /// Its features.
     pub features: Vec<PlanFeature>,
+    /// Versions of its playlist that it keeps while the event runs; 0 keeps all.
+    pub keep_versions: u32,
 }
 
 /// A feature of a replay: an implicit edge from an operator.
@@ -493,6 +495,7 @@ fn plan_replay(
         inputs,
         request: request(replay),
         features,
+        keep_versions: replay.settings.keep_versions,
     })
 }
 

@@ -12,7 +12,7 @@ use matchcut_media::cut::{
 use matchcut_media::samples::Demuxed;
 use matchcut_media::thumbnail;
 use matchcut_model::change::ClipRow;
-use matchcut_model::chunk::{PlacedChunk, Position, TrackNumber};
+use matchcut_model::chunk::{Epoch, PlacedChunk, Position, TrackNumber};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::lines::{ClipEntry, Cut as CutKind};
 use matchcut_model::segment::SegmentId;
@@ -23,8 +23,10 @@ use matchcut_sinks::ReplayMedia;
 use matchcut_sinks::files::{safe_file_name, write_atomically};
 use serde::{Deserialize, Serialize};
 
+use super::catchup::CatchUp;
 use super::clip_plan::stem_of;
 use super::media::MediaStore;
+use super::playlist::{self, Instant, Wanted};
 
 /// The width of thumbnails in pixels.
 const THUMBNAIL_WIDTH: u32 = 480;
@@ -78,6 +80,10 @@ pub struct Piece {
     pub track: TrackNumber,
     /// What its chapter is called.
     pub title: String,
+    /// What it is called in playlists: the segment, or a range that nobody has named.
+    pub id: String,
+    /// What a labeler calls it.
+    pub label: Option<String>,
 }
 
 /// Makes clips in directories of results.
@@ -159,13 +165,18 @@ impl ClipMaker {
     ) -> Result<ClipEntry, String> {
         let max_error_frames = match self.mode {
             ClipMode::Instant => {
+                let wanted = Wanted {
+                    id: clip.segment.to_string(),
+                    label: None,
+                    range: clip.marks,
+                };
                 let mut error = 0;
                 for dir in dirs {
                     // Chunks on this machine are named relative to the playlist.
                     let file = dir.join(&clip.path);
-                    let list =
-                        super::playlist::instant(&self.store, timeline, &[clip.marks], &file)?;
-                    write(&file, list.text.as_bytes())?;
+                    let wanted = std::slice::from_ref(&wanted);
+                    let list = playlist::instant(&self.store, timeline, wanted, &file)?;
+                    write_list(&list)?;
                     error = list.max_error_frames;
                 }
                 error
@@ -223,24 +234,51 @@ impl ClipMaker {
         Ok(Some(path))
     }
 
-    /// Writes the playlist of a replay over the source chunks, so that a catch-up replay can be
-    /// watched while the event runs; its path.
-    pub fn playlist(
+    /// Publishes a version of the playlist of a catch-up replay in each of the directories, if the epoch
+    /// changed what it plays. The last `keep` versions stay, all if it is 0.
+    pub fn catch_up<'a>(
+        &mut self,
+        name: &Name,
+        pieces: &[Piece],
+        (epoch, keep): (Epoch, u32),
+        timeline: &EventTimeline,
+        catchups: impl Iterator<Item = &'a mut CatchUp>,
+    ) -> Option<String> {
+        let wanted = wanted(pieces);
+        let mut index = None;
+        for catchup in catchups {
+            let make = |path: &Path| playlist::instant(&self.store, timeline, &wanted, path);
+            match catchup.update(name, &wanted, epoch, keep, timeline, make) {
+                Ok(path) => index = path.or(index),
+                Err(message) => self.fail(format!("playlist of replay {name}"), message),
+            }
+        }
+        index
+    }
+
+    /// Says that no version of a catch-up replay follows.
+    pub fn finish_catch_up(&mut self, catchups: &mut [CatchUp]) {
+        for catchup in catchups {
+            if let Err(message) = catchup.finish() {
+                self.fail("catch-up replays".to_owned(), message);
+            }
+        }
+    }
+
+    /// Writes the playlist of a replay over the source chunks; its path.
+    fn playlist(
         &mut self,
         name: &Name,
         pieces: &[Piece],
         timeline: &EventTimeline,
         dirs: &[&Path],
     ) -> Option<String> {
-        if !self.is_active() || pieces.is_empty() {
-            return None;
-        }
         let path = format!("replays/{}/index.m3u8", safe_file_name(name));
-        let ranges: Vec<TimeRange> = pieces.iter().map(|piece| piece.marks).collect();
+        let wanted = wanted(pieces);
         for dir in dirs {
             let file = dir.join(&path);
-            let written = super::playlist::instant(&self.store, timeline, &ranges, &file)
-                .and_then(|list| write(&file, list.text.as_bytes()));
+            let written = playlist::instant(&self.store, timeline, &wanted, &file)
+                .and_then(|list| write_list(&list));
             if let Err(message) = written {
                 self.fail(format!("playlist of replay {name}"), message);
                 return None;
@@ -249,20 +287,22 @@ impl ClipMaker {
         Some(path)
     }
 
-    /// Makes the videos of a replay: the playlist, and one MP4.
+    /// Makes the videos of a replay: the playlist, and one MP4. The playlist of a catch-up
+    /// replay is there already.
     pub fn replay(
         &mut self,
         name: &Name,
         pieces: &[Piece],
+        catchup: bool,
         timeline: &EventTimeline,
         dirs: &[&Path],
     ) -> ReplayMedia {
-        let mut media = ReplayMedia {
-            hls: self.playlist(name, pieces, timeline, dirs),
-            mp4: None,
-        };
+        let mut media = ReplayMedia::default();
         if !self.is_active() || pieces.is_empty() {
             return media;
+        }
+        if !catchup {
+            media.hls = self.playlist(name, pieces, timeline, dirs);
         }
         let (mut cuts, mut titles) = (Vec::new(), Vec::new());
         for piece in pieces {
@@ -302,6 +342,22 @@ impl ClipMaker {
     pub fn take_failures(&mut self) -> Vec<Failure> {
         std::mem::take(&mut self.failures)
     }
+}
+
+/// What a playlist is asked for.
+fn wanted(pieces: &[Piece]) -> Vec<Wanted> {
+    let wanted = pieces.iter().map(|piece| Wanted {
+        id: piece.id.clone(),
+        label: piece.label.clone(),
+        range: piece.marks,
+    });
+    wanted.collect()
+}
+
+fn write_list(list: &Instant) -> Result<(), String> {
+    list.files
+        .iter()
+        .try_for_each(|(path, text)| write(path, text.as_bytes()))
 }
 
 fn write(path: &PathBuf, bytes: &[u8]) -> Result<(), String> {

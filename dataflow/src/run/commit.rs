@@ -18,10 +18,12 @@ use matchcut_model::value::Name;
 use matchcut_sinks::{Media, name_of_choice};
 
 use super::admission::Gate;
+use super::catchup::CatchUp;
 use super::clip_plan::{ClipJob, ClipPlanner};
 use super::clips::{ClipMaker, MadeClips, Piece};
 use super::engine::{Progress, RunError};
 use super::log::{Committed, EventStore, LogInput};
+use super::playlist::Wanted;
 use super::target::Target;
 use crate::flow::{Control, Delivery, ScanRow};
 use crate::plan::{Plan, PlanReplay};
@@ -92,6 +94,8 @@ pub(super) struct Committer<'a> {
     pub gate: Gate,
     pub planner: ClipPlanner,
     pub clips: ClipMaker,
+    /// Versions of catch-up replays, for each target.
+    pub catchups: Vec<CatchUp>,
     pub state: EventState,
     pub timeline: EventTimeline,
     pub media: Media,
@@ -107,13 +111,20 @@ pub(super) struct Committer<'a> {
 impl Committer<'_> {
     /// Takes over what an earlier process had published.
     pub fn take_up(&mut self) -> Result<(), RunError> {
-        let Some(store) = &self.store else {
-            return Ok(());
+        let (published, epochs) = match &self.store {
+            Some(store) => (store.all_published()?, store.epochs()),
+            None => return Ok(()),
         };
-        for (key, value) in store.all_published()? {
+        for (key, value) in published {
             let made: Option<(SegmentId, MadeClips)> = serde_json::from_str(&value).ok();
             if let (true, Some((id, made))) = (key.starts_with("clips "), made) {
                 self.keep(id, made);
+            }
+        }
+        if epochs > 0 {
+            let names = self.plan.replays.iter().filter(|r| r.request.catchup);
+            for catchup in &mut self.catchups {
+                catchup.resume(names.clone().map(|replay| &replay.name));
             }
         }
         Ok(())
@@ -184,10 +195,11 @@ impl Committer<'_> {
         let changes = EpochChanges { epoch, changes };
         let consolidated = changes.consolidated();
         self.state.apply_consolidated(epoch, consolidated.clone())?;
-        let playlists = self.playlists(&consolidated);
-
         let is_new = admitted.stored.is_none();
-        let outbox = outbox(&jobs, &playlists);
+        let outbox: Vec<(&str, String)> = jobs
+            .iter()
+            .map(|job| ("clips", clip_payload(job)))
+            .collect();
         match (&mut self.store, &admitted.stored) {
             (Some(store), Some(digest)) => store.verify(epoch.0, digest, &consolidated)?,
             (Some(store), None) if !admitted.provisional => store.commit(
@@ -216,8 +228,8 @@ impl Committer<'_> {
         for job in jobs.iter().filter(|job| wanted(&clip_payload(job))) {
             left.push(self.make(job));
         }
-        for name in playlists.iter().filter(|name| wanted(name.as_str())) {
-            self.playlist(name);
+        if !admitted.provisional {
+            self.catch_up(epoch);
         }
         if let Some(store) = &mut self.store
             && !outbox.is_empty()
@@ -257,15 +269,6 @@ impl Committer<'_> {
                 self.feedback.push(*feedback);
             }
         }
-    }
-
-    /// The replays whose choices an epoch changes.
-    fn playlists(&self, changes: &[Change]) -> BTreeSet<Name> {
-        let chosen = changes.iter().filter_map(|change| match &change.row {
-            Row::Choice(choice) => Some(choice.replay.clone()),
-            _ => None,
-        });
-        chosen.filter(|_| self.clips.is_active()).collect()
     }
 
     /// Makes the clips of a segment; what is to be remembered of it.
@@ -311,15 +314,27 @@ impl Committer<'_> {
         targets.map(|target| target.dir().to_owned()).collect()
     }
 
-    fn playlist(&mut self, name: &Name) {
-        let Some(replay) = self.plan.replays.iter().find(|replay| replay.name == *name) else {
+    /// Publishes what an epoch changed of catch-up replays. An epoch of a log that was stored before
+    /// only counts their versions.
+    fn catch_up(&mut self, epoch: Epoch) {
+        if !self.clips.is_active() {
             return;
-        };
-        let dirs = self.dirs_of_replay(name);
-        let dirs: Vec<&Path> = dirs.iter().map(std::path::PathBuf::as_path).collect();
-        let pieces = pieces(&self.state, replay);
-        let path = self.clips.playlist(name, &pieces, &self.timeline, &dirs);
-        self.media.replays.entry(name.clone()).or_default().hls = path;
+        }
+        let catchups = self.plan.replays.iter().filter(|r| r.request.catchup);
+        for replay in catchups {
+            let pieces = pieces(&self.state, replay);
+            let mine = self.catchups.iter_mut().zip(self.targets.iter());
+            let mine = mine.filter(|(_, target)| target.takes_replay(&replay.name));
+            let hls = self.clips.catch_up(
+                &replay.name,
+                &pieces,
+                (epoch, replay.keep_versions),
+                &self.timeline,
+                mine.map(|(catchup, _)| catchup),
+            );
+            let media = self.media.replays.entry(replay.name.clone()).or_default();
+            media.hls = hls.or(media.hls.take()).filter(|_| !pieces.is_empty());
+        }
     }
 
     /// Makes what is still to be made and writes the final documents.
@@ -347,10 +362,18 @@ impl Committer<'_> {
             let dirs = self.dirs_of_replay(&replay.name);
             let dirs: Vec<&Path> = dirs.iter().map(std::path::PathBuf::as_path).collect();
             let pieces = pieces(&self.state, replay);
-            let media = self
+            let catchup = replay.request.catchup;
+            let made = self
                 .clips
-                .replay(&replay.name, &pieces, &self.timeline, &dirs);
-            self.media.replays.insert(replay.name.clone(), media);
+                .replay(&replay.name, &pieces, catchup, &self.timeline, &dirs);
+            let media = self.media.replays.entry(replay.name.clone()).or_default();
+            media.mp4 = made.mp4;
+            if !catchup {
+                media.hls = made.hls;
+            }
+        }
+        if self.ended {
+            self.clips.finish_catch_up(&mut self.catchups);
         }
         for failure in self.clips.take_failures() {
             progress(Progress::Failure(&failure));
@@ -374,18 +397,18 @@ fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
     let track = replay.request.track;
     let chosen = state.chosen(&replay.name);
     chosen
-        .map(|choice| Piece {
-            marks: choice.marks,
-            track,
-            title: name_of_choice(state, choice),
+        .map(|choice| {
+            let segment = choice.segment.as_ref();
+            let unnamed = || Wanted::range(choice.marks).id;
+            Piece {
+                marks: choice.marks,
+                track,
+                title: name_of_choice(state, choice),
+                id: segment.map_or_else(unnamed, ToString::to_string),
+                label: segment.and_then(|id| state.segment(id)?.label.clone()),
+            }
         })
         .collect()
-}
-
-fn outbox(jobs: &[ClipJob], playlists: &BTreeSet<Name>) -> Vec<(&'static str, String)> {
-    let clips = jobs.iter().map(|job| ("clips", clip_payload(job)));
-    let playlists = playlists.iter().map(|name| ("playlist", name.to_string()));
-    clips.chain(playlists).collect()
 }
 
 fn clip_payload(job: &ClipJob) -> String {

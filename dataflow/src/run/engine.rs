@@ -20,6 +20,7 @@ use matchcut_sinks::SinkError;
 use matchcut_store::StoreError;
 
 use super::admission::Gate;
+use super::catchup::CatchUp;
 use super::clip_plan::ClipPlanner;
 use super::clips::{ClipMaker, ClipMode};
 use super::commit::{Admitted, Committer, Told, UnderWay};
@@ -304,6 +305,8 @@ pub fn run(
     };
     drop((feed, tell));
 
+    let catchups = targets.iter().map(|target| CatchUp::new(target.dir()));
+    let catchups = catchups.collect();
     let mut committer = Committer {
         plan,
         targets,
@@ -312,6 +315,7 @@ pub fn run(
         gate: gate.clone(),
         planner: ClipPlanner::new(options.clips),
         clips: ClipMaker::new(options.clips, media),
+        catchups,
         state: EventState::default(),
         timeline: EventTimeline::new(),
         media: matchcut_sinks::Media::default(),

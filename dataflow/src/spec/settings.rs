@@ -252,6 +252,8 @@ pub struct ReplaySettings {
     pub track: u32,
     /// Publish while the event runs.
     pub catchup: bool,
+    /// Versions of its playlist that a catch-up replay keeps; 0 keeps all.
+    pub keep_versions: u32,
     /// Whose rules hold where they differ.
     pub compat: Compat,
 }
@@ -272,6 +274,7 @@ impl Default for ReplaySettings {
             disregard_zero_weight: false,
             track: 1,
             catchup: false,
+            keep_versions: 0,
             compat: Compat::None,
         }
     }

@@ -8,7 +8,7 @@ use crate::mp4::Mp4Error;
 use crate::mp4::boxes::{Fields, boxes, find};
 use crate::mp4::movie::{self, Defaults, Track, TrackKind};
 use crate::mp4::units::Normalizer;
-use crate::samples::{AudioTrack, Demuxed, Sample};
+use crate::samples::{AudioTrack, Demuxed, RandomAccessPoint, Sample, VideoTrack};
 
 /// A sample that a fragment lists.
 struct Listed {
@@ -39,6 +39,7 @@ pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> 
     };
     let mut fragments = 0;
     let mut listed: Vec<Vec<Listed>> = movie.tracks.iter().map(|_| Vec::new()).collect();
+    let mut heads: Vec<Head> = Vec::new();
     for found in boxes(media) {
         if !found.complete {
             let kind = String::from_utf8_lossy(&found.kind).into_owned();
@@ -47,15 +48,24 @@ pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> 
         }
         if found.kind == *b"moof" {
             fragments += 1;
-            read_fragment(found.body, found.offset, &movie.tracks, &mut listed)
+            let before: Vec<usize> = listed.iter().map(Vec::len).collect();
+            let movable = read_fragment(found.body, found.offset, &movie.tracks, &mut listed)
                 .ok_or(Mp4Error::Damaged("moof"))?;
+            if movable {
+                let first =
+                    |(samples, before): (&Vec<Listed>, usize)| Some(samples.get(before)?.pts);
+                heads.push(Head {
+                    offset: found.offset as u64,
+                    first: listed.iter().zip(before).map(first).collect(),
+                });
+            }
         }
     }
     if fragments == 0 {
         return Err(Mp4Error::Missing("moof", "fragmented MP4 chunk").into());
     }
     let mut number = 0;
-    for (track, listed) in movie.tracks.iter().zip(listed) {
+    for (index, (track, listed)) in movie.tracks.iter().zip(listed).enumerate() {
         match track.kind {
             TrackKind::Video if out.video.is_some() => {
                 let codec = &track.entry.codec;
@@ -71,7 +81,9 @@ pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> 
                         .push(format!("video: {damaged} damaged samples"));
                 }
                 if !samples.is_empty() {
-                    out.video = Some(video_track(reader, track, samples));
+                    let mut video = video_track(reader, track, samples);
+                    video.random_access_points = access_points(&heads, index, &video);
+                    out.video = Some(video);
                 }
             }
             TrackKind::Audio => {
@@ -89,6 +101,28 @@ pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> 
         return Err(Mp4Error::NoSamples("the chunk").into());
     }
     Ok(out)
+}
+
+/// A fragment that can be read without those before it.
+struct Head {
+    /// Where its `moof` begins in the chunk.
+    offset: u64,
+    /// PTS of its first sample of each track.
+    first: Vec<Option<i64>>,
+}
+
+/// The fragments whose first picture is a key frame.
+fn access_points(heads: &[Head], index: usize, video: &VideoTrack) -> Vec<RandomAccessPoint> {
+    let points = heads.iter().filter_map(|head| {
+        let pts = (*head.first.get(index)?)?;
+        let sample = video.samples.iter().find(|sample| sample.pts == pts)?;
+        Some(RandomAccessPoint {
+            byte_offset: head.offset,
+            pts,
+            sync: sample.sync,
+        })
+    });
+    points.filter(|point| point.sync.is_key()).collect()
 }
 
 /// The video track of an MP4, from its samples.
@@ -153,12 +187,15 @@ fn read(
     samples
 }
 
+/// Lists the samples of a fragment; whether it says by itself where and when they are, so that it
+/// can be played without what stands before it.
 fn read_fragment(
     moof: &[u8],
     moof_offset: usize,
     tracks: &[Track<'_>],
     listed: &mut [Vec<Listed>],
-) -> Option<()> {
+) -> Option<bool> {
+    let mut movable = true;
     // Where data continues when a run does not say where it is.
     let mut next_data = moof_offset;
     for traf in boxes(moof).filter(|found| found.kind == *b"traf") {
@@ -166,6 +203,7 @@ fn read_fragment(
         let (_, flags) = fields.full()?;
         let id = fields.u32()?;
         let base = if flags & 1 != 0 {
+            movable = false;
             fields.u64()?;
             // Absolute in the file that the chunk was cut from, so of no use in the chunk.
             moof_offset
@@ -198,9 +236,12 @@ fn read_fragment(
                 i64::try_from(fields.sized(version)?).ok()?
             }
             // Runs of an earlier fragment go on.
-            None => listed[index]
-                .last()
-                .map_or(0, |last| last.dts - track.shift + last.duration),
+            None => {
+                movable = false;
+                listed[index]
+                    .last()
+                    .map_or(0, |last| last.dts - track.shift + last.duration)
+            }
         };
         let mut data = base;
         for trun in boxes(traf.body).filter(|found| found.kind == *b"trun") {
@@ -216,7 +257,7 @@ fn read_fragment(
         }
         next_data = data;
     }
-    Some(())
+    Some(movable)
 }
 
 fn read_run(
