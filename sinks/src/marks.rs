@@ -154,6 +154,7 @@ pub(crate) mod tests {
                 .collect(),
             first_frame,
             frame_rate: Some(rate),
+            timecodes: Vec::new(),
             audio_tracks: vec![TrackNumber(1)],
             utc: None,
             bytes: 1000,
