@@ -370,9 +370,11 @@ mod tests {
             b_pyramid: true,
             mmco: true,
             random_access_points: Vec::new(),
+            timecodes: Vec::new(),
         };
         let audio = AudioTrack {
             number: TrackNumber(1),
+            id: None,
             codec: Codec::Aac,
             timescale: 90_000,
             sample_rate: 48_000,
@@ -388,7 +390,7 @@ mod tests {
         Demuxed {
             video: Some(video),
             audio: vec![audio],
-            warnings: Vec::new(),
+            ..Demuxed::default()
         }
     }
 

@@ -10,6 +10,7 @@ pub mod frame;
 pub mod lines;
 pub mod observation;
 pub mod replay;
+pub mod scte35;
 pub mod segment;
 pub mod time;
 pub mod timecode;

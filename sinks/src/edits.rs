@@ -4,18 +4,16 @@ use matchcut_model::change::ChoiceRow;
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::segment::Segment;
 use matchcut_model::time::{MediaTime, TimeRange};
-use matchcut_model::timeline::EventTimeline;
 
 use crate::edl::{Cut, EdlFiles, EdlSubject, write};
 use crate::error::SinkError;
-use crate::exact::{Exact, source_start};
+use crate::exact::Exact;
 use crate::info::EventInfo;
 
 /// Writes edit lists of one event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EditLists<'a> {
     pub(crate) info: &'a EventInfo,
-    pub(crate) timeline: &'a EventTimeline,
     pub(crate) exact: &'a Exact<'a>,
 }
 
@@ -65,8 +63,7 @@ impl EditLists<'_> {
             source: &self.info.source,
             track,
             video: frames.has_video(),
-            rate: frames.rate(),
-            source_start: source_start(self.timeline, self.info),
+            source_zero: self.exact.zero(),
         };
         Ok(write(&subject, cuts, &self.info.edl)?)
     }

@@ -4,8 +4,7 @@
 use std::fmt::Write;
 
 use matchcut_model::chunk::TrackNumber;
-use matchcut_model::time::FrameRate;
-use matchcut_model::timecode::{Timecode, TimecodeError, TimecodeRate};
+use matchcut_model::timecode::{Timecode, TimecodeError};
 
 /// Event numbers have three digits; a longer list is split.
 pub const MAX_EVENTS: usize = 999;
@@ -53,11 +52,9 @@ pub struct EdlSubject<'a> {
     pub track: TrackNumber,
     /// Whether the source has video.
     pub video: bool,
-    /// Frames a second.
-    pub rate: FrameRate,
-    /// Time of day of frame 0 in UTC, in microseconds since the Unix epoch, if source times are to
-    /// count from there; else frame 0 is 00:00:00:00.
-    pub source_start: Option<i64>,
+    /// The label of frame 0 of the source. The whole list counts as it does, with or without
+    /// drop-frame.
+    pub source_zero: Timecode,
 }
 
 /// Lists, and what had to be left out.
@@ -84,11 +81,9 @@ pub fn write(
     cuts: &[Cut],
     options: &EdlOptions,
 ) -> Result<EdlFiles, TimecodeError> {
-    let rate = TimecodeRate::new(subject.rate, options.drop_frame);
+    let source_zero = subject.source_zero;
+    let rate = source_zero.rate();
     let mut record = Timecode::parse(&options.start_timecode, rate)?;
-    let source_zero = subject
-        .source_start
-        .map_or(Timecode::from_frame(0, rate), |micros| rate.at_utc(micros));
     let reel = reel_name(subject.source);
     let (channels, more) = channels(subject.track, subject.video);
 
@@ -222,6 +217,13 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use matchcut_model::time::FrameRate;
+    use matchcut_model::timecode::TimecodeRate;
+
+    fn zero(num: u32, den: u32, drop: bool) -> Timecode {
+        let rate = TimecodeRate::new(FrameRate::new(num, den).unwrap(), drop);
+        Timecode::from_frame(0, rate)
+    }
 
     fn subject(num: u32, den: u32) -> EdlSubject<'static> {
         EdlSubject {
@@ -229,8 +231,7 @@ mod tests {
             source: "court",
             track: TrackNumber(1),
             video: true,
-            rate: FrameRate::new(num, den).unwrap(),
-            source_start: None,
+            source_zero: zero(num, den, true),
         }
     }
 
@@ -267,11 +268,11 @@ mod tests {
         let drop = write(&subject(30_000, 1001), &cuts, &EdlOptions::default()).unwrap();
         assert!(drop.parts[0].contains("\nFCM: DROP FRAME\n"));
         assert!(drop.parts[0].contains(" 00:00:59;29 00:01:00;03 00:00:00;00 00:00:00;02\n"));
-        let options = EdlOptions {
-            drop_frame: false,
-            ..EdlOptions::default()
+        let non_drop = EdlSubject {
+            source_zero: zero(30_000, 1001, false),
+            ..subject(30_000, 1001)
         };
-        let plain = write(&subject(30_000, 1001), &cuts, &options).unwrap();
+        let plain = write(&non_drop, &cuts, &EdlOptions::default()).unwrap();
         assert!(plain.parts[0].contains("\nFCM: NON-DROP FRAME\n"));
         assert!(plain.parts[0].contains(" 00:00:59:29 00:01:00:01 00:00:00:00 00:00:00:02\n"));
     }
@@ -357,10 +358,10 @@ mod tests {
     }
 
     #[test]
-    fn source_times_may_count_from_the_time_of_day() {
-        let utc = Some(1_767_268_800_000_000);
+    fn source_times_count_from_their_zero() {
+        let noon = zero(25, 1, true).rate().at_utc(1_767_268_800_000_000);
         let subject = EdlSubject {
-            source_start: utc,
+            source_zero: noon,
             ..subject(25, 1)
         };
         let files = write(&subject, &[cut(25, 50, "")], &EdlOptions::default()).unwrap();

@@ -134,7 +134,6 @@ impl FileSink {
         };
         let lists = EditLists {
             info: &self.info,
-            timeline,
             exact: &exact,
         };
         let replays = replays(state, &self.info);

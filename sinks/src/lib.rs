@@ -15,6 +15,7 @@ mod marks;
 mod mre_json;
 mod replay_document;
 mod report;
+mod source_timecode;
 
 pub use error::SinkError;
 pub use file_sink::{FileSink, Written};

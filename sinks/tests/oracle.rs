@@ -168,8 +168,7 @@ fn long_and_late_lists_are_read() {
         source: "court",
         track: TrackNumber(1),
         video: true,
-        rate,
-        source_start: None,
+        source_zero: Timecode::from_frame(0, TimecodeRate::new(rate, true)),
     };
     let cuts: Vec<Cut> = (0..1200)
         .map(|n| Cut {

@@ -93,7 +93,7 @@ impl Target {
                         .segmenters
                         .insert(plan.operators[replay.segmenter].name.clone());
                 }
-                PlanInput::Video(_) | PlanInput::Audio(_) => {}
+                PlanInput::Video(_) | PlanInput::Audio(_) | PlanInput::Cues(_) => {}
             }
         }
         Target::new(Target::dir_of(sink), force, info, Some(wanted))

@@ -6,8 +6,12 @@ use matchcut_model::time::{MediaTime, Timestamp};
 use matchcut_model::timeline::{AudioTimes, StreamTimes, VideoTimes};
 
 /// Brings the times of a transport stream chunk, which its demuxer reads modulo 2^33, to the clock
-/// of the timeline.
+/// of the timeline, and gives its audio tracks the numbers that they were placed with.
 pub fn unwrap_to(placed: &PlacedChunk, chunk: &mut Demuxed) {
+    // The tracks are those that were placed, in the same order.
+    for (track, number) in chunk.audio.iter_mut().zip(&placed.audio_tracks) {
+        track.number = *number;
+    }
     if placed.chunk.container != Container::MpegTs {
         return;
     }
@@ -47,6 +51,7 @@ pub fn stream_times(chunk: &Demuxed) -> StreamTimes {
                 pts: samples.iter().map(|sample| track.pts(sample)).collect(),
                 last_duration: last.map(|ticks| MediaTime::from_ticks(ticks, track.timescale)),
                 frame_rate: track.frame_rate,
+                timecodes: track.timecodes.clone(),
             }
         });
     let audio = chunk.audio.iter().filter_map(|track| {
@@ -107,6 +112,7 @@ mod tests {
             b_pyramid: false,
             mmco: false,
             random_access_points: Vec::new(),
+            timecodes: Vec::new(),
         };
         Demuxed {
             video: Some(video),

@@ -47,6 +47,9 @@ pub enum Operator {
         /// The ordered part.
         fold: FoldBox,
     },
+    /// A featurer of what the stream marks in itself; the signature of each chunk is that of
+    /// [`crate::cues::signature`].
+    Cues(FoldBox),
     /// An operator that sees only what other operators say.
     Fold(FoldBox),
 }
