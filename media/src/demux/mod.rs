@@ -2,6 +2,7 @@
 //! Pure functions: what is complete is kept, what is odd becomes a warning, what cannot be read an
 //! error that says why.
 
+mod ancillary;
 mod audio;
 mod cues;
 mod es;

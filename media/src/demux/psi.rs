@@ -96,6 +96,8 @@ pub enum Kind {
     Audio(Codec),
     /// SCTE-35 sections.
     Cues,
+    /// Ancillary data of a broadcast signal.
+    Ancillary,
     /// Something else.
     Data(String),
 }
@@ -177,6 +179,7 @@ fn kind(stream_type: u8, descriptors: &BTreeMap<u8, &[u8]>) -> Kind {
             Some(b"Opus") => audio("opus"),
             Some(b"HEVC") => Kind::Video(Codec::Hevc),
             Some(b"AV01") => video("av1"),
+            Some(b"VANC") => Kind::Ancillary,
             _ if descriptors.contains_key(&0x6a) || descriptors.contains_key(&0x7a) => {
                 Kind::Audio(Codec::Ac3)
             }

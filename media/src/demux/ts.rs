@@ -8,7 +8,7 @@ use matchcut_model::chunk::TrackNumber;
 use super::es::{ElementaryStream, Start, Unwrap};
 use super::packet::{Packet, Packets, packets};
 use super::psi::{Kind, Sections, Stream, parse_pat, parse_pmt};
-use super::{DemuxError, audio, cues, head, jumps, video};
+use super::{DemuxError, ancillary, audio, cues, head, jumps, video};
 use crate::samples::{AudioTrack, Codec, Demuxed};
 
 /// Reads a chunk of a transport stream.
@@ -39,6 +39,7 @@ pub fn demux(media: &Bytes) -> Result<Demuxed, DemuxError> {
 
     let mut out = Demuxed::default();
     let mut track_number = 0;
+    let mut beside = None;
     let mut empty = Vec::new();
     for stream in chosen {
         let data = streams.remove(&stream.pid).unwrap_or_default();
@@ -70,6 +71,7 @@ pub fn demux(media: &Bytes) -> Result<Demuxed, DemuxError> {
                     )),
                 }
             }
+            Kind::Ancillary => beside = Some(data),
             Kind::Cues | Kind::Data(_) => {}
         }
     }
@@ -82,6 +84,9 @@ pub fn demux(media: &Bytes) -> Result<Demuxed, DemuxError> {
         });
     }
     warnings.extend(empty.into_iter().map(|what| format!("no samples: {what}")));
+    if let (Some(track), Some(beside)) = (&mut out.video, &beside) {
+        ancillary::label(track, beside);
+    }
     out.cues = cues::read(&sections, &mut unwrap, &mut warnings);
     out.warnings = warnings;
     jumps::heal(&mut out);
@@ -180,11 +185,12 @@ fn choose<'a>(
                 warnings.push(format!("a further video stream ({codec}) is ignored"));
             }
             Kind::Audio(_) => out.push(stream),
+            Kind::Ancillary => out.push(stream),
             Kind::Cues => others.push("SCTE-35"),
             Kind::Data(name) => others.push(name.as_str()),
         }
     }
-    if out.is_empty() {
+    if out.iter().all(|stream| stream.kind == Kind::Ancillary) {
         let listed = if others.is_empty() {
             "nothing".into()
         } else {
