@@ -12,6 +12,7 @@ mod clip;
 mod demo;
 mod interrupt;
 mod live;
+mod marks;
 mod scenarios;
 mod select;
 mod tennis;
