@@ -178,7 +178,8 @@ const COUNTED: [(&str, usize, usize, usize); 26] = [
     ("lpms_data_missing-sei-and-pes.ts", 12, 0, 12),
     ("lpms_data_negative-timestamps.ts", 120, 0, 120),
     ("lpms_data_portrait.ts", 30, 0, 30),
-    ("lpms_data_problem_start_pts_problem.ts", 9, 12, 8),
+    // ffprobe counts 9 and 8: the last one is cut off, and left out here.
+    ("lpms_data_problem_start_pts_problem.ts", 8, 12, 7),
     ("lpms_data_singleframe.ts", 1, 0, 1),
     ("lpms_data_skip_1.ts", 171, 0, 171),
     ("lpms_data_skip_3.ts", 171, 0, 171),

@@ -1,6 +1,7 @@
 //! Timestamps that jump in the middle of a chunk: an encoder that was restarted without a new chunk.
 //! What follows is moved so that time goes on; a chunk has only one place on a timeline.
 
+use super::video::{mark_leading, rebuild_dts};
 use crate::samples::{Demuxed, Sample};
 
 /// Times are in ticks of 90 kHz.
@@ -58,45 +59,41 @@ fn move_back(samples: &mut [Sample], jumps: &[Jump]) {
     }
 }
 
-/// Moves what stands behind a jump and tells it.
+/// Moves what stands behind a jump and tells it. Where only some of the tracks jump, the others show
+/// that the clock ran on: those had nothing to show or say for a while, and stay as they are.
 pub(super) fn heal(chunk: &mut Demuxed) {
-    let mut leading = Vec::new();
-    if let Some(track) = &mut chunk.video {
+    let video = chunk.video.as_ref().map(|track| {
         let step = track.frame_ticks().unwrap_or(SECOND / 25).min(SECOND);
-        leading = jumps(&track.samples, step);
-        for jump in &leading {
-            let seconds = jump.by as f64 / SECOND as f64;
-            chunk.warnings.push(format!(
-                "video: the timestamps jump by {seconds:.3} s inside the chunk, before picture {}; \
-                 what follows is moved so that time goes on",
-                jump.sample + 1
-            ));
-        }
-        move_back(&mut track.samples, &leading);
-        if !leading.is_empty() {
-            super::video::rebuild_dts(&mut track.samples);
-            super::video::mark_leading(&mut track.samples);
-        }
+        jumps(&track.samples, step)
+    });
+    let audio = chunk.audio.iter().map(|track| jumps(&track.samples, 0));
+    let audio: Vec<Vec<Jump>> = audio.collect();
+    let mut all = video.iter().chain(&audio);
+    // Pictures and sound jump together: the same move keeps them in step.
+    let Some(leading) = all.next().filter(|first| !first.is_empty()) else {
+        return;
+    };
+    if all.any(|jumps| jumps.len() != leading.len()) {
+        return;
     }
-    for track in &mut chunk.audio {
-        let mut own = jumps(&track.samples, 0);
-        if own.is_empty() {
-            continue;
-        }
-        // Pictures and sound jump together: the same move keeps them in step.
-        if own.len() == leading.len() {
-            for (own, video) in own.iter_mut().zip(&leading) {
-                own.by = video.by;
-            }
-        }
-        if leading.is_empty() {
-            let number = track.number;
-            chunk.warnings.push(format!(
-                "audio track {number}: the timestamps jump inside the chunk; what follows is moved \
-                 so that time goes on"
-            ));
-        }
-        move_back(&mut track.samples, &own);
+    let what = if video.is_some() { "picture" } else { "sound" };
+    for jump in leading {
+        let seconds = jump.by as f64 / SECOND as f64;
+        chunk.warnings.push(format!(
+            "the timestamps jump by {seconds:.3} s inside the chunk, before {what} {}; what follows is \
+             moved so that time goes on",
+            jump.sample + 1
+        ));
+    }
+    if let (Some(track), Some(jumps)) = (&mut chunk.video, &video) {
+        move_back(&mut track.samples, jumps);
+        rebuild_dts(&mut track.samples);
+        mark_leading(&mut track.samples);
+    }
+    for (track, own) in chunk.audio.iter_mut().zip(&audio) {
+        let moves = own.iter().zip(leading);
+        let moves: Vec<Jump> = moves.map(|(own, by)| Jump { by: by.by, ..*own }).collect();
+        move_back(&mut track.samples, &moves);
     }
 }
 
