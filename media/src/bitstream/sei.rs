@@ -98,14 +98,14 @@ fn clock_timestamp(r: &mut BitReader<'_>, frame_bits: u32) -> Option<ClockTimest
 
 /// The first clock timestamp of the picture timing in an H.264 SEI unit.
 pub(crate) fn h264_timestamp(unit: &[u8], timing: &PictureTiming) -> Option<ClockTimestamp> {
+    if !timing.has_structure {
+        return None;
+    }
     let payload = rbsp(unit.get(1..)?, 4096);
     let messages = messages(&payload);
     let (_, message) = messages.iter().find(|(kind, _)| *kind == PIC_TIMING)?;
     let mut r = BitReader::new(message);
     r.skip(timing.delay_bits)?;
-    if !timing.has_structure {
-        return None;
-    }
     let count = match r.bits(4)? {
         0..=2 => 1,
         3 | 4 | 7 => 2,

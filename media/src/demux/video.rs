@@ -692,3 +692,136 @@ pub(crate) fn rebuild_dts(samples: &mut [Sample]) {
         sample.dts = dts - delay;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bits of a unit behind its header byte: fixed length and Exp-Golomb codes.
+    #[derive(Default)]
+    struct Bits(Vec<bool>);
+
+    impl Bits {
+        fn u(mut self, value: u32, count: u32) -> Self {
+            self.0
+                .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+            self
+        }
+
+        fn ue(self, value: u32) -> Self {
+            let length = 32 - (value + 1).leading_zeros();
+            self.u(0, length - 1).u(value + 1, length)
+        }
+
+        /// With a start code and trailing bits.
+        fn unit(self, header: u8) -> Vec<u8> {
+            let bits = self.u(1, 1);
+            let mut out = vec![0, 0, 0, 1, header];
+            out.extend(bits.0.chunks(8).map(|byte| {
+                let value = byte
+                    .iter()
+                    .fold(0, |value, bit| value << 1 | u8::from(*bit));
+                value << (8 - byte.len())
+            }));
+            out
+        }
+    }
+
+    fn delimiter() -> Vec<u8> {
+        vec![0, 0, 0, 1, 9, 0xf0]
+    }
+
+    /// 320x192 in fields; frame numbers have 4 bits, order of output is order of decoding.
+    fn sets() -> Vec<u8> {
+        let sps = Bits::default()
+            .u(77, 8)
+            .u(0, 8)
+            .u(30, 8)
+            .ue(0)
+            .ue(0)
+            .ue(2)
+            .ue(1)
+            .u(0, 1);
+        let sps = sps.ue(19).ue(5).u(0, 1).u(0, 1).u(1, 1).u(0, 1).u(0, 1);
+        let pps = Bits::default()
+            .ue(0)
+            .ue(0)
+            .u(0, 2)
+            .ue(0)
+            .ue(0)
+            .ue(0)
+            .u(0, 3);
+        let pps = pps.ue(0).ue(0).ue(0).u(0, 3);
+        [sps.unit(0x67), pps.unit(0x68)].concat()
+    }
+
+    /// A field that is one slice.
+    fn field(idr: bool, frame: u32, bottom: bool) -> Vec<u8> {
+        let slice = Bits::default()
+            .ue(0)
+            .ue(if idr { 7 } else { 5 })
+            .ue(0)
+            .u(frame, 4);
+        let slice = slice.u(1, 1).u(u32::from(bottom), 1);
+        match idr {
+            true => slice.ue(0).u(0, 2).unit(0x65),
+            false => slice.u(0, 1).u(0, 1).u(0, 1).unit(0x61),
+        }
+    }
+
+    fn fields(stamp_each: bool) -> (Vec<Sample>, Vec<String>) {
+        let mut data = Vec::new();
+        let mut marks = Vec::new();
+        for frame in 0..3 {
+            for bottom in [false, true] {
+                let pts = 900_000 + i64::from(frame) * 3600 + if bottom { 1800 } else { 0 };
+                if stamp_each || !bottom {
+                    marks.push(Mark {
+                        offset: data.len(),
+                        pts: Some(pts),
+                        dts: Some(pts),
+                        entry: None,
+                        random_access: false,
+                    });
+                }
+                data.extend(delimiter());
+                if frame == 0 && !bottom {
+                    data.extend(sets());
+                }
+                // The second field of a key frame is predicted from the first.
+                data.extend(field(frame == 0 && !bottom, frame, bottom));
+            }
+        }
+        let stream = ElementaryStream {
+            data,
+            marks,
+            ..ElementaryStream::default()
+        };
+        let mut warnings = Vec::new();
+        let track = track(stream, Codec::H264, &mut warnings).unwrap();
+        assert_eq!((track.width, track.height), (320, 192));
+        (track.samples, warnings)
+    }
+
+    #[test]
+    fn two_field_pictures_are_one_frame() {
+        for stamp_each in [true, false] {
+            let (samples, warnings) = fields(stamp_each);
+            assert_eq!(warnings, Vec::<String>::new());
+            let times: Vec<i64> = samples.iter().map(|sample| sample.pts).collect();
+            assert_eq!(times, [900_000, 903_600, 907_200], "{stamp_each}");
+            assert_eq!(samples[0].sync, SyncKind::Idr);
+            let slices = |sample: &Sample| {
+                let units = annex_b_ranges(&sample.data);
+                units
+                    .iter()
+                    .filter(|range| matches!(sample.data[range.start] & 0x1f, 1 | 5))
+                    .count()
+            };
+            assert!(
+                samples.iter().all(|sample| slices(sample) == 2),
+                "both fields"
+            );
+        }
+    }
+}

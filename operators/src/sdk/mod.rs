@@ -3,7 +3,9 @@
 //! of chunks; an ordered *fold* decides, in event order, with a state that can be snapshotted.
 //!
 //! A featurer that looks at media has both parts: its scan condenses a chunk to a small signature
-//! (bytes), its fold turns signatures into observations. All other operators are a fold alone.
+//! (bytes), its fold turns signatures into observations. Where it is not pixels or samples but the
+//! stream's own marks that count, the signature is made without a scan. All other operators are a fold
+//! alone.
 
 mod describe;
 mod fold;
