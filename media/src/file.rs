@@ -16,13 +16,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use matchcut_model::chunk::Container;
+use matchcut_model::cue::CueTime;
 use matchcut_model::time::{MediaTime, TimeRange};
+use matchcut_model::timecode::{self, TimecodeMark};
 use serde::{Deserialize, Serialize};
 
 use crate::demux::video::mark_leading;
 use crate::demux::{DemuxError, demux};
 use crate::mp4::Mp4Error;
-use crate::samples::{AudioTrack, Demuxed, VideoTrack};
+use crate::samples::{AudioTrack, Demuxed, Sample, VideoTrack};
 use index::Index;
 use windows::{Group, Layout};
 
@@ -355,7 +357,9 @@ fn cut_out(whole: &Demuxed, groups: &[&Group], window: TimeRange, first: bool) -
             .flat_map(|group| track.samples[group.samples.clone()].iter().cloned())
             .collect();
         mark_leading(&mut samples);
+        let timecodes = timecodes_of(track, &samples);
         VideoTrack {
+            timecodes,
             samples,
             // They are offsets in the file, not in a chunk.
             random_access_points: Vec::new(),
@@ -377,12 +381,36 @@ fn cut_out(whole: &Demuxed, groups: &[&Group], window: TimeRange, first: bool) -
     Demuxed {
         video: video.filter(|track| !track.samples.is_empty()),
         audio: audio.filter(|track| !track.samples.is_empty()).collect(),
+        cues: whole
+            .cues
+            .iter()
+            .filter(|cue| match cue.at {
+                CueTime::Pts(pts) => window.contains(pts.time()),
+                CueTime::ChunkStart | CueTime::Utc(_) => first,
+            })
+            .cloned()
+            .collect(),
         warnings: if first {
             whole.warnings.clone()
         } else {
             Vec::new()
         },
     }
+}
+
+/// The timecodes of some neighbouring samples of a track.
+fn timecodes_of(track: &VideoTrack, samples: &[Sample]) -> Vec<TimecodeMark> {
+    let Some(first) = samples.iter().map(|sample| sample.pts).min() else {
+        return Vec::new();
+    };
+    let before = track
+        .samples
+        .iter()
+        .filter(|sample| sample.pts < first)
+        .count();
+    let from = u32::try_from(before).unwrap_or(u32::MAX);
+    let to = from.saturating_add(u32::try_from(samples.len()).unwrap_or(u32::MAX));
+    timecode::marks_within(&track.timecodes, from, to, track.frame_rate)
 }
 
 /// A track without its samples.
@@ -394,6 +422,7 @@ fn shell(track: &VideoTrack) -> VideoTrack {
         profile: track.profile.clone(),
         level: track.level.clone(),
         random_access_points: Vec::new(),
+        timecodes: Vec::new(),
         ..*track
     }
 }

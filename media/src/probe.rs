@@ -68,6 +68,9 @@ pub struct Stream {
     /// Frames in a second; absent when it varies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_rate: Option<Rate>,
+    /// Timecode that the first picture carries, or that the first one that carries any implies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timecode: Option<String>,
     /// Samples (PCM) a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample_rate: Option<u32>,
@@ -284,6 +287,7 @@ fn video_stream(track: &VideoTrack) -> Stream {
         height: known(track.height),
         pixel_aspect: track.pixel_aspect,
         frame_rate: track.frame_rate.map(Rate::from),
+        timecode: first_timecode(track),
         sample_rate: None,
         channels: None,
         language: None,
@@ -298,6 +302,12 @@ fn video_stream(track: &VideoTrack) -> Stream {
         browser: Some(browser),
         note,
     }
+}
+
+fn first_timecode(track: &VideoTrack) -> Option<String> {
+    let (mark, rate) = (track.timecodes.first()?, track.frame_rate?);
+    let label = mark.timecode.at(rate)?.plus(-i64::from(mark.frame));
+    Some(label.to_string())
 }
 
 fn audio_stream(track: &AudioTrack) -> Stream {
@@ -316,6 +326,7 @@ fn audio_stream(track: &AudioTrack) -> Stream {
         height: None,
         pixel_aspect: None,
         frame_rate: None,
+        timecode: None,
         sample_rate: known(track.sample_rate),
         channels: known(track.channels),
         language: track.language.clone(),
@@ -336,6 +347,7 @@ fn audio_stream(track: &AudioTrack) -> Stream {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use matchcut_model::timecode::{EmbeddedTimecode, TimecodeMark};
 
     fn sample(pts: i64, sync: SyncKind) -> Sample {
         Sample {
@@ -370,9 +382,20 @@ mod tests {
             b_pyramid: true,
             mmco: true,
             random_access_points: Vec::new(),
+            timecodes: vec![TimecodeMark {
+                frame: 2,
+                timecode: EmbeddedTimecode {
+                    hours: 10,
+                    minutes: 0,
+                    seconds: 0,
+                    frames: 1,
+                    drop_frame: true,
+                },
+            }],
         };
         let audio = AudioTrack {
             number: TrackNumber(1),
+            id: None,
             codec: Codec::Aac,
             timescale: 90_000,
             sample_rate: 48_000,
@@ -388,7 +411,7 @@ mod tests {
         Demuxed {
             video: Some(video),
             audio: vec![audio],
-            warnings: Vec::new(),
+            ..Demuxed::default()
         }
     }
 
@@ -407,6 +430,7 @@ mod tests {
         let video = &json["streams"][0];
         assert_eq!(video["kind"], "video");
         assert_eq!(video["frame_rate"]["exact"], "30000/1001");
+        assert_eq!(video["timecode"], "09:59:59;29");
         assert_eq!(
             (&video["samples"], &video["bytes"]),
             (&100.into(), &300.into())

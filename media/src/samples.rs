@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 use matchcut_model::chunk::TrackNumber;
+use matchcut_model::cue::{Cue, CueTime};
 use matchcut_model::time::{FrameRate, MediaTime, Timestamp};
+use matchcut_model::timecode::TimecodeMark;
 use serde::{Deserialize, Serialize};
 
 /// How samples are compressed.
@@ -149,6 +151,9 @@ pub struct VideoTrack {
     pub mmco: bool,
     /// Transport stream and fragmented MP4: where a byte range can start. Empty elsewhere.
     pub random_access_points: Vec<RandomAccessPoint>,
+    /// Timecode that the pictures carry, by their number in order of presentation: of the first that
+    /// has one, and of every one whose timecode does not follow from the one before.
+    pub timecodes: Vec<TimecodeMark>,
 }
 
 impl VideoTrack {
@@ -183,6 +188,9 @@ impl VideoTrack {
 pub struct AudioTrack {
     /// Its number in stream order, from 1.
     pub number: TrackNumber,
+    /// What stays the same of it from chunk to chunk: the PID in a transport stream, the track ID in a
+    /// fragmented MP4, something made of the name of a separate rendition.
+    pub id: Option<u32>,
     /// How it is compressed.
     pub codec: Codec,
     /// Ticks in a second of every time here.
@@ -216,6 +224,22 @@ impl AudioTrack {
     }
 }
 
+/// No PID and hardly a track ID is so large.
+const RENDITION: u32 = 1 << 31;
+
+/// A separate audio rendition of a chunk, read by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AudioRendition {
+    /// What was read of it; its video is left out.
+    pub demuxed: Demuxed,
+    /// What it is called, for warnings.
+    pub name: String,
+    /// Its language as the playlist says, for tracks that do not say it themselves.
+    pub language: Option<String>,
+    /// Its times count modulo 2^33 at 90 kHz: a transport stream or packed audio.
+    pub wraps: bool,
+}
+
 /// The contents of one chunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demuxed {
@@ -223,6 +247,8 @@ pub struct Demuxed {
     pub video: Option<VideoTrack>,
     /// All audio streams, numbered from 1 in stream order.
     pub audio: Vec<AudioTrack>,
+    /// What the stream marks in itself (SCTE-35), in stream order.
+    pub cues: Vec<Cue>,
     /// What was not as it should be, yet did not prevent reading; each names the place.
     pub warnings: Vec<String>,
 }
@@ -250,6 +276,64 @@ impl Demuxed {
         {
             point.pts = point.pts.saturating_add(ticks);
         }
+        for cue in &mut self.cues {
+            if let CueTime::Pts(pts) = &mut cue.at {
+                pts.ticks = pts.ticks.saturating_add(ticks);
+            }
+        }
+    }
+
+    /// Adds the tracks of separate audio renditions of the same stretch of time, each read by itself:
+    /// they take the numbers after those that are there, in the order given. A transport stream and
+    /// packed audio count modulo 2^33, so each rendition is moved by whole turns of that clock until
+    /// it is nearest to what is there; times of other containers are taken as they are.
+    pub fn add_audio(&mut self, renditions: impl IntoIterator<Item = AudioRendition>) {
+        let mut next = self
+            .audio
+            .iter()
+            .map(|track| track.number.0)
+            .max()
+            .unwrap_or(0);
+        for rendition in renditions {
+            let AudioRendition {
+                mut demuxed,
+                name,
+                language,
+                wraps,
+            } = rendition;
+            if let (true, Some(here), Some(there)) = (wraps, self.start(), demuxed.start()) {
+                let turn = MediaTime::from_ticks(1 << 33, 90_000).flicks();
+                let distance = (here - there).flicks();
+                demuxed.turn_clock((distance + turn / 2).div_euclid(turn));
+            }
+            for warning in demuxed.warnings {
+                self.warnings
+                    .push(format!("audio rendition \"{name}\": {warning}"));
+            }
+            let id = RENDITION | crate::demux::checksum(name.as_bytes()) >> 1;
+            for mut track in demuxed.audio {
+                next += 1;
+                track.id = Some(id);
+                track.number = TrackNumber(next);
+                track.language = track.language.or_else(|| language.clone());
+                self.audio.push(track);
+            }
+        }
+    }
+
+    /// When its first picture is shown, or without pictures its first sound is heard.
+    fn start(&self) -> Option<MediaTime> {
+        let video = self
+            .video
+            .iter()
+            .flat_map(|track| track.samples.iter().map(|sample| track.pts(sample).time()));
+        video.min().or_else(|| {
+            let audio = self
+                .audio
+                .iter()
+                .flat_map(|track| track.samples.iter().map(|sample| track.pts(sample).time()));
+            audio.min()
+        })
     }
 
     /// Whether it holds no sample at all.

@@ -368,6 +368,7 @@ fn from_ivf(bytes: &[u8]) -> Demuxed {
         b_pyramid: false,
         mmco: false,
         random_access_points: Vec::new(),
+        timecodes: Vec::new(),
     };
     Demuxed {
         video: Some(video),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cue::Cue;
 use crate::time::{FrameRate, MediaTime, TimeRange, Timestamp};
+use crate::timecode::TimecodeMark;
 
 pub use frames::FrameTable;
 
@@ -228,6 +229,9 @@ pub struct PlacedChunk {
     pub first_frame: u64,
     /// Nominal frame rate, if the stream has one.
     pub frame_rate: Option<FrameRate>,
+    /// Timecode that its pictures carry: of the first that has one, and wherever it jumps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timecodes: Vec<TimecodeMark>,
     /// Audio tracks found.
     pub audio_tracks: Vec<TrackNumber>,
     /// UTC of `span.start` in microseconds since the Unix epoch, if anchored.

@@ -1,11 +1,15 @@
 //! SMPTE 12M timecode: labels for frame numbers, `HH:MM:SS:FF`, and `HH:MM:SS;FF` with drop-frame.
 //! A label counts frames, not seconds; only drop-frame keeps it near the clock at 29.97 and 59.94.
 
+mod embedded;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::{FrameRate, MediaTime};
+
+pub use embedded::{EmbeddedTimecode, TimecodeMark, marks, marks_within};
 
 /// The rates of SMPTE 12M, as fractions.
 pub const SMPTE_RATES: [FrameRate; 10] = [
@@ -33,18 +37,21 @@ pub const SMPTE_RATES: [FrameRate; 10] = [
     FrameRate { num: 60, den: 1 },
 ];
 
-/// Where the timecode of an event comes from. Names as MRE writes them.
+/// Where the timecode of an event comes from. Names as MRE writes them. Of the two that follow what
+/// the stream carries, only the label of a frame is meant: event time is always that of the stream.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TimecodeSource {
-    /// The stream carries none; labels count from 0, as for [`TimecodeSource::ZeroBased`].
+    /// None is embedded, or it is not to be used: the first frame of the event is 00:00:00:00.
     #[default]
     NotEmbedded,
-    /// The first frame of the event is 00:00:00:00.
+    /// What the stream carries, as counted from 00:00:00:00; without any, the first frame of the
+    /// event is 00:00:00:00.
     ZeroBased,
-    /// The first frame of the event is labelled with its time of day in UTC.
+    /// What the stream carries, which is the time of day in UTC; without any, the first frame of the
+    /// event is labelled with the time of day that the playlist gives, if it does.
     UtcBased,
 }
 

@@ -11,6 +11,7 @@ use crate::chunk::{
     ChunkRef, Container, ContentId, FrameTable, PlacedChunk, Position, TrackNumber,
 };
 use crate::time::{FLICKS_PER_SECOND, FrameRate, MediaTime, TimeRange, Timestamp};
+use crate::timecode::TimecodeMark;
 
 pub use late::{LateError, Surroundings};
 pub use lookup::{EventTimeline, FrameAt};
@@ -24,6 +25,9 @@ pub struct VideoTimes {
     pub last_duration: Option<MediaTime>,
     /// Nominal frame rate, where the stream says so.
     pub frame_rate: Option<FrameRate>,
+    /// Timecode that the frames carry, by their number in `pts`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timecodes: Vec<TimecodeMark>,
 }
 
 /// One audio track of a chunk.
@@ -303,6 +307,11 @@ impl Timeline {
             stretch: stretch.number,
             first_frame,
             frame_rate: reading.frame_rate,
+            timecodes: times
+                .video
+                .iter()
+                .flat_map(|video| video.timecodes.iter().copied())
+                .collect(),
             audio_tracks: times.audio.iter().map(|audio| audio.track).collect(),
             utc: self.utc.map(|anchor| anchor.utc_at(span.start)),
             frames: FrameTable::new(reading.timescale(), reading.ticks(), offset),

@@ -43,6 +43,7 @@ fn video(pts: impl IntoIterator<Item = i64>, rate: (u32, u32)) -> StreamTimes {
         video: Some(VideoTimes {
             pts: pts.into_iter().map(ticks).collect(),
             last_duration: None,
+            timecodes: Vec::new(),
             frame_rate: FrameRate::new(rate.0, rate.1),
         }),
         audio: Vec::new(),
@@ -461,7 +462,7 @@ proptest! {
                 .map(|n| Timestamp { ticks: n * i64::from(rate.1), timescale: rate.0 })
                 .collect();
             let frame_rate = FrameRate::new(rate.0, rate.1);
-            let video = VideoTimes { pts, last_duration: None, frame_rate };
+            let video = VideoTimes { pts, frame_rate, ..VideoTimes::default() };
             let times = StreamTimes { video: Some(video), audio: Vec::new() };
             let container = Container::FragmentedMp4;
             let declared_duration = None;

@@ -1,5 +1,6 @@
 //! The operator SDK and the built-in operators, by class.
 
+pub mod cues;
 mod featurers;
 mod labelers;
 mod optimizers;

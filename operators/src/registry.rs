@@ -2,7 +2,7 @@
 //! what stands here.
 
 use crate::featurers::{
-    AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange,
+    AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange, StreamCues,
 };
 use crate::labelers::{LabelPassthrough, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
@@ -16,6 +16,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &AudioPeaks,
         &AudioSilence,
         &DominantColor,
+        &StreamCues,
         &Passthrough,
         &External,
         &SegmentBySequence,

@@ -270,7 +270,10 @@ fn take_step(fold: &FoldBox, step: &Step<'_>, state: &mut FoldState, emitted: &m
 /// The fold of a built-in operator with these options.
 pub fn fold_of(kind: &str, options: serde_json::Value) -> FoldBox {
     match operator(kind, options) {
-        Operator::Video { fold, .. } | Operator::Audio { fold, .. } | Operator::Fold(fold) => fold,
+        Operator::Video { fold, .. }
+        | Operator::Audio { fold, .. }
+        | Operator::Cues(fold)
+        | Operator::Fold(fold) => fold,
     }
 }
 

@@ -6,30 +6,28 @@ use matchcut_model::lines::{ExactTimes, ObservationLine, SegmentLine};
 use matchcut_model::observation::{Class, Observation};
 use matchcut_model::segment::Segment;
 use matchcut_model::time::MediaTime;
-use matchcut_model::timecode::{Timecode, TimecodeRate, TimecodeSource};
+use matchcut_model::timecode::Timecode;
 use matchcut_model::timeline::EventTimeline;
 
 use crate::info::EventInfo;
 use crate::marks::FrameIndex;
+use crate::source_timecode::SourceTimecode;
 
 /// Looks up exact times.
 #[derive(Debug)]
 pub(crate) struct Exact<'a> {
     timeline: &'a EventTimeline,
     frames: FrameIndex<'a>,
-    zero: Timecode,
+    timecode: SourceTimecode,
 }
 
 impl<'a> Exact<'a> {
     pub(crate) fn new(timeline: &'a EventTimeline, info: &EventInfo) -> Self {
         let frames = FrameIndex::new(timeline, info.frame_rate);
-        let rate = TimecodeRate::new(frames.rate(), info.edl.drop_frame);
-        let zero = source_start(timeline, info)
-            .map_or(Timecode::from_frame(0, rate), |micros| rate.at_utc(micros));
         Exact {
             timeline,
             frames,
-            zero,
+            timecode: SourceTimecode::new(timeline, info, &frames),
         }
     }
 
@@ -39,12 +37,17 @@ impl<'a> Exact<'a> {
 
     /// The label of frame 0.
     pub(crate) fn zero(&self) -> Timecode {
-        self.zero
+        self.timecode.zero()
+    }
+
+    /// The label of a frame.
+    pub(crate) fn label(&self, frame: i64) -> Timecode {
+        self.timecode.at(frame)
     }
 
     /// The timecode of the first frame at or after `time`.
     pub(crate) fn timecode(&self, time: MediaTime) -> Timecode {
-        self.zero.plus(self.frames.at_or_after(time))
+        self.label(self.frames.at_or_after(time))
     }
 
     /// Everything that is known of `time`; `None` for recorded observations without chunks.
@@ -107,12 +110,6 @@ impl<'a> Exact<'a> {
     }
 }
 
-/// Where source timecode starts, if the event is to be labelled with the time of day and has one.
-fn source_start(timeline: &EventTimeline, info: &EventInfo) -> Option<i64> {
-    let by_utc = info.timecode_source == TimecodeSource::UtcBased;
-    timeline.utc_of(MediaTime::ZERO).filter(|_| by_utc)
-}
-
 /// RFC 3339 from microseconds since the Unix epoch.
 pub(crate) fn utc_text(micros: i64) -> Option<String> {
     Timestamp::from_microsecond(micros)
@@ -147,6 +144,7 @@ mod tests {
     use super::*;
     use crate::marks::tests::chunk;
     use matchcut_model::time::FrameRate;
+    use matchcut_model::timecode::TimecodeSource;
 
     #[test]
     fn names_of_inputs_hold_no_secret_and_no_place() {

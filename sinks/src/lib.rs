@@ -21,6 +21,7 @@ mod place;
 mod replay_document;
 mod report;
 pub mod sequence;
+mod source_timecode;
 mod tables;
 mod vtt;
 

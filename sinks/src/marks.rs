@@ -146,6 +146,7 @@ pub(crate) mod tests {
             ),
             first_frame,
             frame_rate: Some(rate),
+            timecodes: Vec::new(),
             audio_tracks: vec![TrackNumber(1)],
             utc: None,
             bytes: 1000,

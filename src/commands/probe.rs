@@ -126,6 +126,9 @@ fn video(stream: &Stream) -> String {
         Some(rate) => format!("{} fps", rate.exact),
         None => "variable frame rate".to_owned(),
     });
+    if let Some(timecode) = &stream.timecode {
+        parts.push(format!("timecode from {timecode}"));
+    }
     let keys = stream.key_frames.unwrap_or(0);
     let idr = stream.idr.unwrap_or(0);
     parts.push(format!(

@@ -13,6 +13,7 @@ mod demo;
 mod disorder;
 mod interrupt;
 mod live;
+mod marks;
 mod resume;
 mod scenarios;
 mod select;

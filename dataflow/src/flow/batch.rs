@@ -290,7 +290,7 @@ fn run(
         return Vec::new();
     };
     let (fold, per_track) = match operator {
-        Operator::Video { fold, .. } | Operator::Fold(fold) => (fold, false),
+        Operator::Video { fold, .. } | Operator::Cues(fold) | Operator::Fold(fold) => (fold, false),
         Operator::Audio { fold, .. } => (fold, true),
     };
     let inputs: Vec<&Told> = node

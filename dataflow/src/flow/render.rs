@@ -388,7 +388,9 @@ fn fold_node<'scope>(
     items: Rows<'scope, (Position, Item)>,
 ) -> Rows<'scope, FoldOutput> {
     let (fold, per_track) = match operator {
-        Operator::Video { fold, .. } | Operator::Fold(fold) => (fold.clone(), false),
+        Operator::Video { fold, .. } | Operator::Cues(fold) | Operator::Fold(fold) => {
+            (fold.clone(), false)
+        }
         Operator::Audio { fold, .. } => (fold.clone(), true),
     };
     let name = node.name.to_string();

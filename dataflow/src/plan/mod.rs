@@ -59,6 +59,8 @@ pub enum PlanInput {
     Video(usize),
     /// Audio tracks of a source.
     Audio(usize),
+    /// Marks that a source carries.
+    Cues(usize),
     /// What an operator says.
     Operator(usize),
     /// A replay.
@@ -270,6 +272,7 @@ impl Names {
         Ok(match input {
             Input::Video(name) => PlanInput::Video(find(&self.sources, name)?),
             Input::Audio(name) => PlanInput::Audio(find(&self.sources, name)?),
+            Input::Cues(name) => PlanInput::Cues(find(&self.sources, name)?),
             Input::Operator(name) => PlanInput::Operator(find(&self.operators, name)?),
             Input::Replay(name) => PlanInput::Replay(find(&self.replays, name)?),
         })
@@ -562,6 +565,7 @@ impl Plan {
         match input {
             PlanInput::Video(_) => EdgeKind::Video,
             PlanInput::Audio(_) => EdgeKind::Audio,
+            PlanInput::Cues(_) => EdgeKind::Cues,
             PlanInput::Replay(_) => EdgeKind::Replays,
             PlanInput::Operator(at) => match self.operators.get(at).map(|o| o.class) {
                 Some(Class::Featurer) => EdgeKind::Observations,
@@ -576,6 +580,7 @@ impl Plan {
         match input {
             PlanInput::Video(at) => source(at).map(|name| format!("{name}.video")),
             PlanInput::Audio(at) => source(at).map(|name| format!("{name}.audio")),
+            PlanInput::Cues(at) => source(at).map(|name| format!("{name}.cues")),
             PlanInput::Operator(at) => self.operators.get(at).map(|o| o.name.to_string()),
             PlanInput::Replay(at) => self.replays.get(at).map(|r| r.name.to_string()),
         }

@@ -447,6 +447,7 @@ mod tests {
             offset: MediaTime::ZERO,
             stretch: 0,
             frames: matchcut_model::chunk::FrameTable::default(),
+            timecodes: Vec::new(),
             first_frame: 0,
             frame_rate: None,
             audio_tracks: Vec::new(),

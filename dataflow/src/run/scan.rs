@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use matchcut_media::decode::{AudioPlan, DecodePlan, FrameSink, decode};
 use matchcut_model::chunk::{PlacedChunk, TrackNumber};
+use matchcut_model::cue::Cue;
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::frame::{AudioBlock, Frame, ViewSpec};
 use matchcut_model::value::Name;
+use matchcut_operators::cues;
 use matchcut_operators::sdk::{
     AudioScan, AudioScanner, ChunkContext, Operator, VideoScan, VideoScanner,
 };
@@ -35,6 +37,8 @@ struct Listens {
 pub struct MediaScanner {
     looks: Vec<Looks>,
     listens: Vec<Listens>,
+    /// Operators that read what the stream marks in itself.
+    cues: Vec<(u32, Name)>,
     views: Vec<ViewSpec>,
     timeout: Duration,
     store: Arc<MediaStore>,
@@ -46,6 +50,7 @@ impl MediaScanner {
         let mut views: Vec<ViewSpec> = Vec::new();
         let mut looks = Vec::new();
         let mut listens = Vec::new();
+        let mut cues = Vec::new();
         for operator in &plan.operators {
             let (index, name) = (operator.index as u32, operator.name.clone());
             match &operator.operator {
@@ -69,12 +74,14 @@ impl MediaScanner {
                         scanner: Arc::clone(scanner),
                     });
                 }
+                Operator::Cues(_) => cues.push((index, name)),
                 Operator::Fold(_) => {}
             }
         }
         MediaScanner {
             looks,
             listens,
+            cues,
             views,
             timeout,
             store,
@@ -100,7 +107,10 @@ impl MediaScanner {
                     },
                     &mut rows,
                 ),
-                Err(failure) => rows.push(ScanRow::Failure(failure)),
+                Err(failure) => {
+                    rows.push(ScanRow::Failure(failure));
+                    rows.extend(self.marks(placed, &[]));
+                }
             },
         }
         Scanned { position, rows }
@@ -108,14 +118,7 @@ impl MediaScanner {
 
     fn decode(&self, placed: &PlacedChunk, loaded: &Loaded, rows: &mut Vec<ScanRow>) {
         let fail = |operator: Option<Name>, message: String| {
-            ScanRow::Failure(Failure {
-                position: Some(placed.chunk.position),
-                input: placed.chunk.media.uri.clone(),
-                operator,
-                message,
-                domain: Domain::External,
-                retry: Retry::No,
-            })
+            ScanRow::Failure(failure(placed, operator, message))
         };
         rows.extend(
             loaded
@@ -124,6 +127,7 @@ impl MediaScanner {
                 .iter()
                 .map(|warning| fail(None, warning.clone())),
         );
+        rows.extend(self.marks(placed, &loaded.chunk.cues));
         rows.extend(self.nothing_to_see(placed).map(|text| fail(None, text)));
         rows.extend(self.nothing_to_hear(placed).map(|text| fail(None, text)));
         if self.looks.is_empty() && self.listens.is_empty() {
@@ -155,6 +159,20 @@ impl MediaScanner {
                 Err(message) => fail(Some(name), message),
             });
         }
+    }
+
+    /// What is marked in a chunk, by its playlist and by its own stream, for each operator that reads
+    /// it. Nothing is decoded for it.
+    fn marks(&self, placed: &PlacedChunk, carried: &[Cue]) -> Vec<ScanRow> {
+        let row = |(index, name): &(u32, Name)| match cues::signature(placed, carried) {
+            Ok(bytes) => ScanRow::Signature {
+                operator: *index,
+                track: None,
+                bytes,
+            },
+            Err(message) => ScanRow::Failure(failure(placed, Some(name.clone()), message)),
+        };
+        self.cues.iter().map(row).collect()
     }
 
     /// What is said of a chunk without pictures that operators look for.
@@ -203,6 +221,17 @@ impl MediaScanner {
             video: video.collect(),
             audio,
         }
+    }
+}
+
+fn failure(placed: &PlacedChunk, operator: Option<Name>, message: String) -> Failure {
+    Failure {
+        position: Some(placed.chunk.position),
+        input: placed.chunk.media.uri.clone(),
+        operator,
+        message,
+        domain: Domain::External,
+        retry: Retry::No,
     }
 }
 

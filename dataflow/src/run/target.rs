@@ -100,7 +100,7 @@ impl Target {
                         .segmenters
                         .insert(plan.operators[replay.segmenter].name.clone());
                 }
-                PlanInput::Video(_) | PlanInput::Audio(_) => {}
+                PlanInput::Video(_) | PlanInput::Audio(_) | PlanInput::Cues(_) => {}
             }
         }
         // What is wrong in them was said when the spec was read.

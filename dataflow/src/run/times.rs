@@ -5,10 +5,19 @@ use matchcut_model::chunk::{Container, PlacedChunk};
 use matchcut_model::time::{MediaTime, Timestamp};
 use matchcut_model::timeline::{AudioTimes, StreamTimes, VideoTimes};
 
-/// Brings the times of a transport stream chunk, which its demuxer reads modulo 2^33, to the clock
-/// of the timeline.
+/// Brings the times of a chunk of a transport stream or of packed audio, which its demuxer reads
+/// modulo 2^33, to the clock of the timeline, and gives its audio tracks the numbers that they were
+/// placed with.
 pub fn unwrap_to(placed: &PlacedChunk, chunk: &mut Demuxed) {
-    if placed.chunk.container != Container::MpegTs {
+    // The tracks are those that were placed, in the same order.
+    for (track, number) in chunk.audio.iter_mut().zip(&placed.audio_tracks) {
+        track.number = *number;
+    }
+    let wraps = matches!(
+        placed.chunk.container,
+        Container::MpegTs | Container::PackedAudio
+    );
+    if !wraps {
         return;
     }
     let video = chunk.video.iter().flat_map(|track| &track.samples);
@@ -47,6 +56,7 @@ pub fn stream_times(chunk: &Demuxed) -> StreamTimes {
                 pts: samples.iter().map(|sample| track.pts(sample)).collect(),
                 last_duration: last.map(|ticks| MediaTime::from_ticks(ticks, track.timescale)),
                 frame_rate: track.frame_rate,
+                timecodes: track.timecodes.clone(),
             }
         });
     let audio = chunk.audio.iter().filter_map(|track| {
@@ -75,8 +85,8 @@ pub fn stream_times(chunk: &Demuxed) -> StreamTimes {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use matchcut_media::samples::{Codec, ParameterSets, Sample, SyncKind, VideoTrack};
-    use matchcut_model::chunk::{ChunkRef, Position, Resource};
+    use matchcut_media::samples::{AudioTrack, Codec, ParameterSets, Sample, SyncKind, VideoTrack};
+    use matchcut_model::chunk::{ChunkRef, Position, Resource, TrackNumber};
     use matchcut_model::timeline::Timeline;
 
     /// 25 frames from `first`, as a demuxer reads them: modulo 2^33.
@@ -107,6 +117,7 @@ mod tests {
             b_pyramid: false,
             mmco: false,
             random_access_points: Vec::new(),
+            timecodes: Vec::new(),
         };
         Demuxed {
             video: Some(video),
@@ -145,5 +156,40 @@ mod tests {
                 assert_eq!(event, expected, "chunk {number}, frame {frame}");
             }
         }
+    }
+
+    #[test]
+    fn tracks_that_are_read_again_have_the_numbers_of_their_place() {
+        let reference = ChunkRef::new(
+            "court",
+            Position(0),
+            Resource::whole("file:///court_0.ts"),
+            Container::MpegTs,
+        );
+        let track = |number: u32| AudioTrack {
+            number: TrackNumber(number),
+            id: Some(256 + number),
+            codec: Codec::Aac,
+            timescale: 90_000,
+            sample_rate: 48_000,
+            channels: 2,
+            frame_samples: 1024,
+            language: None,
+            config: Bytes::new(),
+            samples: chunk(0)
+                .video
+                .map(|track| track.samples)
+                .unwrap_or_default(),
+        };
+        let mut demuxed = chunk(0);
+        demuxed.audio = vec![track(3), track(1)];
+        let mut timeline = Timeline::default();
+        let placed = timeline
+            .place(reference, &stream_times(&demuxed), 1)
+            .unwrap();
+        demuxed.audio = vec![track(1), track(2)];
+        unwrap_to(&placed, &mut demuxed);
+        let numbers: Vec<u32> = demuxed.audio.iter().map(|track| track.number.0).collect();
+        assert_eq!(numbers, [3, 1]);
     }
 }

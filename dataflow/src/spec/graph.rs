@@ -156,7 +156,9 @@ fn resolve(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Opti
     let message = format!("input \"{text}\" of {owner} does not exist");
     if is_source(text) {
         let message = format!("input \"{text}\" of {owner} is a source as a whole");
-        let hint = Some(format!("write \"{text}.video\" or \"{text}.audio\""));
+        let hint = Some(format!(
+            "write \"{text}.video\", \"{text}.audio\" or \"{text}.cues\""
+        ));
         report.error(word.span, message, hint);
         return None;
     }
@@ -165,8 +167,9 @@ fn resolve(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Opti
             match view {
                 "video" => return Some(Input::Video(name.into())),
                 "audio" => return Some(Input::Audio(name.into())),
+                "cues" => return Some(Input::Cues(name.into())),
                 _ => {
-                    let hint = suggest::hint(view, "a source has", &["video", "audio"]);
+                    let hint = suggest::hint(view, "a source has", &["video", "audio", "cues"]);
                     let message = format!("source \"{name}\" has no \"{view}\"");
                     report.error(word.span, message, hint);
                     return None;
@@ -186,10 +189,9 @@ fn resolve(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Opti
 }
 
 fn input_names(draft: &Draft) -> Vec<String> {
-    let sources = draft
-        .sources
-        .iter()
-        .flat_map(|source| ["video", "audio"].map(|view| format!("{}.{view}", source.name.text)));
+    let sources = draft.sources.iter().flat_map(|source| {
+        ["video", "audio", "cues"].map(|view| format!("{}.{view}", source.name.text))
+    });
     let operators = draft
         .operators
         .iter()
@@ -218,6 +220,7 @@ fn kind_of(input: &Input, draft: &Draft) -> Option<EdgeKind> {
     match input {
         Input::Video(_) => Some(EdgeKind::Video),
         Input::Audio(_) => Some(EdgeKind::Audio),
+        Input::Cues(_) => Some(EdgeKind::Cues),
         Input::Replay(_) => Some(EdgeKind::Replays),
         Input::Operator(name) => {
             let (_, operator) = operator_of(draft, name)?;
@@ -240,7 +243,7 @@ fn kinds(inputs: &[Resolved], owner: &str, taken: &[EdgeKind], draft: &Draft, re
 }
 
 fn wrong_kind(text: &str, owner: &str, taken: &[EdgeKind], kind: EdgeKind) -> String {
-    let verb = if kind == EdgeKind::Video || kind == EdgeKind::Audio {
+    let verb = if matches!(kind, EdgeKind::Video | EdgeKind::Audio | EdgeKind::Cues) {
         "is"
     } else {
         "gives"
@@ -330,7 +333,7 @@ fn operator_edges(
 /// What there is of a kind, if it is little.
 fn input_hint(kind: EdgeKind, own: &str, draft: &Draft) -> Option<String> {
     let names: Vec<String> = match kind {
-        EdgeKind::Video | EdgeKind::Audio => draft
+        EdgeKind::Video | EdgeKind::Audio | EdgeKind::Cues => draft
             .sources
             .iter()
             .map(|source| format!("{}.{kind}", source.name.text))
@@ -748,7 +751,7 @@ fn unused(draft: &Draft, wiring: &Wiring, owners: &[BTreeSet<usize>], report: &m
     }
     while let Some(input) = todo.pop() {
         match input {
-            Input::Video(name) | Input::Audio(name) => {
+            Input::Video(name) | Input::Audio(name) | Input::Cues(name) => {
                 sources.insert(name);
             }
             Input::Replay(name) => {

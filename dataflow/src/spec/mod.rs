@@ -118,6 +118,8 @@ pub enum Input {
     Video(Name),
     /// Audio tracks of a source.
     Audio(Name),
+    /// Marks that a source carries.
+    Cues(Name),
     /// What an operator says.
     Operator(Name),
     /// A replay.

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimecodeSource {
-    /// No timecode in the source: source times count from 00:00:00:00.
+    /// Timecode in the source is not used: source times count from 00:00:00:00.
     #[default]
     NotEmbedded,
-    /// The event starts at 00:00:00:00.
+    /// The timecode that the source carries; from 00:00:00:00 where it carries none.
     ZeroBased,
-    /// Time of day in UTC, from the program date and time of the source.
+    /// The timecode that the source carries, as the time of day in UTC; where it carries none, from the
+    /// program date and time of the source.
     UtcBased,
 }
 

@@ -5,6 +5,7 @@ use matchcut_model::time::FrameRate;
 
 use super::bits::BitReader;
 use super::nal::rbsp;
+use super::sei;
 
 /// NAL unit types that matter here.
 pub mod unit {
@@ -62,6 +63,17 @@ pub struct Sps {
     pub pixel_aspect: Option<(u32, u32)>,
     /// From the VUI timing, assuming two ticks a frame as the standard says.
     pub frame_rate: Option<FrameRate>,
+    /// How picture timing messages are laid out, if the VUI says.
+    pub picture_timing: Option<PictureTiming>,
+}
+
+/// What must be known to read the picture timing messages of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureTiming {
+    /// Bits of the two delays at their front; 0 when there are none.
+    pub delay_bits: usize,
+    /// pic_struct_present_flag: structure and clock timestamps follow.
+    pub has_structure: bool,
 }
 
 impl Sps {
@@ -212,7 +224,7 @@ pub fn parse_sps(unit: &[u8]) -> Option<Sps> {
     let height = height_mbs
         .checked_mul(16)?
         .checked_sub(crop[2].checked_add(crop[3])?.checked_mul(unit_y)?)?;
-    let (pixel_aspect, frame_rate) = parse_vui(&mut r).unwrap_or((None, None));
+    let vui = parse_vui(&mut r);
     Some(Sps {
         id,
         profile_idc,
@@ -229,18 +241,31 @@ pub fn parse_sps(unit: &[u8]) -> Option<Sps> {
         frame_mbs_only,
         width,
         height,
-        pixel_aspect,
-        frame_rate,
+        pixel_aspect: vui.pixel_aspect,
+        frame_rate: vui.frame_rate,
+        picture_timing: vui.picture_timing,
     })
 }
 
-type Vui = (Option<(u32, u32)>, Option<FrameRate>);
+#[derive(Default)]
+struct Vui {
+    pixel_aspect: Option<(u32, u32)>,
+    frame_rate: Option<FrameRate>,
+    picture_timing: Option<PictureTiming>,
+}
 
-fn parse_vui(r: &mut BitReader<'_>) -> Option<Vui> {
+/// Reads as much of the VUI as is there.
+fn parse_vui(r: &mut BitReader<'_>) -> Vui {
+    let mut vui = Vui::default();
+    let _ = read_vui(r, &mut vui);
+    vui
+}
+
+fn read_vui(r: &mut BitReader<'_>, vui: &mut Vui) -> Option<()> {
     if !r.bit()? {
-        return Some((None, None));
+        return Some(());
     }
-    let aspect = pixel_aspect(r)?;
+    vui.pixel_aspect = pixel_aspect(r)?;
     if r.bit()? {
         r.bit()?;
     }
@@ -254,15 +279,46 @@ fn parse_vui(r: &mut BitReader<'_>) -> Option<Vui> {
         r.ue()?;
         r.ue()?;
     }
-    if !r.bit()? {
-        return Some((aspect, None));
+    if r.bit()? {
+        let ticks = r.bits(32)?;
+        let scale = r.bits(32)?;
+        r.bit()?;
+        vui.frame_rate = ticks
+            .checked_mul(2)
+            .and_then(|ticks| FrameRate::new(scale, ticks));
     }
-    let ticks = r.bits(32)?;
-    let scale = r.bits(32)?;
-    let rate = ticks
-        .checked_mul(2)
-        .and_then(|ticks| FrameRate::new(scale, ticks));
-    Some((aspect, rate))
+    let mut delay_bits = 0;
+    for _ in 0..2 {
+        if r.bit()? {
+            delay_bits = delay_lengths(r)?;
+        }
+    }
+    if delay_bits > 0 {
+        r.bit()?;
+    }
+    vui.picture_timing = Some(PictureTiming {
+        delay_bits,
+        has_structure: r.bit()?,
+    });
+    Some(())
+}
+
+/// Bits of the two delays in picture timing messages together, from the parameters of the buffer model.
+fn delay_lengths(r: &mut BitReader<'_>) -> Option<usize> {
+    let count = r.ue()?;
+    if count > 31 {
+        return None;
+    }
+    r.skip(8)?;
+    for _ in 0..=count {
+        r.ue()?;
+        r.ue()?;
+        r.bit()?;
+    }
+    r.skip(5)?;
+    let delays = r.bits(5)? + 1 + r.bits(5)? + 1;
+    r.skip(5)?;
+    Some(delays as usize)
 }
 
 /// What a picture parameter set says of slice headers.
@@ -471,26 +527,8 @@ pub fn parse_slice_header(unit: &[u8], sps: &Sps, pps: &Pps) -> Option<SliceHead
 /// Whether an SEI unit holds a recovery point.
 pub fn has_recovery_point(unit: &[u8]) -> bool {
     let payload = rbsp(unit.get(1..).unwrap_or_default(), 4096);
-    sei_types(&payload).contains(&6)
-}
-
-/// Types of the messages in the payload of an SEI unit.
-pub(super) fn sei_types(payload: &[u8]) -> Vec<u32> {
-    let mut types = Vec::new();
-    let mut at = 0;
-    // The last byte holds the trailing bits.
-    while at + 2 < payload.len() {
-        let mut fields = [0u32; 2];
-        for field in &mut fields {
-            while payload.get(at) == Some(&0xff) {
-                *field += 255;
-                at += 1;
-            }
-            *field += u32::from(payload.get(at).copied().unwrap_or(0));
-            at += 1;
-        }
-        types.push(fields[0]);
-        at = at.saturating_add(fields[1] as usize);
-    }
-    types
+    let messages = sei::messages(&payload);
+    messages
+        .iter()
+        .any(|(kind, _)| *kind == sei::RECOVERY_POINT)
 }

@@ -6,5 +6,7 @@ pub mod ac3;
 pub mod bits;
 pub mod h264;
 pub mod hevc;
+pub mod mpeg2;
 pub mod mpeg_audio;
 pub mod nal;
+pub(crate) mod sei;

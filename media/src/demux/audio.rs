@@ -58,6 +58,7 @@ pub fn track(
 ) -> Option<AudioTrack> {
     let mut track = AudioTrack {
         number,
+        id: None,
         codec,
         timescale: 90_000,
         sample_rate: 0,

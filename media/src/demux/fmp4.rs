@@ -148,6 +148,7 @@ pub(crate) fn audio_track(
     let entry = &track.entry;
     AudioTrack {
         number,
+        id: Some(track.id),
         codec: entry.codec.clone(),
         timescale: track.timescale,
         sample_rate: entry.sample_rate,

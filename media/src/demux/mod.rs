@@ -2,9 +2,15 @@
 //! Pure functions: what is complete is kept, what is odd becomes a warning, what cannot be read an
 //! error that says why.
 
+mod ancillary;
 mod audio;
+mod cues;
 mod es;
 mod fmp4;
+mod jumps;
+mod mpeg2;
+mod numbers;
+mod packed;
 mod packet;
 mod psi;
 mod ts;
@@ -15,6 +21,9 @@ use matchcut_model::chunk::Container;
 
 use crate::mp4::Mp4Error;
 use crate::samples::Demuxed;
+
+pub use numbers::TrackNumbers;
+pub(crate) use psi::crc as checksum;
 
 /// Why nothing could be read from a chunk.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,9 +80,26 @@ pub enum DemuxError {
     /// A part of a file cannot be read from its bytes alone.
     #[error("a part of a file is read through the file, not from its bytes")]
     FilePart,
-    /// Packed audio.
-    #[error("packed audio (AAC, MP3 or AC-3 without a container) cannot be read")]
-    PackedAudio,
+    /// Packed audio without a single frame.
+    #[error(
+        "no packed audio: not one frame of AAC (ADTS), MP3 or AC-3 in {bytes} bytes (they begin {head})"
+    )]
+    NotPackedAudio {
+        /// Size of the chunk.
+        bytes: usize,
+        /// Its first bytes, in hexadecimal.
+        head: String,
+    },
+}
+
+/// The first bytes of what could not be read, to tell by.
+fn head(media: &[u8]) -> String {
+    let head: Vec<String> = media
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    head.join(" ")
 }
 
 /// Reads a chunk. `init` is the initialization section of a fragmented MP4.
@@ -89,6 +115,6 @@ pub fn demux(
         Container::MpegTs => ts::demux(media),
         Container::FragmentedMp4 => fmp4::demux(init, media),
         Container::FilePart => Err(DemuxError::FilePart),
-        Container::PackedAudio => Err(DemuxError::PackedAudio),
+        Container::PackedAudio => packed::demux(media),
     }
 }

@@ -56,7 +56,7 @@ fn section_length(data: &[u8]) -> Option<usize> {
 }
 
 /// CRC-32 of MPEG-2 systems; 0 over a section with its own checksum.
-fn crc(data: &[u8]) -> u32 {
+pub(crate) fn crc(data: &[u8]) -> u32 {
     data.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
             if crc & 0x8000_0000 != 0 {
@@ -94,6 +94,10 @@ pub enum Kind {
     Video(Codec),
     /// Sound.
     Audio(Codec),
+    /// SCTE-35 sections.
+    Cues,
+    /// Ancillary data of a broadcast signal.
+    Ancillary,
     /// Something else.
     Data(String),
 }
@@ -175,6 +179,7 @@ fn kind(stream_type: u8, descriptors: &BTreeMap<u8, &[u8]>) -> Kind {
             Some(b"Opus") => audio("opus"),
             Some(b"HEVC") => Kind::Video(Codec::Hevc),
             Some(b"AV01") => video("av1"),
+            Some(b"VANC") => Kind::Ancillary,
             _ if descriptors.contains_key(&0x6a) || descriptors.contains_key(&0x7a) => {
                 Kind::Audio(Codec::Ac3)
             }
@@ -182,7 +187,7 @@ fn kind(stream_type: u8, descriptors: &BTreeMap<u8, &[u8]>) -> Kind {
             _ => Kind::Data("private data".into()),
         },
         0x15 => Kind::Data("timed metadata".into()),
-        0x86 => Kind::Data("SCTE-35".into()),
+        0x86 => Kind::Cues,
         other => Kind::Data(format!("stream type 0x{other:02x}")),
     }
 }

@@ -8,21 +8,16 @@ use matchcut_model::chunk::TrackNumber;
 use super::es::{ElementaryStream, Start, Unwrap};
 use super::packet::{Packet, Packets, packets};
 use super::psi::{Kind, Sections, Stream, parse_pat, parse_pmt};
-use super::{DemuxError, audio, video};
-use crate::samples::{Codec, Demuxed};
+use super::{DemuxError, ancillary, audio, cues, head, jumps, video};
+use crate::samples::{AudioTrack, Codec, Demuxed};
 
 /// Reads a chunk of a transport stream.
 pub fn demux(media: &Bytes) -> Result<Demuxed, DemuxError> {
     let found = packets(media);
     if found.packets.is_empty() {
-        let head: Vec<String> = media
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         return Err(DemuxError::NotTransportStream {
             bytes: media.len(),
-            head: head.join(" "),
+            head: head(media),
         });
     }
     let mut warnings = Vec::new();
@@ -38,10 +33,13 @@ pub fn demux(media: &Bytes) -> Result<Demuxed, DemuxError> {
         .filter(|p| p.scrambled && p.pid != 0x1fff)
         .count();
     let chosen = choose(&program.streams, &mut warnings)?;
-    let mut streams = read_streams(&found, &program, &chosen, &mut warnings);
+    let mut unwrap = Unwrap::default();
+    let mut streams = read_streams(&found, &program, &chosen, &mut unwrap, &mut warnings);
+    let sections = read_cues(&found, &program.streams);
 
     let mut out = Demuxed::default();
     let mut track_number = 0;
+    let mut beside = None;
     let mut empty = Vec::new();
     for stream in chosen {
         let data = streams.remove(&stream.pid).unwrap_or_default();
@@ -63,14 +61,18 @@ pub fn demux(media: &Bytes) -> Result<Demuxed, DemuxError> {
                 let number = TrackNumber(track_number);
                 let language = stream.language.clone();
                 match audio::track(data, codec.clone(), number, language, &mut warnings) {
-                    Some(track) => out.audio.push(track),
+                    Some(track) => out.audio.push(AudioTrack {
+                        id: Some(stream.pid.into()),
+                        ..track
+                    }),
                     None => empty.push(format!(
                         "audio track {number} ({codec}) on PID {} has none",
                         stream.pid
                     )),
                 }
             }
-            Kind::Data(_) => {}
+            Kind::Ancillary => beside = Some(data),
+            Kind::Cues | Kind::Data(_) => {}
         }
     }
     if out.is_empty() {
@@ -82,7 +84,12 @@ pub fn demux(media: &Bytes) -> Result<Demuxed, DemuxError> {
         });
     }
     warnings.extend(empty.into_iter().map(|what| format!("no samples: {what}")));
+    if let (Some(track), Some(beside)) = (&mut out.video, &beside) {
+        ancillary::label(track, beside);
+    }
+    out.cues = cues::read(&sections, &mut unwrap, &mut warnings);
     out.warnings = warnings;
+    jumps::heal(&mut out);
     Ok(out)
 }
 
@@ -178,10 +185,12 @@ fn choose<'a>(
                 warnings.push(format!("a further video stream ({codec}) is ignored"));
             }
             Kind::Audio(_) => out.push(stream),
+            Kind::Ancillary => out.push(stream),
+            Kind::Cues => others.push("SCTE-35"),
             Kind::Data(name) => others.push(name.as_str()),
         }
     }
-    if out.is_empty() {
+    if out.iter().all(|stream| stream.kind == Kind::Ancillary) {
         let listed = if others.is_empty() {
             "nothing".into()
         } else {
@@ -208,6 +217,7 @@ fn read_streams<'a>(
     found: &Packets<'a>,
     program: &Program,
     chosen: &[&Stream],
+    unwrap: &mut Unwrap,
     warnings: &mut Vec<String>,
 ) -> BTreeMap<u16, ElementaryStream> {
     let mut collectors: BTreeMap<u16, Collector<'a>> = chosen
@@ -218,7 +228,6 @@ fn read_streams<'a>(
         .iter()
         .find(|s| matches!(s.kind, Kind::Video(_)))
         .map(|stream| stream.pid);
-    let mut unwrap = Unwrap::default();
     // Offset of the last PAT since the last video packet, and whether a PMT followed it.
     let mut entry: Option<(u64, bool)> = None;
     let mut damaged = 0;
@@ -254,9 +263,7 @@ fn read_streams<'a>(
         if packet.start {
             if collector.open {
                 let pes = std::mem::take(&mut collector.pes);
-                collector
-                    .stream
-                    .push(&pes, collector.start, false, &mut unwrap);
+                collector.stream.push(&pes, collector.start, false, unwrap);
                 collector.pes = pes;
             }
             collector.pes.clear();
@@ -289,9 +296,7 @@ fn read_streams<'a>(
     for (pid, mut collector) in collectors {
         if collector.open {
             let pes = std::mem::take(&mut collector.pes);
-            collector
-                .stream
-                .push(&pes, collector.start, true, &mut unwrap);
+            collector.stream.push(&pes, collector.start, true, unwrap);
         }
         if found
             .partial
@@ -306,6 +311,31 @@ fn read_streams<'a>(
             ));
         }
         out.insert(pid, collector.stream);
+    }
+    out
+}
+
+/// The sections of all cue streams, in stream order.
+fn read_cues(found: &Packets<'_>, streams: &[Stream]) -> Vec<Vec<u8>> {
+    let pids = streams.iter().filter(|stream| stream.kind == Kind::Cues);
+    let mut collected: BTreeMap<u16, (Sections, Option<u8>)> = pids
+        .map(|stream| (stream.pid, Default::default()))
+        .collect();
+    let mut out = Vec::new();
+    if collected.is_empty() {
+        return out;
+    }
+    for packet in found.packets.iter().filter(|packet| !packet.error) {
+        let Some((sections, counter)) = collected.get_mut(&packet.pid) else {
+            continue;
+        };
+        // A packet may come twice.
+        let again = *counter == Some(packet.counter) && !packet.discontinuity;
+        if packet.scrambled || packet.payload.is_empty() || again {
+            continue;
+        }
+        *counter = Some(packet.counter);
+        out.extend(sections.push(packet.payload, packet.start));
     }
     out
 }

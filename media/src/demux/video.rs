@@ -6,9 +6,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use matchcut_model::time::FrameRate;
+use matchcut_model::timecode::{self, EmbeddedTimecode};
 
 use super::es::{ElementaryStream, Mark};
+use super::mpeg2;
 use crate::bitstream::nal::annex_b_ranges;
+use crate::bitstream::sei::{self, ClockTimestamp};
 use crate::bitstream::{h264, hevc};
 use crate::samples::{Codec, ParameterSets, RandomAccessPoint, Sample, SyncKind, VideoTrack};
 
@@ -58,6 +61,8 @@ pub(crate) struct Facts {
     /// For a single field: frame_num and whether it is the bottom field.
     pub field: Option<(u32, bool)>,
     pub has_slice: bool,
+    /// Timecode that it carries.
+    pub timecode: Option<EmbeddedTimecode>,
 }
 
 /// Reads access units one after the other and remembers what the track is like.
@@ -78,6 +83,10 @@ pub(crate) struct VideoReader {
     open_gop: bool,
     b_pyramid: bool,
     mmco: bool,
+    /// The latest timecode in decode order: a later one may leave out what is equal.
+    timecode: Option<EmbeddedTimecode>,
+    /// The timecodes of the samples, in decode order.
+    timecodes: Vec<Option<EmbeddedTimecode>>,
 }
 
 impl VideoReader {
@@ -98,7 +107,28 @@ impl VideoReader {
             open_gop: false,
             b_pyramid: false,
             mmco: false,
+            timecode: None,
+            timecodes: Vec::new(),
         }
+    }
+
+    /// A reader that knows the rate of the stream.
+    pub(super) fn of_rate(codec: Codec, frame_rate: Option<FrameRate>) -> Self {
+        VideoReader {
+            frame_rate,
+            ..VideoReader::new(codec)
+        }
+    }
+
+    /// Notes the timecode of the sample that was made of the last access unit.
+    pub(crate) fn sample_made(&mut self, facts: &Facts) {
+        self.timecodes.push(facts.timecode);
+    }
+
+    fn complete(&mut self, timestamp: Option<ClockTimestamp>) -> Option<EmbeddedTimecode> {
+        let timecode = timestamp?.complete(self.timecode);
+        self.timecode = timecode.or(self.timecode);
+        timecode
     }
 
     /// Takes a parameter set; other units are ignored.
@@ -186,6 +216,9 @@ impl VideoReader {
         let (mut intra, mut reference, mut b_slice) = (true, false, false);
         let mut first: Option<h264::SliceHeader> = None;
         let mut has_slice = false;
+        // A picture timing can be read only with the parameter set that its slices name.
+        let mut messages: Vec<&[u8]> = Vec::new();
+        let mut timing = None;
         for unit in units {
             match h264::unit_type(unit) {
                 h264::unit::SPS => {
@@ -193,7 +226,10 @@ impl VideoReader {
                     self.parameter_set(unit);
                 }
                 h264::unit::PPS => self.parameter_set(unit),
-                h264::unit::SEI => recovery |= h264::has_recovery_point(unit),
+                h264::unit::SEI => {
+                    recovery |= h264::has_recovery_point(unit);
+                    messages.push(unit);
+                }
                 kind @ (h264::unit::SLICE | h264::unit::PARTITION_A | h264::unit::IDR) => {
                     idr |= kind == h264::unit::IDR;
                     let Some(start) = h264::parse_slice_start(unit) else {
@@ -209,6 +245,7 @@ impl VideoReader {
                         first = pps
                             .zip(sps)
                             .and_then(|(pps, sps)| h264::parse_slice_header(unit, sps, pps));
+                        timing = sps.and_then(|sps| sps.picture_timing);
                     }
                     has_slice = true;
                 }
@@ -226,11 +263,16 @@ impl VideoReader {
             SyncKind::None
         };
         let field = first.and_then(|header| Some((header.frame_num, header.field?)));
+        let timestamp = timing.and_then(|timing| {
+            let mut found = messages.iter();
+            found.find_map(|unit| sei::h264_timestamp(unit, &timing))
+        });
         Facts {
             sync,
             reference,
             field,
             has_slice,
+            timecode: self.complete(timestamp),
         }
     }
 
@@ -240,9 +282,15 @@ impl VideoReader {
             reference: false,
             field: None,
             has_slice: false,
+            timecode: None,
         };
+        let mut timestamp = None;
         for unit in units {
             let kind = hevc::unit_type(unit);
+            if kind == hevc::unit::SEI_PREFIX {
+                timestamp = timestamp.or_else(|| sei::hevc_timestamp(unit));
+                continue;
+            }
             if !hevc::is_slice(kind) {
                 self.parameter_set(unit);
                 continue;
@@ -256,6 +304,7 @@ impl VideoReader {
                 facts.sync = SyncKind::OpenGop;
             }
         }
+        facts.timecode = self.complete(timestamp);
         facts
     }
 
@@ -264,6 +313,7 @@ impl VideoReader {
         mark_leading(&mut samples);
         let parameter_sets = self.sets();
         let frame_rate = frame_rate(&samples, timescale, self.frame_rate);
+        let timecodes = timecodes(&samples, &self.timecodes, frame_rate);
         VideoTrack {
             codec: self.codec,
             timescale,
@@ -279,8 +329,24 @@ impl VideoReader {
             b_pyramid: self.b_pyramid,
             mmco: self.mmco,
             random_access_points: Vec::new(),
+            timecodes,
         }
     }
+}
+
+/// What is kept of the timecodes of samples in decode order.
+pub(super) fn timecodes(
+    samples: &[Sample],
+    labels: &[Option<EmbeddedTimecode>],
+    rate: Option<FrameRate>,
+) -> Vec<timecode::TimecodeMark> {
+    if labels.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    let mut shown: Vec<_> = samples.iter().zip(labels).collect();
+    shown.sort_by_key(|(sample, _)| sample.pts);
+    let labels: Vec<_> = shown.into_iter().map(|(_, label)| *label).collect();
+    timecode::marks(&labels, rate)
 }
 
 /// Marks the samples that are shown before the key frame they follow.
@@ -444,6 +510,9 @@ pub fn track(
         ..
     } = stream;
     if matches!(codec, Codec::Other(_)) {
+        if mpeg2::is(&codec) {
+            return mpeg2::track(Bytes::from(data), &marks, codec, cut_off, warnings);
+        }
         return opaque(Bytes::from(data), &marks, codec);
     }
     let mut groups = group(&codec, &data, &marks);
@@ -454,7 +523,7 @@ pub fn track(
     let data = Bytes::from(data);
     let mut reader = VideoReader::new(codec);
     let mut samples: Vec<(Option<i64>, Option<i64>, Sample)> = Vec::with_capacity(groups.len());
-    let mut entries = Vec::new();
+    let mut entries: Vec<(usize, u64)> = Vec::new();
     let mut next_mark = 0;
     let mut open_field: Option<(u32, bool)> = None;
     for access_unit in groups {
@@ -482,9 +551,13 @@ pub fn track(
             open_field = None;
             sample.data = [&sample.data[..], &bytes[..]].concat().into();
             sample.reference |= facts.reference;
+            if let Some(timecode @ None) = reader.timecodes.last_mut() {
+                *timecode = facts.timecode;
+            }
             continue;
         }
         open_field = facts.field;
+        reader.sample_made(&facts);
         if let Some(entry) = mark
             .and_then(|mark| mark.entry)
             .filter(|_| facts.sync.is_key())
@@ -502,9 +575,16 @@ pub fn track(
         };
         samples.push((mark.and_then(|m| m.pts), mark.and_then(|m| m.dts), sample));
     }
+    let made = samples.len();
     let samples = give_times(samples, reader.frame_rate, warnings);
     if samples.is_empty() {
         return None;
+    }
+    // Those without a time are the first.
+    let untimed = made - samples.len();
+    reader.timecodes.drain(..untimed);
+    for (index, _) in &mut entries {
+        *index = index.saturating_sub(untimed);
     }
     let points = entries
         .into_iter()
@@ -554,7 +634,7 @@ fn opaque(data: Bytes, marks: &[Mark], codec: Codec) -> Option<VideoTrack> {
 }
 
 /// Fills in times that no PES header gave, and repairs decoding times that do not increase.
-fn give_times(
+pub(super) fn give_times(
     timed: Vec<(Option<i64>, Option<i64>, Sample)>,
     rate: Option<FrameRate>,
     warnings: &mut Vec<String>,
@@ -610,5 +690,138 @@ pub(crate) fn rebuild_dts(samples: &mut [Sample]) {
         .max(0);
     for (sample, dts) in samples.iter_mut().zip(order) {
         sample.dts = dts - delay;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bits of a unit behind its header byte: fixed length and Exp-Golomb codes.
+    #[derive(Default)]
+    struct Bits(Vec<bool>);
+
+    impl Bits {
+        fn u(mut self, value: u32, count: u32) -> Self {
+            self.0
+                .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+            self
+        }
+
+        fn ue(self, value: u32) -> Self {
+            let length = 32 - (value + 1).leading_zeros();
+            self.u(0, length - 1).u(value + 1, length)
+        }
+
+        /// With a start code and trailing bits.
+        fn unit(self, header: u8) -> Vec<u8> {
+            let bits = self.u(1, 1);
+            let mut out = vec![0, 0, 0, 1, header];
+            out.extend(bits.0.chunks(8).map(|byte| {
+                let value = byte
+                    .iter()
+                    .fold(0, |value, bit| value << 1 | u8::from(*bit));
+                value << (8 - byte.len())
+            }));
+            out
+        }
+    }
+
+    fn delimiter() -> Vec<u8> {
+        vec![0, 0, 0, 1, 9, 0xf0]
+    }
+
+    /// 320x192 in fields; frame numbers have 4 bits, order of output is order of decoding.
+    fn sets() -> Vec<u8> {
+        let sps = Bits::default()
+            .u(77, 8)
+            .u(0, 8)
+            .u(30, 8)
+            .ue(0)
+            .ue(0)
+            .ue(2)
+            .ue(1)
+            .u(0, 1);
+        let sps = sps.ue(19).ue(5).u(0, 1).u(0, 1).u(1, 1).u(0, 1).u(0, 1);
+        let pps = Bits::default()
+            .ue(0)
+            .ue(0)
+            .u(0, 2)
+            .ue(0)
+            .ue(0)
+            .ue(0)
+            .u(0, 3);
+        let pps = pps.ue(0).ue(0).ue(0).u(0, 3);
+        [sps.unit(0x67), pps.unit(0x68)].concat()
+    }
+
+    /// A field that is one slice.
+    fn field(idr: bool, frame: u32, bottom: bool) -> Vec<u8> {
+        let slice = Bits::default()
+            .ue(0)
+            .ue(if idr { 7 } else { 5 })
+            .ue(0)
+            .u(frame, 4);
+        let slice = slice.u(1, 1).u(u32::from(bottom), 1);
+        match idr {
+            true => slice.ue(0).u(0, 2).unit(0x65),
+            false => slice.u(0, 1).u(0, 1).u(0, 1).unit(0x61),
+        }
+    }
+
+    fn fields(stamp_each: bool) -> (Vec<Sample>, Vec<String>) {
+        let mut data = Vec::new();
+        let mut marks = Vec::new();
+        for frame in 0..3 {
+            for bottom in [false, true] {
+                let pts = 900_000 + i64::from(frame) * 3600 + if bottom { 1800 } else { 0 };
+                if stamp_each || !bottom {
+                    marks.push(Mark {
+                        offset: data.len(),
+                        pts: Some(pts),
+                        dts: Some(pts),
+                        entry: None,
+                        random_access: false,
+                    });
+                }
+                data.extend(delimiter());
+                if frame == 0 && !bottom {
+                    data.extend(sets());
+                }
+                // The second field of a key frame is predicted from the first.
+                data.extend(field(frame == 0 && !bottom, frame, bottom));
+            }
+        }
+        let stream = ElementaryStream {
+            data,
+            marks,
+            ..ElementaryStream::default()
+        };
+        let mut warnings = Vec::new();
+        let track = track(stream, Codec::H264, &mut warnings).unwrap();
+        assert_eq!((track.width, track.height), (320, 192));
+        (track.samples, warnings)
+    }
+
+    #[test]
+    fn two_field_pictures_are_one_frame() {
+        for stamp_each in [true, false] {
+            let (samples, warnings) = fields(stamp_each);
+            assert_eq!(warnings, Vec::<String>::new());
+            let times: Vec<i64> = samples.iter().map(|sample| sample.pts).collect();
+            assert_eq!(times, [900_000, 903_600, 907_200], "{stamp_each}");
+            assert_eq!(samples[0].sync, SyncKind::Idr);
+            let slices = |sample: &Sample| {
+                let units = annex_b_ranges(&sample.data);
+                units
+                    .iter()
+                    .filter(|range| matches!(sample.data[range.start] & 0x1f, 1 | 5))
+                    .count()
+            };
+            assert!(
+                samples.iter().all(|sample| slices(sample) == 2),
+                "both fields"
+            );
+        }
     }
 }

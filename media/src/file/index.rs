@@ -145,6 +145,7 @@ fn audio_track(number: TrackNumber, track: &Track, samples: Vec<Sample>) -> Audi
     let entry = &track.entry;
     AudioTrack {
         number,
+        id: None,
         codec: entry.codec.clone(),
         timescale: track.timescale,
         sample_rate: entry.sample_rate,

@@ -63,6 +63,7 @@ impl<'a> Normalizer<'a> {
         if !facts.has_slice {
             return None;
         }
+        reader.sample_made(&facts);
         let mut out = Vec::with_capacity(data.len() + 64);
         if facts.sync.is_key() && !units().any(|unit| role(codec, unit) == Role::Parameters) {
             out = reader.sets().annex_b();

@@ -128,6 +128,11 @@ impl Timeline {
             frames: FrameTable::new(reading.timescale(), reading.ticks(), offset),
             first_frame,
             frame_rate: reading.frame_rate,
+            timecodes: times
+                .video
+                .iter()
+                .flat_map(|video| video.timecodes.iter().copied())
+                .collect(),
             audio_tracks: times.audio.iter().map(|audio| audio.track).collect(),
             utc: utc.or(chunk.program_date_time),
             bytes,

@@ -7,6 +7,7 @@ mod external;
 mod levels;
 mod passthrough;
 mod scene_change;
+mod stream_cues;
 
 pub(crate) use audio_peaks::AudioPeaks;
 pub(crate) use audio_silence::AudioSilence;
@@ -14,3 +15,4 @@ pub(crate) use dominant_color::DominantColor;
 pub(crate) use external::External;
 pub(crate) use passthrough::Passthrough;
 pub(crate) use scene_change::SceneChange;
+pub(crate) use stream_cues::StreamCues;

@@ -20,6 +20,8 @@ pub enum EdgeKind {
     Video,
     /// Audio tracks of a source: `court.audio`.
     Audio,
+    /// Marks that a source carries: `court.cues`.
+    Cues,
     /// Results of featurers.
     Observations,
     /// Results of segmenters, optimizers and labelers.
@@ -35,6 +37,7 @@ impl fmt::Display for EdgeKind {
         f.write_str(match self {
             EdgeKind::Video => "video",
             EdgeKind::Audio => "audio",
+            EdgeKind::Cues => "cues",
             EdgeKind::Observations => "observations",
             EdgeKind::Segments => "segments",
             EdgeKind::Replays => "replays",

@@ -3,7 +3,9 @@
 //! of chunks; an ordered *fold* decides, in event order, with a state that can be snapshotted.
 //!
 //! A featurer that looks at media has both parts: its scan condenses a chunk to a small signature
-//! (bytes), its fold turns signatures into observations. All other operators are a fold alone.
+//! (bytes), its fold turns signatures into observations. Where it is not pixels or samples but the
+//! stream's own marks that count, the signature is made without a scan. All other operators are a fold
+//! alone.
 
 mod describe;
 mod fold;
@@ -47,6 +49,9 @@ pub enum Operator {
         /// The ordered part.
         fold: FoldBox,
     },
+    /// A featurer of what the stream marks in itself; the signature of each chunk is that of
+    /// [`crate::cues::signature`].
+    Cues(FoldBox),
     /// An operator that sees only what other operators say.
     Fold(FoldBox),
 }

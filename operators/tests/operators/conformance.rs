@@ -17,9 +17,10 @@ fn folds() -> Vec<(&'static str, Class, FoldBox)> {
     let all = registry::all().into_iter().map(|kind| {
         let description = kind.describe();
         let fold = match kind.build(&Options::new()).unwrap() {
-            Operator::Video { fold, .. } | Operator::Audio { fold, .. } | Operator::Fold(fold) => {
-                fold
-            }
+            Operator::Video { fold, .. }
+            | Operator::Audio { fold, .. }
+            | Operator::Cues(fold)
+            | Operator::Fold(fold) => fold,
         };
         (description.name, description.class, fold)
     });
@@ -51,7 +52,7 @@ fn every_operator_describes_itself() {
                 || description
                     .inputs
                     .iter()
-                    .all(|rule| matches!(rule.kind, EdgeKind::Audio)),
+                    .all(|rule| matches!(rule.kind, EdgeKind::Audio | EdgeKind::Cues)),
             "{name}: featurers look at media"
         );
         for option in &description.options {
@@ -100,6 +101,7 @@ fn every_operator_describes_itself() {
         "segment_by_sequence",
         "segment_by_shot",
         "segment_passthrough",
+        "stream_cues",
     ];
     assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
 }
@@ -128,6 +130,7 @@ fn all_wrong_options_are_told_together() {
             json!({"rate": 0, "near": 0.9}),
             vec!["rate", "near"],
         ),
+        ("stream_cues", json!({"kinds": []}), vec!["kinds"]),
         (
             "segment_by_shot",
             json!({"max_segment": 0}),

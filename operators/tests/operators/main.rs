@@ -6,5 +6,6 @@
 mod audio;
 mod color;
 mod conformance;
+mod cues;
 mod footage;
 mod scene;

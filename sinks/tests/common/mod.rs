@@ -83,6 +83,7 @@ pub fn chunk(position: u64, rate: FrameRate, first_frame: u64, start: MediaTime)
         ),
         first_frame,
         frame_rate: Some(rate),
+        timecodes: Vec::new(),
         audio_tracks: vec![TrackNumber(1), TrackNumber(2)],
         utc: Some(1_567_972_800_000_000 + start.to_ticks(1_000_000)),
         bytes: 1_500_000,

@@ -128,7 +128,7 @@ impl Graph {
         let mut edges = Vec::new();
         let mut edge = |input: PlanInput, to: usize| {
             let from = match input {
-                PlanInput::Video(at) | PlanInput::Audio(at) => at,
+                PlanInput::Video(at) | PlanInput::Audio(at) | PlanInput::Cues(at) => at,
                 PlanInput::Operator(at) => first_operator + at,
                 PlanInput::Replay(at) => first_replay + at,
             };
