@@ -1,29 +1,15 @@
 //! The bench harness. It measures what matchcut promises of its cost, always against something else
 //! in the same run, since only ratios carry from one machine and one day to another.
 
-mod analysis;
-mod child;
-mod cut;
-mod decode;
-mod machine;
-mod material;
-mod memory;
-mod replay;
-mod report;
-mod selection;
-mod stats;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
-use child::Task;
-use material::Material;
-use report::{Report, Section};
-
-/// Anything that stops a measurement; the message is for a person.
-type Error = Box<dyn std::error::Error + Send + Sync>;
+use matchcut_bench::child::{self, Task};
+use matchcut_bench::material::Material;
+use matchcut_bench::report::{Report, Section};
+use matchcut_bench::{Error, analysis, cut, machine, memory, replay, selection};
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -105,11 +91,9 @@ fn bench(args: &Args) -> Result<ExitCode, Error> {
         eprintln!("{}", section.markdown());
         report.add(section);
     }
-    let path = args.out.join("report.md");
-    std::fs::create_dir_all(&args.out)?;
-    std::fs::write(&path, report.markdown())?;
+    report.write(&args.out)?;
     println!("{}", report.markdown());
-    eprintln!("written to {}", path.display());
+    eprintln!("written to {}/report.html", args.out.display());
     let exceeded = args.check && !report.holds();
     Ok(if exceeded {
         ExitCode::FAILURE

@@ -17,6 +17,7 @@
 //! segments it lies in.
 
 mod fields;
+mod plain;
 mod read;
 mod recording;
 mod write;

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::fields::{FieldError, Fields, seconds};
+use super::plain;
 use crate::chunk::TrackNumber;
 use crate::observation::{Class, Observation};
 use crate::replay::{Feedback, Recorded, Side, Verdict};
@@ -58,7 +59,13 @@ pub enum LineProblem {
 
 /// Reads all lines of an observations file; all errors when there are any.
 pub fn read_records(file: &str, bytes: &[u8]) -> Result<Vec<Record>, Vec<LineError>> {
-    read_all(file, bytes, parse_record)
+    let mut names = plain::Names::default();
+    read_all(file, bytes, |line| {
+        match plain::observation(line, &mut names) {
+            Some(observation) => Ok(Some(Record::Observation(observation))),
+            None => parse_record(line),
+        }
+    })
 }
 
 /// Reads all lines of a feedback file; all errors when there are any.
@@ -69,7 +76,7 @@ pub fn read_feedback(file: &str, bytes: &[u8]) -> Result<Vec<Feedback>, Vec<Line
 fn read_all<T>(
     file: &str,
     bytes: &[u8],
-    parse: impl Fn(&[u8]) -> Result<Option<T>, LineProblem>,
+    mut parse: impl FnMut(&[u8]) -> Result<Option<T>, LineProblem>,
 ) -> Result<Vec<T>, Vec<LineError>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
@@ -243,7 +250,7 @@ fn time(fields: &Fields<'_>, field: &str) -> Result<Option<MediaTime>, FieldErro
 }
 
 /// The seconds were perhaps edited and the flicks not: then the seconds hold.
-fn refine(time: MediaTime, flicks: Option<i64>) -> MediaTime {
+pub(super) fn refine(time: MediaTime, flicks: Option<i64>) -> MediaTime {
     let exact = flicks.map(MediaTime::from_flicks);
     exact
         .filter(|&exact| (exact - time).abs().flicks() * 2 <= FLICKS_PER_MILLISECOND)
