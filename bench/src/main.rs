@@ -85,7 +85,7 @@ fn bench(args: &Args) -> Result<ExitCode, Error> {
             Topic::Analysis => analysis::measure(&Material::ready(&args.out)?, pairs, threads)?,
             Topic::Memory => memory::measure(&Material::ready(&args.out)?, threads)?,
             Topic::Selection => selection::measure()?,
-            Topic::Replay => replay::measure(pairs)?,
+            Topic::Replay => replay::measure(&args.out, pairs)?,
             Topic::Cut => cut::measure(&Material::ready(&args.out)?, pairs)?,
         };
         eprintln!("{}", section.markdown());

@@ -22,7 +22,7 @@ pub const PLAYLIST: &str = "index.m3u8";
 pub struct Readable(Arc<Mutex<BTreeMap<String, Vec<SystemTime>>>>);
 
 impl Readable {
-    fn add(&self, file: &str, at: SystemTime) {
+    pub(crate) fn add(&self, file: &str, at: SystemTime) {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         times.entry(file.to_owned()).or_default().push(at);
     }
