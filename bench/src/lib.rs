@@ -15,6 +15,7 @@ pub mod media_list;
 pub mod memory;
 pub mod outlet;
 pub mod page;
+pub mod peers;
 pub mod playback;
 pub mod plot;
 pub mod process;

@@ -9,21 +9,23 @@ use clap::{Parser, ValueEnum};
 use matchcut_bench::child::{self, Task};
 use matchcut_bench::material::Material;
 use matchcut_bench::report::{Report, Section};
-use matchcut_bench::{Error, analysis, cut, machine, memory, replay, selection};
+use matchcut_bench::{Error, analysis, cut, machine, memory, peers, replay, selection};
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Topic {
     /// A whole run against decoding alone.
     Analysis,
-    /// Peak memory, and that it does not grow with the length.
-    Memory,
     /// How soon a new segment is in a replay.
     Selection,
     /// Highlights of a match from recorded observations.
     Replay,
-    /// An exact clip against copying with ffmpeg.
+    /// An exact clip against copying and encoding again with ffmpeg.
     Cut,
+    /// Hard cuts against those who find them, too.
+    Peers,
+    /// Peak memory, and that it does not grow with the length.
+    Memory,
 }
 
 /// Measure matchcut on this machine.
@@ -38,6 +40,9 @@ struct Args {
     /// Chunks decoded side by side [default: one for each core].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Minutes of media of the longer run of `memory`.
+    #[arg(long, default_value_t = memory::LONG, value_parser = clap::value_parser!(u32).range(6..))]
+    minutes: u32,
     /// Where the report and the generated material go.
     #[arg(long, default_value = "out/bench", value_name = "DIR")]
     out: PathBuf,
@@ -83,7 +88,10 @@ fn bench(args: &Args) -> Result<ExitCode, Error> {
     for topic in topics {
         let section: Section = match topic {
             Topic::Analysis => analysis::measure(&Material::ready(&args.out)?, pairs, threads)?,
-            Topic::Memory => memory::measure(&Material::ready(&args.out)?, threads)?,
+            Topic::Memory => memory::measure(&args.out, args.minutes)?,
+            Topic::Peers => {
+                peers::measure(&Material::ready(&args.out)?, &args.out, pairs, threads)?
+            }
             Topic::Selection => selection::measure()?,
             Topic::Replay => replay::measure(&args.out, pairs)?,
             Topic::Cut => cut::measure(&Material::ready(&args.out)?, pairs)?,
