@@ -99,7 +99,7 @@ pub fn measure(material: &Material, pairs: usize) -> Result<Section, Error> {
     let mut frames = 0;
     let mut measured = Vec::new();
     for _ in 0..pairs {
-        let mut timed = |task: &mut dyn FnMut() -> Result<(), Error>| {
+        let timed = |task: &mut dyn FnMut() -> Result<(), Error>| {
             let started = Instant::now();
             task().map(|()| started.elapsed().as_secs_f64() * 1e3)
         };
