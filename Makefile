@@ -50,7 +50,7 @@ lint: setup
 fmt:
 	cargo fmt --all
 
-bench: setup-test
+bench: setup-test build
 	cargo run --release --locked -p matchcut-bench
 
 docs:

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use commands::{
-    clip, doctor, graph, operators, probe, replay, run, schema, select, test, validate,
+    bench, clip, doctor, graph, operators, probe, replay, run, schema, select, test, validate,
 };
 
 /// Live or recorded HLS in, clips and highlight replays out.
@@ -35,6 +35,7 @@ enum Command {
     Test(test::TestArgs),
     Schema(schema::SchemaArgs),
     Operators(operators::OperatorsArgs),
+    Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
     Completions {
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Operators(args) => operators::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Select(args) => {
             return select::run(&args).unwrap_or_else(|error| {
                 eprintln!("error: {error}");

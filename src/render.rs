@@ -64,6 +64,12 @@ pub enum CommandError {
         /// Why.
         message: String,
     },
+    /// A stream cannot be recorded, played or measured.
+    #[error("{message}")]
+    Bench {
+        /// Why.
+        message: String,
+    },
     /// GStreamer cannot be asked.
     #[error("GStreamer cannot be used: {message}")]
     Doctor {

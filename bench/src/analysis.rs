@@ -18,9 +18,8 @@ use crate::stats::Sample;
 
 const SPEC: &str = include_str!("../analysis.toml");
 
-/// Recent media that a run keeps for clips, less than the stream has: only so can be seen whether
-/// anything else grows with its length.
-pub const RECENT_BYTES: u64 = 32 << 20;
+/// Recent media that a run keeps for clips.
+const RECENT_BYTES: u64 = 32 << 20;
 
 /// A run may take so many times what decoding takes.
 const LIMIT: f64 = 1.25;

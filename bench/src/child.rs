@@ -1,7 +1,6 @@
 //! Measured tasks: the bench starts itself once for each, so that processor time and peak memory
 //! are those of the task alone.
 
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::process::{peak, processor_time};
 use crate::{Error, analysis, cut, decode};
 
 /// What a child does.
@@ -84,30 +84,4 @@ pub fn measure(task: Task, playlist: &Path, threads: usize) -> Result<Figures, E
         return Err(format!("the measured process ended with {}", output.status).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-/// User and system time of this process so far, which Linux tells in hundredths of a second.
-fn processor_time() -> Result<Duration, Error> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name of the program, in brackets, may hold spaces; the times are fields 14 and 15.
-    let fields = stat
-        .rsplit_once(')')
-        .map(|(_, fields)| fields)
-        .unwrap_or_default();
-    let mut ticks = 0;
-    for field in fields.split_whitespace().skip(11).take(2) {
-        ticks += field.parse::<u64>()?;
-    }
-    Ok(Duration::from_millis(ticks * 10))
-}
-
-/// The most memory that this process ever had.
-fn peak() -> Result<u64, Error> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number
-        .ok_or("no VmHWM in /proc/self/status")?
-        .parse::<u64>()?
-        * 1024)
 }

@@ -1,43 +1,31 @@
 //! The bench harness. It measures what matchcut promises of its cost, always against something else
 //! in the same run, since only ratios carry from one machine and one day to another.
 
-mod analysis;
-mod child;
-mod cut;
-mod decode;
-mod machine;
-mod material;
-mod memory;
-mod replay;
-mod report;
-mod selection;
-mod stats;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
-use child::Task;
-use material::Material;
-use report::{Report, Section};
-
-/// Anything that stops a measurement; the message is for a person.
-type Error = Box<dyn std::error::Error + Send + Sync>;
+use matchcut_bench::child::{self, Task};
+use matchcut_bench::material::Material;
+use matchcut_bench::report::{Report, Section};
+use matchcut_bench::{Error, analysis, cut, machine, memory, peers, replay, selection};
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Topic {
     /// A whole run against decoding alone.
     Analysis,
-    /// Peak memory, and that it does not grow with the length.
-    Memory,
     /// How soon a new segment is in a replay.
     Selection,
     /// Highlights of a match from recorded observations.
     Replay,
-    /// An exact clip against copying with ffmpeg.
+    /// An exact clip against copying and encoding again with ffmpeg.
     Cut,
+    /// Hard cuts against those who find them, too.
+    Peers,
+    /// Peak memory, and that it does not grow with the length.
+    Memory,
 }
 
 /// Measure matchcut on this machine.
@@ -52,6 +40,9 @@ struct Args {
     /// Chunks decoded side by side [default: one for each core].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Minutes of media of the longer run of `memory`.
+    #[arg(long, default_value_t = memory::LONG, value_parser = clap::value_parser!(u32).range(6..))]
+    minutes: u32,
     /// Where the report and the generated material go.
     #[arg(long, default_value = "out/bench", value_name = "DIR")]
     out: PathBuf,
@@ -97,19 +88,20 @@ fn bench(args: &Args) -> Result<ExitCode, Error> {
     for topic in topics {
         let section: Section = match topic {
             Topic::Analysis => analysis::measure(&Material::ready(&args.out)?, pairs, threads)?,
-            Topic::Memory => memory::measure(&Material::ready(&args.out)?, threads)?,
+            Topic::Memory => memory::measure(&args.out, args.minutes)?,
+            Topic::Peers => {
+                peers::measure(&Material::ready(&args.out)?, &args.out, pairs, threads)?
+            }
             Topic::Selection => selection::measure()?,
-            Topic::Replay => replay::measure(pairs)?,
+            Topic::Replay => replay::measure(&args.out, pairs)?,
             Topic::Cut => cut::measure(&Material::ready(&args.out)?, pairs)?,
         };
         eprintln!("{}", section.markdown());
         report.add(section);
     }
-    let path = args.out.join("report.md");
-    std::fs::create_dir_all(&args.out)?;
-    std::fs::write(&path, report.markdown())?;
+    report.write(&args.out)?;
     println!("{}", report.markdown());
-    eprintln!("written to {}", path.display());
+    eprintln!("written to {}/report.html", args.out.display());
     let exceeded = args.check && !report.holds();
     Ok(if exceeded {
         ExitCode::FAILURE

@@ -4,8 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::Error;
+use crate::media_list::{self, Listed};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/programme/index.m3u8");
 
@@ -13,9 +15,6 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/programme/ind
 pub const SECONDS: u32 = 60;
 /// See [`SECONDS`].
 pub const CHUNK_SECONDS: u32 = 6;
-
-/// How often the long playlist plays the stream.
-pub const TIMES: usize = 10;
 
 /// Where the break, then the game of the programme begin.
 const FROM: &str = "30";
@@ -32,8 +31,6 @@ const ENCODING: &str = "-c:v libx264 -profile:v high -preset veryfast -pix_fmt y
 pub struct Material {
     /// Its playlist.
     pub playlist: PathBuf,
-    /// A playlist that plays it several times, with a discontinuity between.
-    pub long: PathBuf,
     /// Bits a second.
     bit_rate: u64,
 }
@@ -52,15 +49,12 @@ impl Material {
             fs::rename(&making, &dir)?;
         }
         let playlist = dir.join("index.m3u8");
-        let long = dir.join("long.m3u8");
-        fs::write(&long, repeated(&fs::read_to_string(&playlist)?, TIMES))?;
         let mut bytes = 0;
         for chunk in chunks(&playlist)? {
             bytes += fs::metadata(chunk)?.len();
         }
         Ok(Material {
             playlist,
-            long,
             bit_rate: bytes * 8 / u64::from(SECONDS),
         })
     }
@@ -72,6 +66,75 @@ impl Material {
             "{SECONDS} s of 1920x1080 at 30 frames a second, H.264 High and AAC, \
              {megabits:.1} Mbit/s, chunks of {CHUNK_SECONDS} s"
         )
+    }
+}
+
+/// The whole programme, small: what can be played for hours.
+pub struct Low {
+    dir: PathBuf,
+}
+
+/// 256x144 at 25 frames a second, in closed groups of 2 s.
+const LOW: &str = "-vf scale=256:144 -c:v libx264 -preset veryfast -crf 30 -g 50 -keyint_min 50 \
+    -sc_threshold 0 -flags +cgop -c:a aac -b:a 48k -ac 1";
+
+impl Low {
+    /// The material in `out/low`, generated if it is not there.
+    pub fn ready(out: &Path) -> Result<Self, Error> {
+        let out = std::path::absolute(out)?;
+        let dir = out.join("low");
+        if !dir.join("index.m3u8").is_file() {
+            let making = out.join("low.making");
+            fs::create_dir_all(&making)?;
+            let status = Command::new("ffmpeg")
+                .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
+                .args(["-i", SOURCE])
+                .args(LOW.split_whitespace())
+                .args(["-f", "hls", "-hls_time", &CHUNK_SECONDS.to_string()])
+                .args(["-hls_playlist_type", "vod", "-hls_segment_filename"])
+                .arg(making.join("chunk_%03d.ts"))
+                .arg(making.join("index.m3u8"))
+                .status()
+                .map_err(|error| format!("ffmpeg cannot be started ({error})"))?;
+            if !status.success() {
+                return Err(format!("ffmpeg ended with {status}").into());
+            }
+            fs::rename(&making, &dir)?;
+        }
+        Ok(Low { dir })
+    }
+
+    /// What it is, in words.
+    pub fn describe(&self) -> String {
+        format!(
+            "The recorded programme at 256x144, 25 frames a second, chunks of {CHUNK_SECONDS} s"
+        )
+    }
+
+    /// A playlist of so many minutes.
+    pub fn playlist(&self, minutes: u32) -> Result<PathBuf, Error> {
+        let once = fs::read_to_string(self.dir.join("index.m3u8"))?;
+        let list = media_list::parse(&once);
+        let wanted = (minutes * 60).div_ceil(CHUNK_SECONDS) as usize;
+        let length = list.chunks.len().max(1);
+        let chunks: Vec<Listed> = list
+            .chunks
+            .iter()
+            .cycle()
+            .take(wanted)
+            .enumerate()
+            .map(|(index, chunk)| {
+                let mut chunk = chunk.clone();
+                if index > 0 && index % length == 0 {
+                    chunk.tags.insert(0, "#EXT-X-DISCONTINUITY".to_owned());
+                }
+                chunk
+            })
+            .collect();
+        let target = Duration::from_secs(u64::from(CHUNK_SECONDS));
+        let path = self.dir.join(format!("minutes_{minutes}.m3u8"));
+        fs::write(&path, media_list::write(chunks.iter(), target, true))?;
+        Ok(path)
     }
 }
 
@@ -119,36 +182,4 @@ pub fn chunks(playlist: &Path) -> Result<Vec<PathBuf>, Error> {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(names.map(|name| dir.join(name)).collect())
-}
-
-/// A playlist that plays the chunks of another several times.
-fn repeated(playlist: &str, times: usize) -> String {
-    let is_body = |line: &&str| line.starts_with("#EXTINF") || !line.starts_with('#');
-    let end = "#EXT-X-ENDLIST";
-    let head = playlist
-        .lines()
-        .filter(|line| !is_body(line) && *line != end);
-    let body: Vec<&str> = playlist.lines().filter(is_body).collect();
-    let mut lines: Vec<&str> = head.collect();
-    for time in 0..times {
-        if time > 0 {
-            lines.push("#EXT-X-DISCONTINUITY");
-        }
-        lines.extend(&body);
-    }
-    lines.push(end);
-    lines.join("\n") + "\n"
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_repeated_playlist_has_discontinuities_between() {
-        let once = "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\na.ts\n#EXT-X-ENDLIST\n";
-        assert_eq!(
-            super::repeated(once, 2),
-            "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\na.ts\n#EXT-X-DISCONTINUITY\n\
-             #EXTINF:6.0,\na.ts\n#EXT-X-ENDLIST\n"
-        );
-    }
 }

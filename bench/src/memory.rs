@@ -1,41 +1,108 @@
-//! Peak memory of a run, and of one that is longer: what an event needs must not depend on how long
-//! it has been running.
+//! Peak memory of a run, and of one that is much longer: what an event needs must hardly depend on
+//! how long it has been running. Low resolution, so that three hours are over in minutes.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use crate::Error;
-use crate::analysis::RECENT_BYTES;
-use crate::child::{self, Task};
-use crate::material::{Material, SECONDS, TIMES};
+use crate::material::Low;
+use crate::plot::Plot;
+use crate::process;
+use crate::replay::program;
 use crate::report::Section;
 
-/// The longer run may need so many times the memory of the short one.
-const LIMIT: f64 = 1.25;
+const SPEC: &str = include_str!("../memory.toml");
 
-/// Both runs.
-pub fn measure(material: &Material, threads: usize) -> Result<Section, Error> {
-    let head = ["media", "frames", "peak memory, MiB", "ratio"];
+/// The longer run, less what its segments may take, may need so many times the memory of the short.
+const LIMIT: f64 = 1.1;
+
+/// So much may be kept for each segment.
+const FOR_A_SEGMENT: u64 = 20_000;
+
+/// Lengths of media in minutes.
+const SHORT: u32 = 5;
+/// See [`SHORT`].
+pub const LONG: u32 = 180;
+
+/// One run.
+struct Ran {
+    peak: u64,
+    segments: usize,
+    /// Seconds by the clock, and MiB.
+    over_time: Vec<(f64, f64)>,
+}
+
+fn run(low: &Low, minutes: u32, out: &Path) -> Result<Ran, Error> {
+    let playlist = low.playlist(minutes)?;
+    let spec = out.join("memory.toml");
+    fs::write(&spec, SPEC)?;
+    let results = out.join(format!("memory_{minutes}"));
+    let mut command = Command::new(program()?);
+    command.arg("run").arg(&spec);
+    command.arg("--set").arg(format!(
+        "sources.programme.uri={}",
+        std::path::absolute(&playlist)?.display()
+    ));
+    command.arg("--out").arg(&results).arg("--force");
+    command.args(["--clips", "instant"]);
+    let mut over_time = Vec::new();
+    let took = process::sampled(&mut command, Duration::from_millis(100), |at, now| {
+        over_time.push((at.as_secs_f64(), now as f64 / f64::from(1 << 20)));
+    })?;
+    let segments = fs::read_to_string(results.join("segments.jsonl"))?;
+    Ok(Ran {
+        peak: took.peak,
+        segments: segments.lines().count(),
+        over_time,
+    })
+}
+
+/// Both runs; the longer one has `minutes` of media.
+pub fn measure(out: &Path, minutes: u32) -> Result<Section, Error> {
+    let low = Low::ready(out)?;
+    let short = run(&low, SHORT, out)?;
+    let long = run(&low, minutes, out)?;
     let about = format!(
-        "The run of `analysis`, and the same {TIMES} times in a row as one event with \
-         discontinuities. Peak of the resident set of the process: {threads} decoders with their \
-         frames, chunks under way, and {} MiB of recent media for clips (256 unless told).",
-        RECENT_BYTES >> 20,
+        "{}, played again and again with discontinuities as one event: scene changes, colour, sound, \
+         a segmenter with marks and labels, and a catch-up replay, with playlists as clips. Peak of \
+         the resident set of the whole process.",
+        low.describe(),
     );
+    let head = [
+        "media",
+        "segments",
+        "peak memory, MiB",
+        "less 20 kB a segment",
+    ];
     let mut section = Section::new("Memory", about, &head);
-    let mut peaks = Vec::new();
-    let runs = [(&material.playlist, 1), (&material.long, TIMES)];
-    for (playlist, times) in runs {
-        let run = child::measure(Task::Run, playlist, threads)?;
-        peaks.push(run.peak);
-        let ratio = run.peak as f64 / peaks[0] as f64;
+    let less = |ran: &Ran| ran.peak.saturating_sub(FOR_A_SEGMENT * ran.segments as u64);
+    let mib = |bytes: u64| format!("{:.0}", bytes as f64 / f64::from(1 << 20));
+    for (minutes, ran) in [(SHORT, &short), (minutes, &long)] {
         section.row([
-            format!("{} s", u64::from(SECONDS) * times as u64),
-            run.frames.to_string(),
-            format!("{:.0}", run.peak as f64 / f64::from(1 << 20)),
-            format!("{ratio:.2}"),
+            format!("{minutes} min"),
+            ran.segments.to_string(),
+            mib(ran.peak),
+            mib(less(ran)),
         ]);
     }
-    let ratio = peaks[peaks.len() - 1] as f64 / peaks[0] as f64;
-    let text =
-        format!("{ratio:.2} times the memory for {TIMES} times the media, at most {LIMIT} allowed");
-    section.verdict(text, ratio <= LIMIT);
+    let ratio = less(&long) as f64 / short.peak as f64;
+    section.verdict(
+        format!(
+            "{ratio:.2} times the memory of {SHORT} minutes for {minutes} minutes, less 20 kB a \
+             segment; at most {LIMIT} allowed"
+        ),
+        ratio <= LIMIT,
+    );
+    section.plot(Plot::Lines {
+        title: format!("Resident memory of a run on {minutes} minutes of media"),
+        along: "seconds by the clock",
+        unit: "MiB",
+        rows: vec![
+            ("resident".to_owned(), long.over_time),
+            (format!("of {SHORT} minutes"), short.over_time),
+        ],
+    });
     Ok(section)
 }

@@ -1,78 +1,106 @@
-//! Highlights of a real match again from recorded observations: what somebody waits for who tunes a
-//! spec.
+//! Highlights of a real match again from what was recorded of it: what somebody waits for who tunes a
+//! spec. The whole program, from its start to the last file of results.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use matchcut_dataflow::plan;
-use matchcut_dataflow::run::recorded::{self, RecordedEvent};
-use matchcut_dataflow::spec::{self, Catalog};
-use matchcut_model::lines::Recording;
-
-use crate::Error;
+use crate::process::{self, Took};
 use crate::report::Section;
 use crate::stats::Sample;
+use crate::{Error, usopen};
 
-const MATCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../demo/usopen2019");
+const ANNOTATED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../demo/usopen2019/observations.jsonl"
+);
 
-/// As long as a person waits without wondering.
-const LIMIT: Duration = Duration::from_secs(1);
+/// As long as a person waits who has just changed a weight.
+const LIMIT: Duration = Duration::from_millis(1500);
 
-/// Several times.
-pub fn measure(times: usize) -> Result<Section, Error> {
-    let dir = Path::new(MATCH);
-    let catalog = Catalog::built_in();
-    let (mut reading, mut running) = (Vec::new(), Vec::new());
-    let mut about = String::new();
-    for _ in 0..times {
-        let started = Instant::now();
-        let spec = spec::load(&dir.join("highlights.toml"), &[], &catalog)?;
-        let plan = plan::compile(&spec, &catalog)?;
-        let mut recording = Recording::default();
-        let file = dir.join("observations.jsonl");
-        let read = recording.read("observations.jsonl", &std::fs::read(file)?);
-        read.map_err(|errors| format!("{} lines cannot be read", errors.len()))?;
-        let segments = recording
-            .segments
-            .into_iter()
-            .map(|recorded| recorded.segment);
-        let event = RecordedEvent {
-            observations: recording.observations,
-            segments: segments.collect(),
-            ..RecordedEvent::default()
-        };
-        reading.push(started.elapsed());
-        let started = Instant::now();
-        let state = recorded::replay(&plan, &event, 1)?;
-        running.push(started.elapsed());
-        about = format!(
-            "The US Open final of 2019: {} observations in {:.0} minutes become {} segments and {} \
-             replays, on one worker, {times} times.",
-            event.observations.len(),
-            event.end().as_seconds_f64() / 60.0,
-            state.segments().len(),
-            state.replays().len(),
-        );
+/// The program that is measured: `MATCHCUT`, else the one beside this program.
+pub fn program() -> Result<PathBuf, Error> {
+    if let Some(program) = std::env::var_os("MATCHCUT") {
+        return Ok(program.into());
     }
-    let both: Vec<Duration> = reading.iter().zip(&running).map(|(a, b)| *a + *b).collect();
-    let head = [
-        "",
-        "read spec and lines, ms",
-        "segments and replays, ms",
-        "together, ms",
-    ];
+    let beside = std::env::current_exe()?.with_file_name("matchcut");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    let beside = beside.display();
+    Err(
+        format!("{beside} is not there; build it (cargo build --release), or name it in MATCHCUT")
+            .into(),
+    )
+}
+
+/// Writes the match into a directory: `usopen.toml` and `observations.jsonl`; how many observations.
+pub fn generate(annotated: &Path, seed: u64, dir: &Path) -> Result<usize, Error> {
+    fs::create_dir_all(dir)?;
+    fs::write(dir.join("usopen.toml"), usopen::SPEC)?;
+    let text = fs::read(annotated)
+        .map_err(|error| format!("{} cannot be read: {error}", annotated.display()))?;
+    let mut out = BufWriter::new(File::create(dir.join("observations.jsonl"))?);
+    let name = annotated.display().to_string();
+    let count = usopen::write((&name, &text), seed, &mut out)?;
+    out.flush()?;
+    Ok(count)
+}
+
+/// `matchcut replay` on the generated match, several times.
+pub fn measure(out: &Path, times: usize) -> Result<Section, Error> {
+    let dir = out.join("usopen");
+    let count = generate(Path::new(ANNOTATED), usopen::SEED, &dir)?;
+    let program = program()?;
+    let results = dir.join("results");
+    let replay = || {
+        let mut command = Command::new(&program);
+        command.arg("replay").arg(dir.join("usopen.toml"));
+        command
+            .arg("--observations")
+            .arg(dir.join("observations.jsonl"));
+        command.arg("--out").arg(&results).arg("--force");
+        process::run(&mut command)
+    };
+    // What is read from a disk once is read from memory later.
+    replay()?;
+    let took: Vec<Took> = (0..times).map(|_| replay()).collect::<Result<_, _>>()?;
+    let of = |of: fn(&Took) -> f64| Sample::new(took.iter().map(of));
+    let wall = of(|took| took.wall.as_secs_f64());
+    let processor = of(|took| took.processor.as_secs_f64());
+    let peak = of(|took| took.peak as f64 / f64::from(1 << 20));
+    let about = format!(
+        "The US Open final of 2019, 285 minutes, as it was annotated, with views at 5 a second and \
+         levels around it (seed {}): {count} observations become the segments of three segmenters, \
+         with marks and labels, and ten replays. `matchcut replay` as a process of its own, on one \
+         worker, from its start to the last file of results, {times} times.",
+        usopen::SEED,
+    );
+    let head = ["", "median", "fastest", "slowest"];
     let mut section = Section::new("Replay of a recorded match", about, &head);
-    for (name, share) in [("median", 0.5), ("fastest", 0.0)] {
-        let times = [&reading, &running, &both];
-        let times = times.map(|times| format!("{:.0}", Sample::of_times(times).quantile(share)));
-        section.row([name.to_owned()].into_iter().chain(times));
+    for (name, sample) in [
+        ("wall clock, s", &wall),
+        ("processor time, s", &processor),
+        ("peak memory, MiB", &peak),
+    ] {
+        let (least, most) = sample.range();
+        let show = |value: f64| match value < 100.0 {
+            true => format!("{value:.2}"),
+            false => format!("{value:.0}"),
+        };
+        section.row([
+            name.to_owned(),
+            show(sample.median()),
+            show(least),
+            show(most),
+        ]);
     }
-    // Other work on the machine only ever adds: the fastest is the least disturbed.
-    let fastest = both.iter().min().copied().unwrap_or_default();
-    let (took, limit) = (fastest.as_millis(), LIMIT.as_millis());
+    let (median, limit) = (wall.median(), LIMIT.as_secs_f64());
     section.verdict(
-        format!("{took} ms, at most {limit} ms allowed"),
-        fastest <= LIMIT,
+        format!("{median:.2} s, at most {limit} s allowed"),
+        median <= limit,
     );
     Ok(section)
 }

@@ -1,14 +1,29 @@
-//! The report: sections of text and tables in Markdown, and whether every limit holds.
+//! The report: sections of text, tables and plots, and whether every limit holds; as Markdown, as
+//! JSON and as one page of HTML.
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
+use crate::page;
+use crate::plot::Plot;
+
 /// One table and what it says.
+#[derive(Serialize)]
 pub struct Section {
-    title: &'static str,
-    about: String,
-    head: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-    verdicts: Vec<(String, bool)>,
+    pub(crate) title: &'static str,
+    pub(crate) about: String,
+    pub(crate) head: Vec<&'static str>,
+    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) plots: Vec<Plot>,
+}
+
+/// Whether a limit holds.
+#[derive(Serialize)]
+pub struct Verdict {
+    pub(crate) what: String,
+    pub(crate) holds: bool,
 }
 
 impl Section {
@@ -21,6 +36,7 @@ impl Section {
             head,
             rows: Vec::new(),
             verdicts: Vec::new(),
+            plots: Vec::new(),
         }
     }
 
@@ -31,7 +47,13 @@ impl Section {
 
     /// Says whether a limit holds.
     pub fn verdict(&mut self, what: impl Into<String>, holds: bool) {
-        self.verdicts.push((what.into(), holds));
+        let what = what.into();
+        self.verdicts.push(Verdict { what, holds });
+    }
+
+    /// Adds a plot, for the page.
+    pub fn plot(&mut self, plot: Plot) {
+        self.plots.push(plot);
     }
 
     /// As Markdown.
@@ -44,21 +66,27 @@ impl Section {
         for row in &self.rows {
             text += &line(row);
         }
-        for (what, holds) in &self.verdicts {
-            let _ = write!(
-                text,
-                "\n**{}**: {what}\n",
-                if *holds { "pass" } else { "FAIL" }
-            );
+        for Verdict { what, holds } in &self.verdicts {
+            let said = if *holds { "pass" } else { "FAIL" };
+            let _ = write!(text, "\n**{said}**: {what}\n");
         }
         text
     }
 }
 
 /// All of it.
+#[derive(Serialize)]
 pub struct Report {
-    machine: Vec<(&'static str, String)>,
-    sections: Vec<Section>,
+    #[serde(serialize_with = "as_object")]
+    pub(crate) machine: Vec<(&'static str, String)>,
+    pub(crate) sections: Vec<Section>,
+}
+
+fn as_object<S: serde::Serializer>(
+    facts: &[(&'static str, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(facts.iter().map(|(name, value)| (name, value)))
 }
 
 impl Report {
@@ -80,7 +108,26 @@ impl Report {
         self.sections
             .iter()
             .flat_map(|section| &section.verdicts)
-            .all(|(_, holds)| *holds)
+            .all(|verdict| verdict.holds)
+    }
+
+    /// As JSON; plots with their quantiles in place of every number.
+    pub fn json(&self) -> String {
+        // Strings, numbers and names: nothing in it can fail.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// As one page that needs nothing else.
+    pub fn html(&self) -> String {
+        page::html(self)
+    }
+
+    /// Writes `report.md`, `report.json` and `report.html`.
+    pub fn write(&self, dir: &std::path::Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        std::fs::write(dir.join("report.md"), self.markdown())?;
+        std::fs::write(dir.join("report.json"), self.json())?;
+        std::fs::write(dir.join("report.html"), self.html())
     }
 
     /// As Markdown.

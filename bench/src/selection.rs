@@ -27,6 +27,9 @@ const UPDATES: usize = 200;
 /// After so many updates the batch function is timed once.
 const BATCH_EVERY: usize = 10;
 
+/// With the larger state, an update may take such a part of choosing again from everything.
+const LIMIT: f64 = 50.0;
+
 const SEGMENTER: &str = "rally";
 const FEATURER: &str = "signs";
 const REPLAY: &str = "best";
@@ -231,6 +234,16 @@ pub fn measure() -> Result<Section, Error> {
                 format!("{batch:.2}"),
                 format!("**{:.1}**", batch / updates.median()),
             ]);
+            if Some(&size) == SIZES.last() {
+                let part = batch / updates.median();
+                section.verdict(
+                    format!(
+                        "with {size} segments on {workers} worker(s) an update takes 1/{part:.0} of \
+                         the batch function; at most 1/{LIMIT:.0} allowed"
+                    ),
+                    part >= LIMIT,
+                );
+            }
         }
     }
     Ok(section)

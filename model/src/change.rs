@@ -164,17 +164,18 @@ pub struct EpochChanges {
 impl EpochChanges {
     /// The net differences: one change a row, none of them 0, sorted by row.
     pub fn consolidated(&self) -> Vec<Change> {
-        let mut net: BTreeMap<&Row, i64> = BTreeMap::new();
-        for change in &self.changes {
-            *net.entry(&change.row).or_default() += change.diff;
+        let mut sorted: Vec<&Change> = self.changes.iter().collect();
+        // Most often they come sorted, and then this is one look at each.
+        sorted.sort_by(|one, other| one.row.cmp(&other.row));
+        let mut net: Vec<Change> = Vec::with_capacity(sorted.len());
+        for change in sorted {
+            match net.last_mut() {
+                Some(last) if last.row == change.row => last.diff += change.diff,
+                _ => net.push(change.clone()),
+            }
         }
-        net.into_iter()
-            .filter(|&(_, diff)| diff != 0)
-            .map(|(row, diff)| Change {
-                row: row.clone(),
-                diff,
-            })
-            .collect()
+        net.retain(|change| change.diff != 0);
+        net
     }
 }
 
@@ -241,10 +242,43 @@ impl EventState {
         self.epoch = Some(epoch);
         // Old versions leave before new ones come, or a changed segment would collide with itself.
         changes.sort_by_key(|change| change.diff);
+        if self.observations.is_empty() {
+            changes = self.first_observations(changes);
+        }
         for Change { row, diff } in changes {
             self.apply_one(epoch, row, diff)?;
         }
         Ok(())
+    }
+
+    /// Takes the first observations all together, which for a recording are nearly everything; what
+    /// is left of the changes.
+    fn first_observations(&mut self, changes: Vec<Change>) -> Vec<Change> {
+        let is_first =
+            |change: &Change| change.diff == 1 && matches!(change.row, Row::Observation(_));
+        let sorted = changes
+            .is_sorted_by(|one, other| !is_first(one) || !is_first(other) || one.row < other.row);
+        // Rows of a kind stand together when they are sorted; else each is looked at on its own.
+        let runs = changes
+            .chunk_by(|one, other| is_first(one) == is_first(other))
+            .filter(|run| run.first().is_some_and(is_first))
+            .count();
+        if !sorted || runs != 1 {
+            return changes;
+        }
+        let mut rest = Vec::new();
+        let mut observations = Vec::new();
+        for change in changes {
+            match change {
+                Change {
+                    row: Row::Observation(row),
+                    diff: 1,
+                } => observations.push(row),
+                other => rest.push(other),
+            }
+        }
+        self.observations = observations.into_iter().collect();
+        rest
     }
 
     fn apply_one(&mut self, epoch: Epoch, row: Row, diff: i64) -> Result<(), StateError> {

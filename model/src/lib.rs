@@ -1,6 +1,7 @@
 //! The vocabulary of matchcut: time, chunks, frames, observations, segments and replays.
 //! Pure data and pure decisions; nothing here reads, writes or asks a clock.
 
+pub mod attributes;
 pub mod change;
 pub mod chunk;
 pub mod compat;

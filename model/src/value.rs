@@ -2,12 +2,14 @@
 //! because they are rows of the dataflow, and print as plain JSON.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use crate::attributes::Attributes;
 
 /// A short name of an operator, attribute or replay, cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,9 +150,6 @@ pub enum Value {
     Map(Attributes),
 }
 
-/// Attribute names and values of an observation or a segment.
-pub type Attributes = BTreeMap<Name, Value>;
-
 impl Value {
     /// A number, rounded to `decimals`, as an integer where nothing is lost.
     pub fn rounded(value: f64, decimals: i32) -> Value {
@@ -270,6 +269,61 @@ impl<'de> Deserialize<'de> for Value {
             let text = String::deserialize(deserializer)?;
             return serde_json::from_str(&text).map_err(serde::de::Error::custom);
         }
-        serde_json::Value::deserialize(deserializer).map(Value::from)
+        deserializer.deserialize_any(AnyJson)
+    }
+}
+
+/// Reads a value without a JSON value between; the result is that of `From<serde_json::Value>`.
+struct AnyJson;
+
+impl<'de> Visitor<'de> for AnyJson {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(i64::try_from(value).map_or_else(|_| Value::from(value as f64), Value::Integer))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry::<Name, Value>()? {
+            pairs.push(pair);
+        }
+        Ok(Value::Map(pairs.into_iter().collect()))
     }
 }

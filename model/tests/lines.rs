@@ -7,7 +7,7 @@
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::lines::{
     ClipEntry, Cut, ExactTimes, ObservationLine, Record, Recording, SegmentLine, parse_record,
-    read_feedback, read_records,
+    parts, read_feedback, read_part, read_records,
 };
 use matchcut_model::observation::Observation;
 use matchcut_model::replay::{Feedback, Side, Verdict};
@@ -245,6 +245,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn attributes_of(values: impl Strategy<Value = Value>) -> impl Strategy<Value = Attributes> {
     prop::collection::btree_map("\\PC{0,6}".prop_map(Name::from), values, 0..4)
+        .prop_map(|map| map.into_iter().collect())
 }
 
 proptest! {
@@ -281,6 +282,60 @@ proptest! {
         segment.attributes = attributes;
         let line = serde_json::to_string(&SegmentLine::new(&segment)).unwrap();
         prop_assert_eq!(parse_record(line.as_bytes()).unwrap(), Some(Record::Segment(segment.into())));
+    }
+
+    /// Plain lines are read in a way of their own: what it finds is what the careful reader finds.
+    #[test]
+    fn a_file_says_what_its_lines_say(
+        mut fields in attributes_of(value()),
+        known in prop::collection::vec((0usize..12, value()), 0..4),
+        nested in attributes_of(value()),
+    ) {
+        let names = [
+            "operator", "class", "start", "end", "track", "attributes", "start_flicks",
+            "end_flicks", "pts", "frame", "utc", "end_timecode",
+        ];
+        if fields.len() > 2 {
+            fields.retain(|_, _| false);
+        }
+        fields.insert("operator".into(), "a".into());
+        fields.insert("class".into(), "featurer".into());
+        fields.insert("start".into(), 1.5.into());
+        fields.insert("end".into(), 2.into());
+        fields.insert("attributes".into(), Value::Map(nested));
+        fields.extend(known.into_iter().map(|(index, value)| (names[index].into(), value)));
+        let text = serde_json::to_string(&fields).unwrap();
+        match (read_records("f", text.as_bytes()), parse_record(text.as_bytes())) {
+            (Ok(records), Ok(record)) => prop_assert_eq!(records, Vec::from_iter(record)),
+            (Err(errors), Err(problem)) => prop_assert_eq!(&errors[0].problem, &problem),
+            (file, line) => prop_assert!(false, "{:?} but {:?}", file, line),
+        }
+    }
+
+    /// A file may be read in parts: the same records, and errors with the same lines.
+    #[test]
+    fn parts_are_the_file(lines in prop::collection::vec(0usize..4, 0..30), number in 0usize..7, end in any::<bool>()) {
+        let kinds = [
+            "{\"operator\":\"a\",\"class\":\"featurer\",\"start\":1.5,\"attributes\":{\"x\":1}}",
+            "",
+            "{\"operator\":\"b\"}",
+            "{\"operator\":\"s\",\"class\":\"segmenter\",\"start\":3}\r",
+        ];
+        let mut text = lines.iter().map(|kind| kinds[*kind]).collect::<Vec<_>>().join("\n");
+        if end {
+            text.push('\n');
+        }
+        let (mut records, mut errors) = (Vec::new(), Vec::new());
+        for part in parts(text.as_bytes(), number) {
+            match read_part("f", &part) {
+                Ok(found) => records.extend(found),
+                Err(found) => errors.extend(found),
+            }
+        }
+        match read_records("f", text.as_bytes()) {
+            Ok(whole) => prop_assert!(errors.is_empty() && whole == records),
+            Err(whole) => prop_assert_eq!(whole, errors),
+        }
     }
 
     #[test]

@@ -142,6 +142,7 @@ fn attributes() -> impl Strategy<Value = Attributes> {
         value,
         0..3,
     )
+    .prop_map(|map| map.into_iter().collect())
 }
 
 fn segments() -> impl Strategy<Value = Vec<Recorded>> {

@@ -140,7 +140,7 @@ fn a_clock_that_goes_back_never_takes_time_back() {
     );
     assert_eq!((second.span, second.stretch), (seconds(2, 4), 1));
     assert_eq!(second.utc, Some(LATE - 60_000_000));
-    assert_eq!(second.frames[0].pts, ticks(84_600_000));
+    assert_eq!(second.frames.first().unwrap().pts, ticks(84_600_000));
     // And again, from where it was.
     let third = place(
         &mut timeline,
@@ -224,7 +224,11 @@ fn the_clock_may_wrap_twice_and_start_anywhere() {
                 (seconds(2 * n, 2 * n + 2), 0),
                 "{start}"
             );
-            assert_eq!(placed.frames[0].pts.ticks, start + n * 180_000, "unwrapped");
+            assert_eq!(
+                placed.frames.first().unwrap().pts.ticks,
+                start + n * 180_000,
+                "unwrapped"
+            );
         }
     }
     // 53 hours of a stream of which only every 10000th chunk is there.
@@ -256,7 +260,11 @@ fn a_restart_right_at_the_wrap_is_a_restart() {
     // It would go on at TURN - 820000.
     let second = place(&mut timeline, chunk(1), &video(0, 25));
     assert_eq!((second.span, second.stretch), (seconds(2, 4), 1));
-    assert_eq!(second.frames[0].pts, ticks(0), "as the stream wrote it");
+    assert_eq!(
+        second.frames.first().unwrap().pts,
+        ticks(0),
+        "as the stream wrote it"
+    );
 }
 
 #[test]

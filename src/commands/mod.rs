@@ -1,5 +1,6 @@
 //! The subcommands, a file each.
 
+pub mod bench;
 pub mod clip;
 pub mod doctor;
 pub mod graph;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Instant;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::recorded::{self, RecordedEvent};
 use matchcut_dataflow::run::target::{Begin, Target};
 use matchcut_dataflow::spec::Catalog;
-use matchcut_model::lines::{LineError, Recording, read_feedback};
+use matchcut_model::lines::{LineError, Record, Recording, parts, read_feedback, read_part};
 use matchcut_model::time::MediaTime;
 
 use super::home::Dirs;
@@ -99,6 +100,26 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A file of a whole match has hundreds of thousands of lines: every core reads a part.
+fn read_side_by_side(file: &str, bytes: &[u8]) -> Vec<Result<Vec<Record>, Vec<LineError>>> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // Small files are read sooner than a thread starts.
+    let number = cores.min(bytes.len() / SMALL + 1);
+    thread::scope(|scope| {
+        let reading: Vec<_> = parts(bytes, number)
+            .into_iter()
+            .map(|part| scope.spawn(move || read_part(file, &part)))
+            .collect();
+        let joined = reading.into_iter().map(|thread| thread.join());
+        joined
+            .map(|read| read.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// Bytes that one thread may as well read alone.
+const SMALL: usize = 1 << 20;
+
 fn read(args: &ReplayArgs) -> Result<RecordedEvent, CommandError> {
     let load = |path: &PathBuf| {
         std::fs::read(path).map_err(|source| CommandError::Read {
@@ -109,8 +130,13 @@ fn read(args: &ReplayArgs) -> Result<RecordedEvent, CommandError> {
     let mut recording = Recording::default();
     let mut errors: Vec<LineError> = Vec::new();
     for path in &args.observations {
-        let read = recording.read(&path.display().to_string(), &load(path)?);
-        errors.extend(read.err().into_iter().flatten());
+        let (file, bytes) = (path.display().to_string(), load(path)?);
+        for read in read_side_by_side(&file, &bytes) {
+            match read {
+                Ok(records) => records.into_iter().for_each(|record| recording.add(record)),
+                Err(found) => errors.extend(found),
+            }
+        }
     }
     let mut feedback = Vec::new();
     for path in &args.feedback {

@@ -154,7 +154,8 @@ impl Track {
             dirty.insert(position);
         }
         if let Some(&first) = dirty.first() {
-            self.rerun(first, dirty, diffs);
+            let kept_from = self.kept_from(window);
+            self.rerun(first, kept_from, dirty, diffs);
         }
         while self.slots.len() > window.max(1) {
             let Some((position, slot)) = self.slots.pop_first() else {
@@ -168,10 +169,22 @@ impl Track {
         refused
     }
 
-    /// Re-runs the fold from the snapshot before `first`.
+    /// The last position that is about to leave the window: what was before it nobody asks for any
+    /// more. A recording brings all positions at once, and most leave as soon as they have come.
+    fn kept_from(&self, window: usize) -> Position {
+        let full = self.slots.iter().filter(|(_, slot)| !slot.items.is_empty());
+        let leaving = full.clone().count().saturating_sub(window.max(1));
+        let last = leaving
+            .checked_sub(1)
+            .and_then(|last| full.clone().nth(last));
+        last.map_or(Position(0), |(position, _)| *position)
+    }
+
+    /// Re-runs the fold from the snapshot before `first`. Snapshots before `kept_from` are not taken.
     fn rerun(
         &mut self,
         first: Position,
+        kept_from: Position,
         mut dirty: BTreeSet<Position>,
         diffs: &mut Vec<(Emitted, isize)>,
     ) {
@@ -211,7 +224,7 @@ impl Track {
                 converged = true; // from here on, everything is as it was
                 break;
             }
-            slot.after = Some(state.clone());
+            slot.after = (position >= kept_from).then(|| state.clone());
         }
         for position in emptied {
             self.slots.remove(&position);

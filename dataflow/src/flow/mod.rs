@@ -14,6 +14,7 @@ mod event;
 mod fold;
 mod merge;
 mod offload;
+mod once;
 mod overlap;
 mod ranking;
 mod remember;

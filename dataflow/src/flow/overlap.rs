@@ -1,8 +1,6 @@
 //! The join of segments and observations that overlap in time, incremental with retractions: both
 //! sides are cut into time buckets and joined by bucket.
 
-use std::hash::Hash;
-
 use differential_dataflow::{ExchangeData, VecCollection};
 use matchcut_model::observation::Observation;
 use matchcut_model::time::{MediaTime, TimeRange};
@@ -51,36 +49,38 @@ impl Interval {
     }
 }
 
-/// All pairs of a left and a right row of one key whose intervals overlap. A pair that shares
-/// several buckets is produced only in the bucket where the later of the two starts, so that the
-/// join stays linear: one change costs what lies in its own buckets, however long the event is.
-pub fn overlap_join_by<'scope, K, A, B>(
-    left: VecCollection<'scope, u64, (K, A, Interval), isize>,
-    right: VecCollection<'scope, u64, (K, B, Interval), isize>,
+/// What `pair` makes of every left and right row whose intervals overlap. A pair that shares several
+/// buckets is looked at only in the bucket where the later of the two starts, so that the join stays
+/// linear: one change costs what lies in its own buckets, however long the event is.
+pub fn overlap_join<'scope, A, B, I>(
+    left: VecCollection<'scope, u64, (A, Interval), isize>,
+    right: VecCollection<'scope, u64, (B, Interval), isize>,
     width: MediaTime,
     left_name: &str,
     right_name: &str,
-) -> VecCollection<'scope, u64, (K, A, B), isize>
+    pair: impl Fn(&A, &B) -> I + 'static,
+) -> VecCollection<'scope, u64, I::Item, isize>
 where
-    K: ExchangeData + Hash,
     A: ExchangeData,
     B: ExchangeData,
+    I: IntoIterator + 'static,
+    I::Item: ExchangeData,
 {
     let width = width.flicks().max(1);
     let left = left
-        .flat_map(move |(key, row, interval)| {
+        .flat_map(move |(row, interval)| {
             let buckets = interval.buckets(width);
-            buckets.map(move |bucket| ((key.clone(), bucket), (row.clone(), interval)))
+            buckets.map(move |bucket| (bucket, (interval, row.clone())))
         })
         .arrange_by_key_named(left_name);
     let right = right
-        .flat_map(move |(key, row, interval)| {
+        .flat_map(move |(row, interval)| {
             let buckets = interval.buckets(width);
-            buckets.map(move |bucket| ((key.clone(), bucket), (row.clone(), interval)))
+            buckets.map(move |bucket| (bucket, (interval, row.clone())))
         })
         .arrange_by_key_named(right_name);
-    left.join_core(right, move |(key, bucket), (a, x), (b, y)| {
+    left.join_core(right, move |bucket, (x, a), (y, b)| {
         let here = x.overlaps(y) && x.start.max(y.start).div_euclid(width) == *bucket;
-        here.then(|| (key.clone(), a.clone(), b.clone()))
+        here.then(|| pair(a, b)).into_iter().flatten()
     })
 }

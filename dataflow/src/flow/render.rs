@@ -2,7 +2,7 @@
 //! same order; the inputs live on the owner, which also receives the results.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::{Emission, Operator};
 use timely::dataflow::operators::OkErr;
+use timely::dataflow::operators::vec::Partition;
 use timely::dataflow::{InputHandleVec, Scope};
 use timely::worker::Worker;
 
@@ -24,6 +25,7 @@ use super::event::{ChunkEntry, Control, EventGraph, OperatorNode};
 use super::fold::{END_POSITION, FoldOutput, Item, OrderedFold, ordered_fold};
 use super::merge::{Part, merge_parts, named};
 use super::offload::offload;
+use super::once::once;
 use super::remember::{ScanRow, Scanned, remember};
 use super::selection::select_replays;
 use crate::run::pool::Pool;
@@ -186,6 +188,7 @@ fn render<'scope>(
         Control::Failure(failure) => Some(failure),
         _ => None,
     }));
+    let (told, mut external) = told_by_operator(told, graph);
     let mut observed: Vec<Option<Rows<'scope, Told>>> = Vec::new();
     let mut marked: Vec<Option<Rows<'scope, (Position, Segment)>>> = Vec::new();
     let mut parts: Rows<'scope, (SegmentId, Part)> =
@@ -197,9 +200,8 @@ fn render<'scope>(
     let mut featurers = BTreeSet::new();
 
     for (index, node) in graph.operators.iter().enumerate() {
-        let external = told_of(told.clone(), node.name.clone());
         let mut said_of_segments = None;
-        let mut said = external;
+        let mut said = external.remove(0);
         if let Some(operator) = &node.operator {
             let mut items = items_of(index, node, operator, &steps, &scans, &observed, &marked);
             if let (Class::Labeler, Some(segmenter)) = (node.class, node.segmenter) {
@@ -248,7 +250,7 @@ fn render<'scope>(
                 featurers.insert(node.name.clone());
                 let rows = said.clone().map(|(_, observation)| observation);
                 // The same thing may be said at two positions, and is one observation.
-                observations = observations.concat(rows.distinct());
+                observations = observations.concat(once(rows, "Observed once"));
                 observed.push(Some(said));
                 marked.push(None);
             }
@@ -331,14 +333,31 @@ fn render<'scope>(
     ))
 }
 
-fn told_of<'scope>(told: Rows<'scope, Control>, name: Name) -> Rows<'scope, Told> {
-    told.flat_map(move |control| match control {
+/// What was observed outside, by the operator in whose name, apart from all other entries. Most
+/// entries of a recording are such, and each goes to one place only.
+fn told_by_operator<'scope>(
+    told: Rows<'scope, Control>,
+    graph: &EventGraph,
+) -> (Rows<'scope, Control>, Vec<Rows<'scope, Told>>) {
+    let (observed, others) = told.inner.ok_err(|(control, epoch, diff)| match control {
         Control::Observation {
             position,
             observation,
-        } if observation.operator == name => Some((position, observation)),
-        _ => None,
-    })
+        } => Ok(((position, observation), epoch, diff)),
+        control => Err((control, epoch, diff)),
+    });
+    let names: HashMap<Name, u64> = (0..)
+        .zip(&graph.operators)
+        .map(|(index, node)| (node.name.clone(), index))
+        .collect();
+    // One place more, for names that no operator has.
+    let nowhere = graph.operators.len() as u64;
+    let parts = observed.partition(nowhere + 1, move |row: (Told, u64, isize)| {
+        let place = names.get(&row.0.1.operator).copied();
+        (place.unwrap_or(nowhere), row)
+    });
+    let by_operator = parts.into_iter().map(AsCollection::as_collection);
+    (others.as_collection(), by_operator.collect())
 }
 
 /// What one operator's fold sees.

@@ -26,7 +26,7 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::{Capability, Operator};
 
 use super::event::{Control, ReplayDefinition};
-use super::overlap::{BUCKET, Interval, overlap_join_by};
+use super::overlap::{BUCKET, Interval, overlap_join};
 use super::ranking::Ranking;
 
 type Rows<'scope, D> = VecCollection<'scope, u64, D, isize>;
@@ -140,52 +140,29 @@ fn candidates<'scope>(
             |_, segment, definition| (definition.clone(), segment.clone()),
         );
 
-    // Each replay with the observations it asks for.
-    let wanted = replays.flat_map(|definition| {
-        let attributes: BTreeSet<Name> = definition
-            .request
-            .priorities
-            .iter()
-            .map(|p| p.key.attribute.clone())
-            .collect();
-        attributes
-            .into_iter()
-            .map(move |attribute| (attribute, definition.clone()))
-    });
-    let observed = observations
-        .flat_map(|observation| {
-            let attributes: Vec<Name> = observation.attributes.keys().cloned().collect();
-            attributes
-                .into_iter()
-                .map(move |attribute| (attribute, observation.clone()))
-        })
-        .join_map(wanted, |attribute, observation, definition| {
-            (
-                definition.name.clone(),
-                hits_of(attribute, observation, &definition.request),
-            )
-        })
-        .flat_map(|(replay, hits)| {
-            hits.into_iter()
-                .map(move |(interval, hit)| (replay.clone(), hit, interval))
-        });
-
     let ranges = chosen_from.clone().flat_map(|(definition, segment)| {
         let effective = segment.effective(definition.request.track)?;
-        Some((
-            definition.name.clone(),
-            segment.id,
-            Interval::of_range(effective),
-        ))
+        Some(((segment.id, definition), Interval::of_range(effective)))
     });
-    let hits = overlap_join_by(
+    // Observations stand here once, whatever replays weigh: one that is asked for late sees them all.
+    let observed = observations.map(|observation| {
+        let interval = Interval::of_observation(&observation);
+        (observation, interval)
+    });
+    let hits = overlap_join(
         ranges,
         observed,
         BUCKET,
         "Segments by bucket",
-        "Hits by bucket",
-    )
-    .map(|(replay, segment, hit)| ((replay, segment), Evidence::Hit(hit)));
+        "Observations by bucket",
+        |(segment, definition), observation| {
+            let hits = hits_of(observation, &definition.request);
+            let key = (!hits.is_empty()).then(|| (definition.name.clone(), segment.clone()));
+            hits.into_iter()
+                .zip(std::iter::repeat(key))
+                .filter_map(|(hit, key)| Some((key?, Evidence::Hit(hit))))
+        },
+    );
 
     let verdicts = chosen_from
         .clone()
@@ -219,13 +196,17 @@ fn candidates<'scope>(
 }
 
 /// What an observation is worth to a replay, wherever it may lie.
-fn hits_of(
-    attribute: &Name,
-    observation: &Observation,
-    request: &ReplayRequest,
-) -> Vec<(Interval, Hit)> {
+fn hits_of(observation: &Observation, request: &ReplayRequest) -> Vec<Hit> {
+    let asked = |index: &usize| {
+        let key = request.priorities.get(*index).map(|priority| &priority.key);
+        key.is_some_and(|key| observation.attributes.contains_key(&key.attribute))
+    };
+    let mut asked = (0..request.priorities.len()).filter(asked).peekable();
+    if asked.peek().is_none() {
+        return Vec::new();
+    }
     // A segment that the observation certainly intersects: the join decides which ones really do.
-    let everywhere = Segment::new(Name::new(""), observation.start, None);
+    let everywhere = Segment::new(observation.operator.clone(), observation.start, None);
     let all = TimeRange {
         start: MediaTime::from_flicks(i64::MIN),
         end: MediaTime::MAX,
@@ -235,10 +216,8 @@ fn hits_of(
         effective: all,
         track: request.track,
     };
-    (0..request.priorities.len())
-        .filter(|index| request.priorities[*index].key.attribute == *attribute)
+    asked
         .filter_map(|index| hit_by_observation(&subject, observation, request, index))
-        .map(|hit| (Interval::of_observation(observation), hit))
         .collect()
 }
 

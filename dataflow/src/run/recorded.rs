@@ -1,7 +1,7 @@
 //! Segments and replays again from recorded observations, without decoding anything: the same
 //! dataflow, fed with what featurers said before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -250,19 +250,16 @@ pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<Even
                     diff: diff as i64,
                 })
                 .collect();
-            state.apply(&EpochChanges {
-                epoch: Epoch(epoch),
-                changes,
-            })?;
+            state.apply_consolidated(Epoch(epoch), changes)?;
         }
     }
     Ok(state)
 }
 
-/// The same line may stand in two files.
+/// The same line may stand in two files. In one epoch the order of entries says nothing.
 fn dedup(controls: &mut Vec<Control>) {
-    let mut seen = BTreeMap::new();
-    controls.retain(|control| seen.insert(control.clone(), ()).is_none());
+    controls.sort();
+    controls.dedup();
 }
 
 /// Writes what came of a recording.

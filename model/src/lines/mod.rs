@@ -17,6 +17,7 @@
 //! segments it lies in.
 
 mod fields;
+mod plain;
 mod read;
 mod recording;
 mod told;
@@ -25,7 +26,8 @@ mod write;
 pub use fields::FieldError;
 pub(crate) use fields::Fields;
 pub use read::{
-    LineError, LineProblem, Record, parse_feedback, parse_record, read_feedback, read_records,
+    LineError, LineProblem, Part, Record, parse_feedback, parse_record, parts, read_feedback,
+    read_part, read_records,
 };
 pub use recording::{Recording, UnknownSegmenter};
 pub use told::{Told, parse_told};

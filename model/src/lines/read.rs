@@ -4,6 +4,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::fields::{FieldError, Fields, seconds};
+use super::plain;
 use crate::chunk::TrackNumber;
 use crate::observation::{Class, Observation};
 use crate::replay::{Feedback, Recorded, Side, Verdict};
@@ -58,28 +59,82 @@ pub enum LineProblem {
 
 /// Reads all lines of an observations file; all errors when there are any.
 pub fn read_records(file: &str, bytes: &[u8]) -> Result<Vec<Record>, Vec<LineError>> {
-    read_all(file, bytes, parse_record)
+    let whole = Part {
+        first_line: 1,
+        bytes: text_of(bytes),
+    };
+    read_part(file, &whole)
+}
+
+/// A part of a file that ends where a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The number of its first line, from 1.
+    pub first_line: usize,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Divides a file into up to `number` parts of about one size, to be read side by side.
+pub fn parts(bytes: &[u8], number: usize) -> Vec<Part<'_>> {
+    let mut rest = text_of(bytes);
+    let size = rest.len() / number.max(1) + 1;
+    let mut parts = Vec::new();
+    let mut first_line = 1;
+    while !rest.is_empty() {
+        let least = size.min(rest.len());
+        let end = rest
+            .get(least..)
+            .and_then(|after| after.iter().position(|&byte| byte == b'\n'))
+            .map_or(rest.len(), |more| least + more + 1);
+        let (bytes, after) = rest.split_at(end);
+        parts.push(Part { first_line, bytes });
+        if !after.is_empty() {
+            first_line += bytes.iter().filter(|&&byte| byte == b'\n').count();
+        }
+        rest = after;
+    }
+    parts
+}
+
+/// Reads the lines of a part of an observations file; all errors when there are any.
+pub fn read_part(file: &str, part: &Part<'_>) -> Result<Vec<Record>, Vec<LineError>> {
+    let mut names = plain::Names::default();
+    read_all(file, part, |line| {
+        match plain::observation(line, &mut names) {
+            Some(observation) => Ok(Some(Record::Observation(observation))),
+            None => parse_record(line),
+        }
+    })
+}
+
+/// Without a byte order mark.
+fn text_of(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Reads all lines of a feedback file; all errors when there are any.
 pub fn read_feedback(file: &str, bytes: &[u8]) -> Result<Vec<Feedback>, Vec<LineError>> {
-    read_all(file, bytes, parse_feedback)
+    let whole = Part {
+        first_line: 1,
+        bytes: text_of(bytes),
+    };
+    read_all(file, &whole, parse_feedback)
 }
 
 fn read_all<T>(
     file: &str,
-    bytes: &[u8],
-    parse: impl Fn(&[u8]) -> Result<Option<T>, LineProblem>,
+    part: &Part<'_>,
+    mut parse: impl FnMut(&[u8]) -> Result<Option<T>, LineProblem>,
 ) -> Result<Vec<T>, Vec<LineError>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
-    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+    for (index, line) in part.bytes.split(|&byte| byte == b'\n').enumerate() {
         match parse(line) {
             Ok(row) => rows.extend(row),
             Err(problem) => {
                 errors.push(LineError {
                     file: file.to_owned(),
-                    line: index + 1,
+                    line: part.first_line + index,
                     problem,
                 });
             }
@@ -243,7 +298,7 @@ fn time(fields: &Fields<'_>, field: &str) -> Result<Option<MediaTime>, FieldErro
 }
 
 /// The seconds were perhaps edited and the flicks not: then the seconds hold.
-fn refine(time: MediaTime, flicks: Option<i64>) -> MediaTime {
+pub(super) fn refine(time: MediaTime, flicks: Option<i64>) -> MediaTime {
     let exact = flicks.map(MediaTime::from_flicks);
     exact
         .filter(|&exact| (exact - time).abs().flicks() * 2 <= FLICKS_PER_MILLISECOND)
