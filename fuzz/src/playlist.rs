@@ -95,7 +95,10 @@ fn media(playlist: &MediaPlaylist, load: &[u8]) {
 /// Writes the playlist with what can be used of it, reads it again and compares.
 fn written(playlist: &MediaPlaylist) {
     let mut usable = playlist.clone();
-    usable.segments.retain(|segment| segment.unusable.is_none());
+    // A chunk without a duration was never right.
+    usable
+        .segments
+        .retain(|segment| segment.unusable.is_none() && segment.duration.is_some());
     let Some(first) = usable.segments.first() else {
         return;
     };
@@ -152,11 +155,8 @@ fn write_segment(text: &mut String, segment: &Segment) {
         let date = jiff::Timestamp::from_microsecond(date).expect("a date that was read");
         let _ = writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{date}");
     }
-    match segment.duration {
-        Some(duration) => {
-            let _ = writeln!(text, "#EXTINF:{},", decimal(duration));
-        }
-        None => text.push_str("#EXTINF:0,\n"),
+    if let Some(duration) = segment.duration {
+        let _ = writeln!(text, "#EXTINF:{},", decimal(duration));
     }
     if let Some(range) = segment.range {
         let _ = writeln!(text, "#EXT-X-BYTERANGE:{}", range_text(range));
