@@ -136,7 +136,10 @@ fn select(recording: &Recording, request: &ReplayRequest, feedback: &[Feedback])
     let chosen: BTreeSet<_> = selection.selected.iter().map(|s| &s.segment).collect();
     for skipped in selection.left_out.iter().filter(|s| s.segment.is_some()) {
         // A segment that was recorded for several tracks stands there for each of them.
-        let tracks = recording.segments.iter().filter(|recorded| recorded.track.is_some());
+        let tracks = recording
+            .segments
+            .iter()
+            .filter(|recorded| recorded.track.is_some());
         assert!(
             tracks.count() > 0 || !chosen.contains(&skipped.segment) || twice(recording),
             "{skipped:?} is chosen, too"

@@ -44,7 +44,10 @@ fn half_written(load: &[u8]) {
 }
 
 fn resolves(reference: &str) {
-    for base in ["https://cdn.example.com/a/live.m3u8?t=1", "file:///m/a.m3u8"] {
+    for base in [
+        "https://cdn.example.com/a/live.m3u8?t=1",
+        "file:///m/a.m3u8",
+    ] {
         let base = Url::parse(base).expect("an address");
         if let Ok(url) = uri::resolve(&base, reference) {
             assert_eq!(uri::resolve(&base, url.as_str()), Ok(url));
@@ -84,7 +87,11 @@ fn media(playlist: &MediaPlaylist, load: &[u8]) {
             resolves(&map.uri);
         }
     }
-    for (before, after) in playlist.segments.iter().zip(playlist.segments.iter().skip(1)) {
+    for (before, after) in playlist
+        .segments
+        .iter()
+        .zip(playlist.segments.iter().skip(1))
+    {
         assert!(before.line < after.line);
         assert_eq!(before.sequence.saturating_add(1), after.sequence);
         assert!(before.discontinuity_sequence <= after.discontinuity_sequence);

@@ -40,7 +40,11 @@ fn check(mut demuxed: Demuxed, size: usize) {
     let mut bytes = 0;
     if let Some(track) = &demuxed.video {
         assert!(track.timescale > 0);
-        bytes += track.samples.iter().map(|sample| sample.data.len()).sum::<usize>();
+        bytes += track
+            .samples
+            .iter()
+            .map(|sample| sample.data.len())
+            .sum::<usize>();
         for sample in &track.samples {
             times(sample, track.pts(sample));
         }
@@ -57,14 +61,21 @@ fn check(mut demuxed: Demuxed, size: usize) {
         assert!(track.timescale > 0);
         assert!(track.number.0 as usize > place);
         assert!(!track.frame_duration().is_negative());
-        bytes += track.samples.iter().map(|sample| sample.data.len()).sum::<usize>();
+        bytes += track
+            .samples
+            .iter()
+            .map(|sample| sample.data.len())
+            .sum::<usize>();
         for sample in &track.samples {
             times(sample, track.pts(sample));
         }
     }
     // Start codes may be longer than what they stand for, and parameter sets come before each key
     // frame.
-    assert!(bytes <= 64 * size + (1 << 20), "{bytes} bytes of samples in {size}");
+    assert!(
+        bytes <= 64 * size + (1 << 20),
+        "{bytes} bytes of samples in {size}"
+    );
     let mut probe = Probe::new("a chunk");
     let span = TimeRange::new(MediaTime::ZERO, MediaTime::from_seconds(6));
     probe.add(&demuxed, span, size as u64);
@@ -107,7 +118,8 @@ fn windows(file: &MediaFile, size: usize) {
     let span = file.span();
     assert!(span.start < span.end);
     // So that a file without key frames that says it is years long is not read in steps of seconds.
-    let target = MediaTime::from_seconds(6).max(MediaTime::from_flicks(span.duration().flicks() / 64));
+    let target =
+        MediaTime::from_seconds(6).max(MediaTime::from_flicks(span.duration().flicks() / 64));
     let parts = file.parts(target);
     let mut at = span.start;
     for part in &parts {

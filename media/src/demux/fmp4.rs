@@ -7,6 +7,7 @@ use super::DemuxError;
 use crate::mp4::Mp4Error;
 use crate::mp4::boxes::{Fields, boxes, find};
 use crate::mp4::movie::{self, Defaults, Track, TrackKind};
+use crate::mp4::ticks;
 use crate::mp4::units::Normalizer;
 use crate::samples::{AudioTrack, Demuxed, Sample};
 
@@ -38,6 +39,7 @@ pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> 
         ..Default::default()
     };
     let mut fragments = 0;
+    let mut left = media.len();
     let mut listed: Vec<Vec<Listed>> = movie.tracks.iter().map(|_| Vec::new()).collect();
     for found in boxes(media) {
         if !found.complete {
@@ -47,7 +49,11 @@ pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> 
         }
         if found.kind == *b"moof" {
             fragments += 1;
-            read_fragment(found.body, found.offset, &movie.tracks, &mut listed)
+            let media = Media {
+                size: media.len(),
+                left: &mut left,
+            };
+            read_fragment(found.body, found.offset, &movie.tracks, media, &mut listed)
                 .ok_or(Mp4Error::Damaged("moof"))?;
         }
     }
@@ -153,10 +159,18 @@ fn read(
     samples
 }
 
+/// The chunk, as far as its samples have not been listed.
+struct Media<'a> {
+    size: usize,
+    /// Samples share no bytes. Fragments that say so would make more of a chunk than there is in it.
+    left: &'a mut usize,
+}
+
 fn read_fragment(
     moof: &[u8],
     moof_offset: usize,
     tracks: &[Track<'_>],
+    mut media: Media<'_>,
     listed: &mut [Vec<Listed>],
 ) -> Option<()> {
     // Where data continues when a run does not say where it is.
@@ -198,9 +212,10 @@ fn read_fragment(
                 i64::try_from(fields.sized(version)?).ok()?
             }
             // Runs of an earlier fragment go on.
-            None => listed[index]
-                .last()
-                .map_or(0, |last| last.dts - track.shift + last.duration),
+            None => match listed[index].last() {
+                None => 0,
+                Some(last) => ticks(&[last.dts, track.shift.checked_neg()?, last.duration])?,
+            },
         };
         let mut data = base;
         for trun in boxes(traf.body).filter(|found| found.kind == *b"trun") {
@@ -211,6 +226,7 @@ fn read_fragment(
                 dts,
                 defaults,
                 track.shift,
+                &mut media,
                 &mut listed[index],
             )?;
         }
@@ -226,6 +242,7 @@ fn read_run(
     dts: i64,
     defaults: Defaults,
     shift: i64,
+    media: &mut Media<'_>,
     listed: &mut Vec<Listed>,
 ) -> Option<(i64, usize)> {
     let (mut data, mut dts) = (data, dts);
@@ -253,7 +270,7 @@ fn read_run(
     if per_sample == 0 && count > 1_000_000 {
         return None;
     }
-    for _ in 0..count {
+    for number in 0..count {
         let duration = if flags & 0x100 != 0 {
             fields.u32()?
         } else {
@@ -275,16 +292,26 @@ fn read_run(
             (true, 0) => i64::from(fields.u32()?),
             (true, _) => i64::from(fields.u32()? as i32),
         };
+        let end = data.checked_add(size)?;
+        let left = media.left.checked_sub(size).filter(|_| end <= media.size);
+        *media.left = left.unwrap_or(*media.left);
         listed.push(Listed {
-            offset: data,
+            // What is not there is outside.
+            offset: left.map_or(media.size, |_| data),
             size,
-            dts: dts.checked_add(shift)?,
-            pts: dts.checked_add(composition)?.checked_add(shift)?,
+            dts: ticks(&[dts, shift])?,
+            pts: ticks(&[dts, composition, shift])?,
             duration: i64::from(duration),
             sync: sample_flags & 0x1_0000 == 0,
         });
-        data = data.checked_add(size)?;
-        dts = dts.checked_add(i64::from(duration))?;
+        data = end;
+        dts = ticks(&[dts, i64::from(duration)])?;
+        // All that follow are as empty, or lie farther outside: one stands for them.
+        if per_sample == 0 && (size == 0 || left.is_none()) {
+            let rest = i64::from(count - number - 1);
+            dts = ticks(&[dts, i64::from(duration).checked_mul(rest)?])?;
+            break;
+        }
     }
     Some((dts, data))
 }

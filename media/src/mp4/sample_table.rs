@@ -2,6 +2,7 @@
 
 use super::boxes::{Fields, find};
 use super::movie::Track;
+use super::ticks;
 
 /// A sample that has not been read yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub(crate) fn places(track: &Track<'_>, file_size: u64) -> Option<(Vec<Place>, b
     let (mut chunk, mut per_chunk) = (0u32, 0u32);
     let mut out = Vec::new();
     let (mut number, mut dts, mut outside) = (0u32, 0i64, false);
+    // Samples share no bytes. A table that says so would make more of a file than there is in it.
+    let mut bytes_left = file_size;
     'chunks: while number < count {
         chunk += 1;
         if let Some((_, samples)) = upcoming.filter(|(first, _)| *first <= chunk) {
@@ -99,20 +102,21 @@ pub(crate) fn places(track: &Track<'_>, file_size: u64) -> Option<(Vec<Place>, b
                 .map_or(0, |o| o as i32);
             number += 1;
             let end = offset.checked_add(u64::from(size))?;
-            if end > file_size {
+            if end > file_size || u64::from(size) > bytes_left {
                 outside = true;
                 break 'chunks;
             }
+            bytes_left -= u64::from(size);
             out.push(Place {
                 offset,
                 size,
-                pts: dts + i64::from(composition) + track.shift,
-                dts: dts + track.shift,
+                pts: ticks(&[dts, i64::from(composition), track.shift])?,
+                dts: ticks(&[dts, track.shift])?,
                 duration,
                 sync: sync.as_ref().is_none_or(|sync| sync.contains(&number)),
             });
             offset = end;
-            dts += duration;
+            dts = ticks(&[dts, duration])?;
         }
     }
     Some((out, outside))

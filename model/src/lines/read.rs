@@ -246,7 +246,7 @@ fn time(fields: &Fields<'_>, field: &str) -> Result<Option<MediaTime>, FieldErro
 fn refine(time: MediaTime, flicks: Option<i64>) -> MediaTime {
     let exact = flicks.map(MediaTime::from_flicks);
     exact
-        .filter(|&exact| (exact - time).abs().flicks() * 2 <= FLICKS_PER_MILLISECOND)
+        .filter(|&exact| (exact - time).abs().flicks() <= FLICKS_PER_MILLISECOND / 2)
         .unwrap_or(time)
 }
 

@@ -121,7 +121,7 @@ impl fmt::Display for FeatureKey {
         f.write_str(&self.attribute)?;
         match &self.value {
             Value::Bool(true) => Ok(()),
-            Value::Text(text) if parse_value(text) != self.value => {
+            Value::Text(text) if text.is_empty() || parse_value(text) != self.value => {
                 write!(f, "={}", serde_json::Value::from(text.as_str()))
             }
             value => write!(f, "={}", value.plain_text()),
