@@ -7,10 +7,37 @@ use std::sync::LazyLock;
 use matchcut_dataflow::plan::{Graph, compile};
 use matchcut_dataflow::spec::{Catalog, Diagnostics, Override, Spec, SpecError, parse};
 use matchcut_model::replay::FeatureKey;
+use matchcut_operators::sdk::{Description, Operator, OperatorType, OptionError, Options};
 
 use crate::parts;
 
-static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
+    let mut catalog = Catalog::built_in();
+    for kind in &mut catalog.operators {
+        let description = kind.describe();
+        *kind = Box::leak(Box::new(Described {
+            kind: *kind,
+            description,
+        }));
+    }
+    catalog
+});
+
+/// A type of operator that describes itself once, which takes longer than to read a spec.
+struct Described {
+    kind: &'static dyn OperatorType,
+    description: Description,
+}
+
+impl OperatorType for Described {
+    fn describe(&self) -> Description {
+        self.description.clone()
+    }
+
+    fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>> {
+        self.kind.build(options)
+    }
+}
 
 pub(crate) fn run(data: &[u8]) {
     let mut parts = parts(data, 4).map(String::from_utf8_lossy);

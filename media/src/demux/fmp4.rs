@@ -308,10 +308,57 @@ fn read_run(
         dts = ticks(&[dts, i64::from(duration)])?;
         // All that follow are as empty, or lie farther outside: one stands for them.
         if per_sample == 0 && (size == 0 || left.is_none()) {
-            let rest = i64::from(count - number - 1);
-            dts = ticks(&[dts, i64::from(duration).checked_mul(rest)?])?;
+            let rest = count - number - 1;
+            data = data.checked_add(size.checked_mul(rest as usize)?)?;
+            dts = ticks(&[dts, i64::from(duration).checked_mul(i64::from(rest))?])?;
             break;
         }
     }
     Some((dts, data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a run of samples without fields of their own lists in a chunk of `size` bytes, of
+    /// which `left` are not another sample's.
+    fn run(count: u32, each: u32, dts: i64, (size, left): (usize, usize)) -> Option<Vec<Listed>> {
+        let body = [&[0; 4][..], &count.to_be_bytes()].concat();
+        let defaults = Defaults {
+            duration: 3,
+            size: each,
+            flags: 0,
+        };
+        let mut left = left;
+        let mut media = Media {
+            size,
+            left: &mut left,
+        };
+        let mut listed = Vec::new();
+        let (end, _) = read_run(&body, 0, 0, dts, defaults, 0, &mut media, &mut listed)?;
+        assert_eq!(end, dts + i64::from(count) * 3);
+        Some(listed)
+    }
+
+    #[test]
+    fn a_lying_count_lists_no_more_than_there_is() {
+        let offsets = |listed: Vec<Listed>| listed.iter().map(|l| l.offset).collect::<Vec<_>>();
+        let found = run(1_000_000, 10, 0, (25, 25)).unwrap();
+        assert_eq!(
+            offsets(found),
+            [0, 10, 25],
+            "one stands for what lies outside"
+        );
+        let found = run(1_000_000, 10, 0, (25, 12)).unwrap();
+        assert_eq!(offsets(found), [0, 25], "bytes are nobody's twice");
+        assert_eq!(run(1_000_000, 0, 0, (25, 25)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn times_that_add_up_to_none_are_damage() {
+        assert!(run(2, 10, crate::mp4::MOST_TICKS - 6, (25, 25)).is_some());
+        assert!(run(2, 10, crate::mp4::MOST_TICKS, (25, 25)).is_none());
+        assert!(run(2, 10, i64::MAX, (25, 25)).is_none());
+    }
 }

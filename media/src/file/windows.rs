@@ -191,4 +191,15 @@ mod tests {
         assert_eq!(starts, [0, 6000, 12_000]);
         assert_eq!(layout.parts(ms(6000))[2].end, ms(13_000));
     }
+
+    #[test]
+    fn sound_that_says_it_lasts_for_centuries_has_some_windows() {
+        let samples = [(ms(0), ms(20)), (MediaTime::MAX, MediaTime::MAX)];
+        let layout = Layout::new(Vec::new(), samples.into_iter()).unwrap();
+        let parts = layout.parts(ms(6000)).len() as i64;
+        assert!(
+            (MOST_PARTS - 1..=MOST_PARTS + 1).contains(&parts),
+            "{parts}"
+        );
+    }
 }
