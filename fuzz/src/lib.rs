@@ -1,7 +1,10 @@
 //! Fuzz targets: everything that reads what comes from outside, with what must hold of the result.
 //! The engine calls them (`scripts/fuzz.sh`), and so does a test with every file of the corpus.
 
-#![allow(clippy::expect_used, reason = "a target panics when something does not hold")]
+#![allow(
+    clippy::expect_used,
+    reason = "a target panics when something does not hold"
+)]
 
 mod bounds;
 mod observations;

@@ -113,8 +113,8 @@ fn exact_times_hold_where_they_agree() {
         assert_eq!(at(&line(far)), MediaTime::from_millis(234).flicks());
     }
     // So far from 0 a number of seconds is no longer exact.
-    let century = 705_600_000 * 13_000_000_000 + 87_141_600;
-    let line = r#"{"operator":"a","class":"featurer","start":13000000000.124,"start_flicks":"#;
+    let century = 705_600_000 * 12_000_000_000 + 87_141_600;
+    let line = r#"{"operator":"a","class":"featurer","start":12000000000.124,"start_flicks":"#;
     assert_eq!(at(&format!("{line}{century}}}")), century);
 }
 

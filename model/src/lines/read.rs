@@ -248,6 +248,7 @@ fn refine(time: MediaTime, flicks: Option<i64>) -> MediaTime {
     // Seconds far from 0 are a little off, as the number in the text has only so many bits.
     let bits = time.abs().flicks() >> 51;
     exact
+        .filter(|&exact| exact.abs() <= MediaTime::FARTHEST)
         .filter(|&exact| (exact - time).abs().flicks() <= FLICKS_PER_MILLISECOND / 2 + bits)
         .unwrap_or(time)
 }
