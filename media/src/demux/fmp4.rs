@@ -222,8 +222,7 @@ fn read_fragment(
             (dts, data) = read_run(
                 trun.body,
                 base,
-                data,
-                dts,
+                (data, dts),
                 defaults,
                 track.shift,
                 &mut media,
@@ -238,8 +237,7 @@ fn read_fragment(
 fn read_run(
     trun: &[u8],
     base: usize,
-    data: usize,
-    dts: i64,
+    (data, dts): (usize, i64),
     defaults: Defaults,
     shift: i64,
     media: &mut Media<'_>,
@@ -336,7 +334,7 @@ mod tests {
             left: &mut left,
         };
         let mut listed = Vec::new();
-        let (end, _) = read_run(&body, 0, 0, dts, defaults, 0, &mut media, &mut listed)?;
+        let (end, _) = read_run(&body, 0, (0, dts), defaults, 0, &mut media, &mut listed)?;
         assert_eq!(end, dts + i64::from(count) * 3);
         Some(listed)
     }
