@@ -6,13 +6,15 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 MATCHCUT := $(CARGO_TARGET_DIR)/release/matchcut
 
-.PHONY: help check setup setup-test build demo test lint fmt bench docs reference deny clean
+.PHONY: help check setup setup-test build demo test lint fmt fuzz soak bench docs reference deny clean
 
 help: check
 	@echo "This machine can build matchcut. Next:"
 	@echo "  make demo    build, and run the two demo jobs (out/demo, out/usopen2019)"
 	@echo "  make test    all tests"
 	@echo "  make lint    formatting and clippy"
+	@echo "  make fuzz    new inputs for everything that reads what comes from outside (SECONDS=20 each)"
+	@echo "  make soak    what takes hours rather than minutes"
 	@echo "  make bench   the bench harness"
 	@echo "  make docs    the book (needs mdbook); make reference writes its generated pages"
 	@echo "  make deny    licences and advisories of dependencies (needs cargo-deny)"
@@ -49,6 +51,15 @@ lint: setup
 
 fmt:
 	cargo fmt --all
+
+# SECONDS for each of TARGETS; all of them when none is named.
+SECONDS ?= 20
+fuzz: setup
+	scripts/fuzz.sh $(SECONDS) $(TARGETS)
+
+# What is too long for every change.
+soak: setup-test
+	scripts/fuzz.sh 300
 
 bench: setup-test build
 	cargo run --release --locked -p matchcut-bench

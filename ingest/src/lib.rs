@@ -12,6 +12,8 @@ pub mod hls;
 pub mod item;
 pub mod playlist;
 mod source;
+#[doc(hidden)]
+pub mod testing;
 pub mod uri;
 
 pub use config::{DirectoryOptions, FileOptions, HlsOptions, SourceConfig, SourceKind};

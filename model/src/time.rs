@@ -35,6 +35,10 @@ impl MediaTime {
     /// Later than every time of an event.
     pub const MAX: MediaTime = MediaTime(i64::MAX);
 
+    /// The farthest from 0 that texts can say, about 400 years: whatever is nearer still fits when
+    /// it is rounded.
+    pub const FARTHEST: MediaTime = MediaTime::from_seconds(13_000_000_000);
+
     /// From a count of flicks.
     pub const fn from_flicks(flicks: i64) -> Self {
         MediaTime(flicks)
@@ -69,10 +73,11 @@ impl MediaTime {
     }
 
     /// From a number of seconds as text formats carry it, rounded to the nearest flick; exact for
-    /// values with millisecond precision. `None` when it is not finite or does not fit.
+    /// values with millisecond precision. `None` when it is not finite or farther from 0 than
+    /// [`MediaTime::FARTHEST`].
     pub fn from_seconds_f64(seconds: f64) -> Option<Self> {
         let flicks = (seconds * FLICKS_PER_SECOND as f64).round();
-        (flicks.is_finite() && flicks.abs() < i64::MAX as f64).then_some(MediaTime(flicks as i64))
+        (flicks.abs() <= Self::FARTHEST.0 as f64).then_some(MediaTime(flicks as i64))
     }
 
     /// Seconds for printing and plotting only.

@@ -109,6 +109,13 @@ fn exact_times_hold_where_they_agree() {
         at(&line(exact + 705_600_000)),
         MediaTime::from_millis(234).flicks()
     );
+    for far in [i64::MIN, i64::MAX] {
+        assert_eq!(at(&line(far)), MediaTime::from_millis(234).flicks());
+    }
+    // So far from 0 a number of seconds is no longer exact.
+    let century = 705_600_000 * 12_000_000_000 + 87_141_600;
+    let line = r#"{"operator":"a","class":"featurer","start":12000000000.124,"start_flicks":"#;
+    assert_eq!(at(&format!("{line}{century}}}")), century);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::DemuxError;
 use crate::mp4::Mp4Error;
 use crate::mp4::boxes::{Fields, boxes, find};
 use crate::mp4::movie::{self, Defaults, Track, TrackKind};
+use crate::mp4::ticks;
 use crate::mp4::units::Normalizer;
 use crate::samples::{AudioTrack, Demuxed, RandomAccessPoint, Sample, VideoTrack};
 
@@ -38,6 +39,7 @@ pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> 
         ..Default::default()
     };
     let mut fragments = 0;
+    let mut left = media.len();
     let mut listed: Vec<Vec<Listed>> = movie.tracks.iter().map(|_| Vec::new()).collect();
     let mut heads: Vec<Head> = Vec::new();
     for found in boxes(media) {
@@ -49,8 +51,13 @@ pub fn demux(init: Option<&[u8]>, media: &Bytes) -> Result<Demuxed, DemuxError> 
         if found.kind == *b"moof" {
             fragments += 1;
             let before: Vec<usize> = listed.iter().map(Vec::len).collect();
-            let movable = read_fragment(found.body, found.offset, &movie.tracks, &mut listed)
-                .ok_or(Mp4Error::Damaged("moof"))?;
+            let media = Media {
+                size: media.len(),
+                left: &mut left,
+            };
+            let movable =
+                read_fragment(found.body, found.offset, &movie.tracks, media, &mut listed)
+                    .ok_or(Mp4Error::Damaged("moof"))?;
             if movable {
                 let first =
                     |(samples, before): (&Vec<Listed>, usize)| Some(samples.get(before)?.pts);
@@ -188,12 +195,20 @@ fn read(
     samples
 }
 
+/// The chunk, as far as its samples have not been listed.
+struct Media<'a> {
+    size: usize,
+    /// Samples share no bytes. Fragments that say so would make more of a chunk than there is in it.
+    left: &'a mut usize,
+}
+
 /// Lists the samples of a fragment; whether it says by itself where and when they are, so that it
 /// can be played without what stands before it.
 fn read_fragment(
     moof: &[u8],
     moof_offset: usize,
     tracks: &[Track<'_>],
+    mut media: Media<'_>,
     listed: &mut [Vec<Listed>],
 ) -> Option<bool> {
     let mut movable = true;
@@ -239,9 +254,10 @@ fn read_fragment(
             // Runs of an earlier fragment go on.
             None => {
                 movable = false;
-                listed[index]
-                    .last()
-                    .map_or(0, |last| last.dts - track.shift + last.duration)
+                match listed[index].last() {
+                    None => 0,
+                    Some(last) => ticks(&[last.dts, track.shift.checked_neg()?, last.duration])?,
+                }
             }
         };
         let mut data = base;
@@ -249,10 +265,10 @@ fn read_fragment(
             (dts, data) = read_run(
                 trun.body,
                 base,
-                data,
-                dts,
+                (data, dts),
                 defaults,
                 track.shift,
+                &mut media,
                 &mut listed[index],
             )?;
         }
@@ -264,10 +280,10 @@ fn read_fragment(
 fn read_run(
     trun: &[u8],
     base: usize,
-    data: usize,
-    dts: i64,
+    (data, dts): (usize, i64),
     defaults: Defaults,
     shift: i64,
+    media: &mut Media<'_>,
     listed: &mut Vec<Listed>,
 ) -> Option<(i64, usize)> {
     let (mut data, mut dts) = (data, dts);
@@ -295,7 +311,7 @@ fn read_run(
     if per_sample == 0 && count > 1_000_000 {
         return None;
     }
-    for _ in 0..count {
+    for number in 0..count {
         let duration = if flags & 0x100 != 0 {
             fields.u32()?
         } else {
@@ -317,16 +333,73 @@ fn read_run(
             (true, 0) => i64::from(fields.u32()?),
             (true, _) => i64::from(fields.u32()? as i32),
         };
+        let end = data.checked_add(size)?;
+        let left = media.left.checked_sub(size).filter(|_| end <= media.size);
+        *media.left = left.unwrap_or(*media.left);
         listed.push(Listed {
-            offset: data,
+            // What is not there is outside.
+            offset: left.map_or(media.size, |_| data),
             size,
-            dts: dts.checked_add(shift)?,
-            pts: dts.checked_add(composition)?.checked_add(shift)?,
+            dts: ticks(&[dts, shift])?,
+            pts: ticks(&[dts, composition, shift])?,
             duration: i64::from(duration),
             sync: sample_flags & 0x1_0000 == 0,
         });
-        data = data.checked_add(size)?;
-        dts = dts.checked_add(i64::from(duration))?;
+        data = end;
+        dts = ticks(&[dts, i64::from(duration)])?;
+        // All that follow are as empty, or lie farther outside: one stands for them.
+        if per_sample == 0 && (size == 0 || left.is_none()) {
+            let rest = count - number - 1;
+            data = data.checked_add(size.checked_mul(rest as usize)?)?;
+            dts = ticks(&[dts, i64::from(duration).checked_mul(i64::from(rest))?])?;
+            break;
+        }
     }
     Some((dts, data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a run of samples without fields of their own lists in a chunk of `size` bytes, of
+    /// which `left` are not another sample's.
+    fn run(count: u32, each: u32, dts: i64, (size, left): (usize, usize)) -> Option<Vec<Listed>> {
+        let body = [&[0; 4][..], &count.to_be_bytes()].concat();
+        let defaults = Defaults {
+            duration: 3,
+            size: each,
+            flags: 0,
+        };
+        let mut left = left;
+        let mut media = Media {
+            size,
+            left: &mut left,
+        };
+        let mut listed = Vec::new();
+        let (end, _) = read_run(&body, 0, (0, dts), defaults, 0, &mut media, &mut listed)?;
+        assert_eq!(end, dts + i64::from(count) * 3);
+        Some(listed)
+    }
+
+    #[test]
+    fn a_lying_count_lists_no_more_than_there_is() {
+        let offsets = |listed: Vec<Listed>| listed.iter().map(|l| l.offset).collect::<Vec<_>>();
+        let found = run(1_000_000, 10, 0, (25, 25)).unwrap();
+        assert_eq!(
+            offsets(found),
+            [0, 10, 25],
+            "one stands for what lies outside"
+        );
+        let found = run(1_000_000, 10, 0, (25, 12)).unwrap();
+        assert_eq!(offsets(found), [0, 25], "bytes are nobody's twice");
+        assert_eq!(run(1_000_000, 0, 0, (25, 25)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn times_that_add_up_to_none_are_damage() {
+        assert!(run(2, 10, crate::mp4::MOST_TICKS - 6, (25, 25)).is_some());
+        assert!(run(2, 10, crate::mp4::MOST_TICKS, (25, 25)).is_none());
+        assert!(run(2, 10, i64::MAX, (25, 25)).is_none());
+    }
 }

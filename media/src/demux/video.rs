@@ -639,7 +639,10 @@ pub(super) fn give_times(
     rate: Option<FrameRate>,
     warnings: &mut Vec<String>,
 ) -> Vec<Sample> {
-    let step = rate.map_or(3600, |rate| rate.frame_duration().to_ticks(90_000).max(1));
+    // A stream may say that it has a picture in a hundred years.
+    let step = rate.map_or(3600, |rate| {
+        rate.frame_duration().to_ticks(90_000).clamp(1, 90_000 * 60)
+    });
     let (mut guessed, mut dropped) = (0, 0);
     let mut samples: Vec<Sample> = Vec::with_capacity(timed.len());
     for (pts, dts, mut sample) in timed {

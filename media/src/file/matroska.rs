@@ -13,6 +13,7 @@ use super::{FileContainer, FileError, Opening};
 use crate::bitstream::aac;
 use crate::mp4::sample_entry::{self, SampleEntry};
 use crate::mp4::sample_table::Place;
+use crate::mp4::ticks;
 use crate::samples::Codec;
 
 const EBML: u32 = 0x1a45_dfa3;
@@ -33,6 +34,12 @@ const REFERENCE_BLOCK: u32 = 0xfb;
 const NANOSECONDS: u64 = 1_000_000_000;
 /// Descriptions of tracks beyond this size are not meant seriously.
 const MOST_TRACKS: u64 = 64 << 20;
+/// Frames that last longer, in nanoseconds, have no usual duration.
+const LONGEST_FRAME: u64 = 10 * NANOSECONDS;
+/// Blocks that last longer, in ticks, do not say how long they last.
+const LONGEST_BLOCK: i64 = 1 << 50;
+/// Bytes that are left out at the front of every sample are a few.
+const LONGEST_PREFIX: usize = 1024;
 /// More than the sizes of the frames of one block can take.
 const LACE_HEAD: usize = 8192;
 
@@ -330,9 +337,10 @@ fn take(
         }
     };
     let count = sizes.len() as u64;
-    let said = block.duration.map(|units| {
-        let units = i64::try_from(units).unwrap_or(0);
-        units.saturating_mul(scale.factor)
+    let said = block.duration.and_then(|units| {
+        let units = i64::try_from(units).ok()?;
+        let ticks = units.checked_mul(scale.factor)?;
+        (ticks <= LONGEST_BLOCK).then_some(ticks)
     });
     let mut offset = block.at + skip as u64;
     for (frame, size) in (0u64..).zip(sizes) {
@@ -346,8 +354,8 @@ fn take(
             None if count > 1 => scale.ticks(collected.frame),
             None => 0,
         };
-        if let (Ok(size), true) = (u32::try_from(size), size > 0) {
-            let pts = pts.saturating_add(after);
+        let pts = ticks(&[pts, after]);
+        if let (Ok(size), true, Some(pts)) = (u32::try_from(size), size > 0, pts) {
             collected.track.places.push(Place {
                 offset,
                 size,
@@ -462,7 +470,9 @@ fn describe_track(entry: &[u8], video: bool, scale: Scale) -> Result<Collected, 
         Some(encodings) => prefix(encodings)?,
         None => Bytes::new(),
     };
-    let frame = whole(0x23_e383).unwrap_or(0);
+    let frame = whole(0x23_e383)
+        .filter(|frame| *frame <= LONGEST_FRAME)
+        .unwrap_or(0);
     if video {
         describe_video(entry, private, &mut described)
             .ok_or_else(|| format!("the description of its {id} is damaged"))?;
@@ -580,6 +590,10 @@ fn prefix(encodings: &[u8]) -> Result<Bytes, String> {
         match find(compression, 0x4254).and_then(unsigned).unwrap_or(0) {
             3 => {
                 let settings = find(compression, 0x4255).unwrap_or_default();
+                if settings.len() > LONGEST_PREFIX {
+                    let length = settings.len();
+                    return Err(format!("its samples leave out {length} bytes each"));
+                }
                 out = Bytes::copy_from_slice(settings);
             }
             other => return Err(format!("its samples are compressed by method {other}")),

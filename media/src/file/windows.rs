@@ -56,6 +56,10 @@ pub(super) fn groups(samples: impl Iterator<Item = (MediaTime, bool)>) -> Vec<Gr
     out
 }
 
+/// A file is divided into at most about so many windows: more than four days of them at 6 s.
+/// Without key frames nothing but the times that it states says how long it is.
+const MOST_PARTS: i64 = 1 << 16;
+
 impl Layout {
     /// From the groups, and start and end of every sample. `None` without samples.
     pub(super) fn new(
@@ -76,7 +80,8 @@ impl Layout {
 
     /// Windows of about `target`.
     pub(super) fn parts(&self, target: MediaTime) -> Vec<TimeRange> {
-        let target = target.max(MediaTime::from_millis(1));
+        let most = MediaTime::from_flicks(self.span.duration().flicks() / MOST_PARTS);
+        let target = target.max(MediaTime::from_millis(1)).max(most);
         let mut borders: Vec<MediaTime> = self.groups.iter().map(|group| group.time).collect();
         if borders.is_empty() {
             let mut at = self.span.start + target;
@@ -120,7 +125,7 @@ pub(super) fn of_samples(demuxed: &Demuxed) -> Option<Layout> {
             let duration = sample.duration.max(ticks);
             (
                 at(sample.pts, track.timescale),
-                at(sample.pts + duration, track.timescale),
+                at(sample.pts.saturating_add(duration), track.timescale),
             )
         })
     });
@@ -128,7 +133,7 @@ pub(super) fn of_samples(demuxed: &Demuxed) -> Option<Layout> {
         track.samples.iter().map(move |sample| {
             (
                 at(sample.pts, track.timescale),
-                at(sample.pts + sample.duration, track.timescale),
+                at(sample.pts.saturating_add(sample.duration), track.timescale),
             )
         })
     });
@@ -185,5 +190,16 @@ mod tests {
             .collect();
         assert_eq!(starts, [0, 6000, 12_000]);
         assert_eq!(layout.parts(ms(6000))[2].end, ms(13_000));
+    }
+
+    #[test]
+    fn sound_that_says_it_lasts_for_centuries_has_some_windows() {
+        let samples = [(ms(0), ms(20)), (MediaTime::MAX, MediaTime::MAX)];
+        let layout = Layout::new(Vec::new(), samples.into_iter()).unwrap();
+        let parts = layout.parts(ms(6000)).len() as i64;
+        assert!(
+            (MOST_PARTS - 1..=MOST_PARTS + 1).contains(&parts),
+            "{parts}"
+        );
     }
 }

@@ -8,6 +8,18 @@ pub(crate) mod sample_entry;
 pub(crate) mod sample_table;
 pub(crate) mod units;
 
+/// No time of a sample lies farther from 0, in ticks: what says so is damaged, and differences and
+/// sums of times that are nearer fit.
+pub(crate) const MOST_TICKS: i64 = 1 << 60;
+
+/// A time of a sample, if it is one.
+pub(crate) fn ticks(parts: &[i64]) -> Option<i64> {
+    let sum = parts
+        .iter()
+        .try_fold(0i64, |sum, part| sum.checked_add(*part))?;
+    (-MOST_TICKS..=MOST_TICKS).contains(&sum).then_some(sum)
+}
+
 /// Why an MP4 cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mp4Error {

@@ -13,7 +13,14 @@ pub(crate) struct Normalizer<'a> {
     entry: &'a SampleEntry,
     reader: Option<VideoReader>,
     damaged: usize,
+    /// How many bytes of parameter sets may still be put in front of key frames.
+    sets_left: usize,
 }
+
+/// How many bytes of parameter sets come in front of the first key frames at most, and then for
+/// each byte of a sample. They are far smaller than a key frame, unless somebody means harm.
+const SETS_AT_FIRST: usize = 64 << 10;
+const SETS_FOR_EACH_BYTE: usize = 16;
 
 impl<'a> Normalizer<'a> {
     /// For a track with this sample description.
@@ -30,6 +37,7 @@ impl<'a> Normalizer<'a> {
             entry,
             reader,
             damaged: 0,
+            sets_left: SETS_AT_FIRST,
         }
     }
 
@@ -65,9 +73,14 @@ impl<'a> Normalizer<'a> {
         }
         reader.sample_made(&facts);
         let mut out = Vec::with_capacity(data.len() + 64);
+        self.sets_left += SETS_FOR_EACH_BYTE * data.len();
         if facts.sync.is_key() && !units().any(|unit| role(codec, unit) == Role::Parameters) {
-            out = reader.sets().annex_b();
-            out.reserve(data.len() + 64);
+            let sets = reader.sets().annex_b();
+            if let Some(left) = self.sets_left.checked_sub(sets.len()) {
+                self.sets_left = left;
+                out = sets;
+                out.reserve(data.len() + 64);
+            }
         }
         for unit in units().filter(|unit| role(codec, unit) != Role::Delimiter) {
             push_annex_b(&mut out, unit);

@@ -300,8 +300,11 @@ fn time(fields: &Fields<'_>, field: &str) -> Result<Option<MediaTime>, FieldErro
 /// The seconds were perhaps edited and the flicks not: then the seconds hold.
 pub(super) fn refine(time: MediaTime, flicks: Option<i64>) -> MediaTime {
     let exact = flicks.map(MediaTime::from_flicks);
+    // Seconds far from 0 are a little off, as the number in the text has only so many bits.
+    let bits = time.abs().flicks() >> 51;
     exact
-        .filter(|&exact| (exact - time).abs().flicks() * 2 <= FLICKS_PER_MILLISECOND)
+        .filter(|&exact| exact.abs() <= MediaTime::FARTHEST)
+        .filter(|&exact| (exact - time).abs().flicks() <= FLICKS_PER_MILLISECOND / 2 + bits)
         .unwrap_or(time)
 }
 

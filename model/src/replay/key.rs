@@ -121,7 +121,7 @@ impl fmt::Display for FeatureKey {
         f.write_str(&self.attribute)?;
         match &self.value {
             Value::Bool(true) => Ok(()),
-            Value::Text(text) if parse_value(text) != self.value => {
+            Value::Text(text) if text.is_empty() || parse_value(text) != self.value => {
                 write!(f, "={}", serde_json::Value::from(text.as_str()))
             }
             value => write!(f, "={}", value.plain_text()),
@@ -151,6 +151,7 @@ mod tests {
             FeatureKey::new("score", "home", "3")
         );
         assert_eq!(key("a.b=FALSE"), FeatureKey::new("a", "b", false));
+        assert_eq!(key("a.b=\"\""), FeatureKey::new("a", "b", ""));
         for bad in ["", "peak", ".peak", "cheers.", "cheers.peak=", "=far"] {
             assert_eq!(
                 bad.parse::<FeatureKey>().unwrap_err(),
@@ -187,7 +188,7 @@ mod tests {
                 any::<bool>().prop_map(Value::from),
                 any::<i64>().prop_map(Value::from),
                 (-1000i32..1000).prop_map(|n| Value::from(f64::from(n) / 8.0)),
-                "[ -~]{1,8}".prop_map(Value::from),
+                "[ -~]{0,8}".prop_map(Value::from),
             ],
         ) {
             let key = FeatureKey::new(operator, attribute, value);
