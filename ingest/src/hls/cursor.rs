@@ -55,7 +55,8 @@ pub struct HlsCursor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Recent {
     pub sequence: u64,
-    pub position: u64,
+    /// Where it stands; `None` where it was told in parts.
+    pub position: Option<u64>,
     pub identity: Identity,
     pub audio: Vec<Rendition>,
     pub cut_from: Option<Rendition>,

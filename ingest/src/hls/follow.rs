@@ -177,11 +177,21 @@ impl Follower {
             let near = |end: MediaTime| (slot.start - end).abs() <= MediaTime::from_seconds(10);
             end.is_none_or(near).then_some(slot.start)
         };
+        // Recordings begin together, whatever their numbers. Of live ones the windows may begin
+        // apart: the first number that both have says how far.
         let by_number = || {
-            let mut slots = axis.iter();
-            slots
-                .find(|slot| slot.sequence == segment.sequence)
-                .map(|slot| slot.start)
+            if self.complete && !self.mark.begun {
+                return axis.front().map(|slot| slot.start);
+            }
+            let mut before = MediaTime::ZERO;
+            let later = self.ahead.iter().map(|ahead| &ahead.segment);
+            for later in later.filter(|later| later.sequence >= segment.sequence) {
+                if let Some(slot) = axis.iter().find(|slot| slot.sequence == later.sequence) {
+                    return Some(slot.start - before);
+                }
+                before += later.duration.unwrap_or_default();
+            }
+            None
         };
         by_date
             .or_else(by_break)

@@ -183,7 +183,12 @@ impl HlsSource {
         let item = match made {
             Ok((media, init)) => {
                 let (audio, cut_from) = self.renditions(base, slot.as_ref());
-                self.remember(&segment, position, (&audio, &cut_from, &cues), &mut behind);
+                self.remember(
+                    &segment,
+                    Some(position),
+                    (&audio, &cut_from, &cues),
+                    &mut behind,
+                );
                 behind.followed = self.followed();
                 behind.slot = slot;
                 behind.carried = (!self.head.carried.is_empty()).then(Vec::new);
@@ -196,7 +201,7 @@ impl HlsSource {
                 })
             }
             Err(reason) => {
-                self.remember(&segment, position, (&[], &None, &[]), &mut behind);
+                self.remember(&segment, Some(position), (&[], &None, &[]), &mut behind);
                 let passed = self.pass(slot);
                 (behind.slot, behind.followed) = (passed.slot, passed.followed);
                 behind.carried = (!cues.is_empty()).then_some(cues);
@@ -234,7 +239,7 @@ impl HlsSource {
     fn remember(
         &self,
         segment: &Segment,
-        position: u64,
+        position: Option<u64>,
         (audio, cut_from, cues): (&[Rendition], &Option<Rendition>, &[Cue]),
         behind: &mut Behind,
     ) {
@@ -254,10 +259,12 @@ impl HlsSource {
         let sequence = segment.sequence;
         let mut recent = self.head.recent.iter();
         let told = recent.find(|told| told.sequence == sequence).cloned();
-        let near = |told: &Recent| {
-            told.position.saturating_add(self.options.late_window) >= self.head.next_position
+        let near = |position: u64| {
+            position.saturating_add(self.options.late_window) >= self.head.next_position
         };
-        let Some(told) = told.filter(near) else {
+        let position = told.as_ref().and_then(|told| told.position);
+        let (Some(told), Some(position)) = (told, position.filter(|position| near(*position)))
+        else {
             let message = format!(
                 "number {sequence} changed too late: more than {} chunks were read after it",
                 self.options.late_window
@@ -273,7 +280,7 @@ impl HlsSource {
         let cues = told.cues;
         self.remember(
             &segment,
-            told.position,
+            Some(position),
             (&audio, &cut_from, &cues),
             &mut behind,
         );
@@ -282,9 +289,9 @@ impl HlsSource {
                 audio,
                 cut_from,
                 cues,
-                ..self.chunk(&segment, told.position, resources)
+                ..self.chunk(&segment, position, resources)
             }),
-            Err(reason) => unread(base, &segment, told.position, &reason),
+            Err(reason) => unread(base, &segment, position, &reason),
         };
         self.push(item, behind);
     }
@@ -363,12 +370,13 @@ impl HlsSource {
         if segment.key.is_some() && told == 0 {
             return false;
         }
-        let closed = Behind {
+        let mut closed = Behind {
             mark: Some(mark.clone()),
             slot: slot.clone(),
             parts: Some(None),
             ..Behind::default()
         };
+        self.remember(segment, None, (&[], &None, &[]), &mut closed);
         if segment.parts.len() as u64 <= told {
             let whole = segment.parts.len() as u64 == told;
             let rest = segment.duration.map(|d| d - length);
@@ -442,6 +450,7 @@ impl HlsSource {
             behind.parts = Some(Some((segment.sequence, index as u64 + 1, length)));
             if let (Some(closed), true) = (&closed, index + 1 == count) {
                 behind.mark.clone_from(&closed.mark);
+                behind.recent.clone_from(&closed.recent);
                 behind.slot.clone_from(&closed.slot);
                 behind.parts = Some(None);
             }

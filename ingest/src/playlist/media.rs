@@ -121,6 +121,8 @@ struct Reader {
     pending: Pending,
     /// By key format: the key, or why it is of no use.
     keys: BTreeMap<String, Result<Key, String>>,
+    /// The method of all of them.
+    method: Option<String>,
     map: Option<Result<MapSection, String>>,
     ranges: DateRanges,
     target_duration: Option<MediaTime>,
@@ -253,7 +255,13 @@ impl Reader {
     fn key(&mut self, line: &Line<'_>, value: &str) {
         let format = attribute(value, "KEYFORMAT").unwrap_or(IDENTITY).to_owned();
         let number = line.number;
-        let key = match attribute(value, "METHOD") {
+        let method = attribute(value, "METHOD");
+        // Keys of several formats may stand for one key, but only of one method.
+        if method != self.method.as_deref() {
+            self.keys.clear();
+            self.method = method.map(str::to_owned);
+        }
+        let key = match method {
             Some("NONE") => return self.keys.clear(),
             Some("AES-128") if format == IDENTITY => {
                 let iv = attribute(value, "IV").map(iv_of);

@@ -159,7 +159,7 @@ fn keys_apply_until_the_next_one() {
             (None, None),
             (Some("it is encrypted with SAMPLE-AES (line 18)"), None),
             (None, Some(("m", None))),
-            (Some("it is encrypted with SAMPLE-AES (line 18)"), None),
+            (Some("the IV of its key cannot be read (line 24)"), None),
         ]
     );
     assert_eq!(playlist.problems.len(), 1);
