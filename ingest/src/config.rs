@@ -79,6 +79,75 @@ pub enum LiveStart {
     Live,
 }
 
+/// Which separate audio is followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Audio {
+    /// All of the variant's audio group.
+    #[default]
+    All,
+    /// The one that players take by themselves.
+    Default,
+    /// None: only audio inside the chunks is heard.
+    None,
+    /// Those with these names.
+    Names(Vec<String>),
+}
+
+/// `all`, `default` or `none`, or a list of names.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum AudioSchema {
+    /// `all`, `default` or `none`.
+    Word(AudioWord),
+    /// Names of renditions.
+    Names(Vec<String>),
+}
+
+/// Which separate audio is followed, in a word.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[allow(dead_code, reason = "only its schema is used")]
+enum AudioWord {
+    /// All of the variant's audio group.
+    All,
+    /// The one that players take by themselves.
+    Default,
+    /// None.
+    None,
+}
+
+impl Serialize for Audio {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Audio::All => serializer.serialize_str("all"),
+            Audio::Default => serializer.serialize_str("default"),
+            Audio::None => serializer.serialize_str("none"),
+            Audio::Names(names) => names.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Audio {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let value = serde_json::Value::deserialize(deserializer)?;
+        match &value {
+            serde_json::Value::String(text) => match text.as_str() {
+                "all" => Ok(Audio::All),
+                "default" => Ok(Audio::Default),
+                "none" => Ok(Audio::None),
+                other => Err(D::Error::custom(format!(
+                    "\"{other}\" is not all, default or none; write names as a list: [\"{other}\"]"
+                ))),
+            },
+            _ => serde_json::from_value(value)
+                .map(Audio::Names)
+                .map_err(|_| D::Error::custom("not all, default, none or a list of names")),
+        }
+    }
+}
+
 /// Options of an HLS source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -87,9 +156,21 @@ pub struct HlsOptions {
     /// 1280x720.
     #[schemars(with = "String")]
     pub variant: Variant,
+    /// Which stream of a master playlist clips are cut from, where it is not the one that is
+    /// analysed: so that a small one is decoded and the best one delivered. A chunk without a
+    /// counterpart in it is cut itself.
+    #[schemars(with = "Option<String>")]
+    pub cut_variant: Option<Variant>,
+    /// Which separate audio playlists of the stream are followed: all of its group (each is an
+    /// audio track, after those inside the chunks), default, none, or a list of names.
+    #[schemars(with = "AudioSchema")]
+    pub audio: Audio,
     /// Where a live playlist is entered: at its first chunk, or live, three target durations
     /// before its end.
     pub start: LiveStart,
+    /// Whether parts of chunks that a low-latency playlist offers are chunks of their own: results
+    /// come earlier, at the price of more and smaller chunks.
+    pub parts: bool,
     /// Time between two loads of a live playlist. Without it: the target duration after a change,
     /// half of it after none.
     pub reload: Option<TextDuration>,
@@ -101,6 +182,9 @@ pub struct HlsOptions {
     /// How many chunks back one that changed, or that comes after it was declared missing, is still
     /// taken.
     pub late_window: u64,
+    /// When live: a chunk that the playlist lists and the server does not have yet is asked for
+    /// again for so long.
+    pub missing_after: TextDuration,
     /// Time limit of one request.
     pub timeout: TextDuration,
     /// How often a request that failed for a reason that may pass is sent again.
@@ -114,11 +198,15 @@ impl Default for HlsOptions {
         let fetch = FetchOptions::default();
         HlsOptions {
             variant: Variant::Highest,
+            cut_variant: None,
+            audio: Audio::All,
+            parts: false,
             start: LiveStart::First,
             reload: None,
             stale_after: TextDuration::seconds(60),
             finished_after: None,
             late_window: 20,
+            missing_after: fetch.missing_after,
             timeout: fetch.timeout,
             retries: fetch.retries,
             max_bytes: fetch.max_bytes,
@@ -250,6 +338,7 @@ impl SourceConfig {
             SourceKind::Hls(options) => FetchOptions {
                 timeout: options.timeout,
                 retries: options.retries,
+                missing_after: options.missing_after,
                 max_bytes: options.max_bytes,
                 ..FetchOptions::default()
             },

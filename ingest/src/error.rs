@@ -35,6 +35,26 @@ pub enum FetchError {
         uri: String,
         /// Its answer.
         status: u16,
+        /// After how many seconds it wants to be asked again.
+        retry_after: Option<u64>,
+    },
+    /// What should be a key is none.
+    #[error("the key {uri} has {length} bytes; a key of AES-128 has 16")]
+    Key {
+        /// The key.
+        uri: String,
+        /// Its length.
+        length: usize,
+    },
+    /// It cannot be decrypted.
+    #[error("{uri} cannot be decrypted with the key {key}: {message}")]
+    Decrypt {
+        /// What was asked for.
+        uri: String,
+        /// The key.
+        key: String,
+        /// Why not.
+        message: String,
     },
     /// It took too long.
     #[error("{uri} did not come within {after} s")]
@@ -105,6 +125,8 @@ impl FetchError {
             | FetchError::Io { uri, .. }
             | FetchError::TooLarge { uri, .. }
             | FetchError::Range { uri, .. }
+            | FetchError::Key { uri, .. }
+            | FetchError::Decrypt { uri, .. }
             | FetchError::Address { uri, .. } => uri,
         }
     }
@@ -176,6 +198,20 @@ pub enum SourceError {
         /// What there is.
         available: String,
     },
+    /// There is no separate audio of that name.
+    #[error(
+        "source \"{name}\": {uri} has no audio \"{wanted}\" for this variant; it has {available}"
+    )]
+    NoAudio {
+        /// The source.
+        name: String,
+        /// The master playlist.
+        uri: String,
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        available: String,
+    },
     /// Nothing in the playlist can be read.
     #[error("source \"{name}\": nothing in {uri} can be read: {reason}")]
     Unreadable {
@@ -243,6 +279,7 @@ impl SourceError {
             SourceError::Fetch { error, .. } => error.domain(),
             SourceError::Playlist { .. } | SourceError::Stale { .. } => Domain::External,
             SourceError::NoVariant { .. }
+            | SourceError::NoAudio { .. }
             | SourceError::Unreadable { .. }
             | SourceError::Cursor { .. } => Domain::User,
             SourceError::Io { domain, .. } => *domain,

@@ -1,23 +1,43 @@
-//! Turns references into bytes: http, https and files, whole or in part, with limits of time and
-//! size and with retries. Dropping the future stops the transfer.
+//! Turns references into bytes: http, https and files, whole or in part, decrypted where they are
+//! encrypted, with limits of time and size and with retries. Dropping the future stops the
+//! transfer.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use matchcut_model::chunk::{ByteRange, Resource};
+use matchcut_model::chunk::{ByteRange, Encryption, Resource};
 use matchcut_model::failure::Retry;
 use reqwest::header::RANGE;
 use reqwest::{Client, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use url::Url;
 
+use crate::decrypt::decrypt;
 use crate::describe::TextDuration;
 use crate::error::FetchError;
+use crate::hash::hash;
 use crate::uri;
 
 /// A playlist larger than this is not one.
 const MAX_PLAYLIST_BYTES: u64 = 32 << 20;
+
+/// Nor is that a key.
+const MAX_KEY_BYTES: u64 = 4096;
+
+/// Keys that are kept.
+const MAX_KEYS: usize = 256;
+
+/// The longest pause before a retry.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// The longest pause that a server may ask for.
+const LONGEST_RETRY_AFTER: u64 = 60;
 
 /// Limits of a fetcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +46,12 @@ pub struct FetchOptions {
     pub timeout: TextDuration,
     /// How often a request that failed for a reason that may pass is sent again.
     pub retries: u32,
-    /// Pause before the first retry; it doubles with each, up to 8 s.
+    /// Pause before the first retry, of which up to a half is left out at random; it doubles with
+    /// each, up to 8 s. A server that says when to come again (Retry-After) is obeyed.
     pub backoff: TextDuration,
+    /// A chunk that the server does not have is asked for again for so long while the stream is
+    /// live: playlists are often ahead of what they list.
+    pub missing_after: TextDuration,
     /// Larger resources are refused.
     pub max_bytes: u64,
 }
@@ -38,6 +62,7 @@ impl Default for FetchOptions {
             timeout: TextDuration::seconds(20),
             retries: 3,
             backoff: TextDuration(matchcut_model::time::MediaTime::from_millis(250)),
+            missing_after: TextDuration::seconds(10),
             max_bytes: 512 << 20,
         }
     }
@@ -49,38 +74,108 @@ pub(crate) struct Loaded {
     pub bytes: Bytes,
 }
 
-/// Fetches resources; cheap to clone, its clones share connections.
-#[derive(Clone, Debug, Default)]
+/// A key, fetched once.
+type KeyCell = Arc<OnceCell<[u8; 16]>>;
+
+/// Fetches resources; cheap to clone, its clones share connections and keys.
+#[derive(Clone, Debug)]
 pub struct Fetcher {
     options: FetchOptions,
     /// Made at the first use, since files need none.
     client: Arc<OnceLock<Client>>,
+    keys: Arc<Mutex<HashMap<String, KeyCell>>>,
+    /// Whether the source is live.
+    live: Arc<AtomicBool>,
+    /// Where the randomness of pauses comes from.
+    seed: u64,
+}
+
+impl Default for Fetcher {
+    fn default() -> Self {
+        Fetcher::new(FetchOptions::default())
+    }
 }
 
 impl Fetcher {
-    /// A fetcher with these limits.
+    /// A fetcher with these limits. Its pauses are not those of other processes, so that they do
+    /// not come all at once to a server that has a bad moment.
     pub fn new(options: FetchOptions) -> Self {
+        Fetcher::seeded(options, RandomState::new().hash_one(0))
+    }
+
+    /// A fetcher whose pauses are known beforehand.
+    pub fn seeded(options: FetchOptions, seed: u64) -> Self {
         Fetcher {
             options,
             client: Arc::default(),
+            keys: Arc::default(),
+            live: Arc::default(),
+            seed,
         }
     }
 
-    /// The bytes of a resource.
-    pub async fn fetch(&self, resource: &Resource) -> Result<Bytes, FetchError> {
-        let url = Url::parse(&resource.uri).map_err(|error| FetchError::Address {
-            uri: resource.uri.clone(),
-            message: error.to_string(),
-        })?;
-        let loaded = self
-            .load(&url, resource.range, self.options.max_bytes)
-            .await?;
-        Ok(loaded.bytes)
+    /// Says whether the source is live: then what is not there may still come.
+    pub(crate) fn set_live(&self, live: bool) {
+        self.live.store(live, Ordering::Relaxed);
     }
 
-    /// The bytes of a playlist.
-    pub(crate) async fn playlist(&self, url: &Url) -> Result<Loaded, FetchError> {
-        self.load(url, None, MAX_PLAYLIST_BYTES).await
+    /// The bytes of a resource, decrypted.
+    pub async fn fetch(&self, resource: &Resource) -> Result<Bytes, FetchError> {
+        let url = address(&resource.uri)?;
+        let limit = self.options.max_bytes;
+        let loaded = self.load(&url, resource.range, limit, None, true).await?;
+        match &resource.encryption {
+            None => Ok(loaded.bytes),
+            Some(encryption) => self.decrypt(&resource.uri, loaded.bytes, encryption).await,
+        }
+    }
+
+    async fn decrypt(
+        &self,
+        uri: &str,
+        bytes: Bytes,
+        encryption: &Encryption,
+    ) -> Result<Bytes, FetchError> {
+        let failed = |message: String| FetchError::Decrypt {
+            uri: uri.to_owned(),
+            key: encryption.key_uri.clone(),
+            message,
+        };
+        let (key, iv) = (self.key(&encryption.key_uri).await?, encryption.iv);
+        let work = tokio::task::spawn_blocking(move || decrypt(bytes.into(), key, iv));
+        let plain = work.await.map_err(|error| failed(error.to_string()))?;
+        plain.map(Bytes::from).map_err(failed)
+    }
+
+    /// A key; asked for once, also when several chunks wait for it.
+    async fn key(&self, uri: &str) -> Result<[u8; 16], FetchError> {
+        let cell = {
+            let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            if keys.len() >= MAX_KEYS && !keys.contains_key(uri) {
+                keys.clear();
+            }
+            keys.entry(uri.to_owned()).or_default().clone()
+        };
+        let fetch = async || {
+            let url = address(uri)?;
+            let loaded = self.load(&url, None, MAX_KEY_BYTES, None, true).await?;
+            <[u8; 16]>::try_from(loaded.bytes.as_ref()).map_err(|_| FetchError::Key {
+                uri: uri.to_owned(),
+                length: loaded.bytes.len(),
+            })
+        };
+        cell.get_or_try_init(fetch).await.copied()
+    }
+
+    /// The bytes of a playlist. A server that answers only when there is something new gets the
+    /// time limit `patience` instead of the usual one.
+    pub(crate) async fn playlist(
+        &self,
+        url: &Url,
+        patience: Option<TextDuration>,
+    ) -> Result<Loaded, FetchError> {
+        self.load(url, None, MAX_PLAYLIST_BYTES, patience, false)
+            .await
     }
 
     async fn load(
@@ -88,30 +183,55 @@ impl Fetcher {
         url: &Url,
         range: Option<ByteRange>,
         limit: u64,
+        patience: Option<TextDuration>,
+        await_missing: bool,
     ) -> Result<Loaded, FetchError> {
-        let mut pause = self.options.backoff.std();
+        let begun = Instant::now();
+        let timeout = patience.unwrap_or(self.options.timeout);
         let mut left = self.options.retries;
+        let mut count = 0;
         loop {
             let attempt = self.attempt(url, range, limit);
-            let result = match tokio::time::timeout(self.options.timeout.std(), attempt).await {
+            let result = match tokio::time::timeout(timeout.std(), attempt).await {
                 Ok(result) => result,
-                Err(_) => {
-                    let after = self.options.timeout.0;
-                    Err(FetchError::Timeout {
-                        uri: url.to_string(),
-                        after,
-                    })
-                }
+                Err(_) => Err(FetchError::Timeout {
+                    uri: url.to_string(),
+                    after: timeout.0,
+                }),
             };
-            match result {
-                Err(error) if left > 0 && error.retry() == Retry::WithBackoff => {
-                    tracing::debug!(%error, ?pause, "trying again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(8));
-                    left -= 1;
-                }
-                result => return result,
+            let error = match result {
+                Ok(loaded) => return Ok(loaded),
+                Err(error) => error,
+            };
+            let mut pause = pause(self.options.backoff.std(), count, self.seed, url.as_str());
+            let awaited = await_missing
+                && self.live.load(Ordering::Relaxed)
+                && matches!(
+                    error,
+                    FetchError::NotFound {
+                        status: Some(_),
+                        ..
+                    }
+                )
+                && begun.elapsed() + pause < self.options.missing_after.std();
+            if awaited {
+                pause = pause.min(Duration::from_secs(1));
+            } else if left > 0 && error.retry() == Retry::WithBackoff {
+                left -= 1;
+            } else {
+                return Err(error);
             }
+            if let FetchError::Status {
+                retry_after: Some(seconds),
+                ..
+            } = error
+            {
+                let asked = Duration::from_secs(seconds.min(LONGEST_RETRY_AFTER));
+                pause = pause.max(asked);
+            }
+            tracing::debug!(%error, ?pause, "trying again");
+            tokio::time::sleep(pause).await;
+            count += 1;
         }
     }
 
@@ -193,6 +313,7 @@ impl Fetcher {
                 return Err(FetchError::Status {
                     uri: uri(),
                     status: status.as_u16(),
+                    retry_after: retry_after(&response),
                 });
             }
             _ => {}
@@ -212,6 +333,37 @@ impl Fetcher {
             bytes,
         })
     }
+}
+
+fn address(uri: &str) -> Result<Url, FetchError> {
+    Url::parse(uri).map_err(|error| FetchError::Address {
+        uri: uri.to_owned(),
+        message: error.to_string(),
+    })
+}
+
+/// The pause before retry `count`, counted from 0: twice as long each time, of which up to a half
+/// is left out.
+fn pause(backoff: Duration, count: u32, seed: u64, uri: &str) -> Duration {
+    let whole = backoff
+        .saturating_mul(1 << count.min(16))
+        .min(LONGEST_PAUSE);
+    let hash = hash(&[uri.as_bytes(), &seed.to_le_bytes(), &count.to_le_bytes()]);
+    // The high bits are the ones that are mixed best.
+    let share = (hash >> 40) as f64 / f64::from(1 << 24);
+    whole.mul_f64(1.0 - share / 2.0)
+}
+
+/// The seconds that a server asks to wait: a number, or a date.
+fn retry_after(response: &Response) -> Option<u64> {
+    let text = response.headers().get(reqwest::header::RETRY_AFTER)?;
+    let text = text.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let wait = date.duration_since(jiff::Timestamp::now());
+    u64::try_from(wait.as_secs()).ok()
 }
 
 /// The size after the slash of a Content-Range.
@@ -326,4 +478,23 @@ async fn read_file(url: &Url, range: Option<ByteRange>, limit: u64) -> Result<By
         .await
         .map_err(failed)?;
     Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_differ() {
+        let of = |count, seed| pause(Duration::from_millis(100), count, seed, "http://x/a.ts");
+        for count in 0..20 {
+            let whole = Duration::from_millis(100 << count.min(10)).min(LONGEST_PAUSE);
+            let pauses = [of(count, 1), of(count, 2), of(count, 3)];
+            for pause in pauses {
+                assert!(pause <= whole && pause >= whole / 2, "{count}: {pause:?}");
+            }
+            assert_ne!(pauses[0], pauses[1]);
+            assert_eq!(of(count, 1), pauses[0]);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod config;
 mod cursor;
+mod decrypt;
 pub mod describe;
 pub mod directory;
 pub mod error;

@@ -82,7 +82,9 @@ async fn a_recording_behind_a_master_and_a_redirect() {
         panic!("{first:?}")
     };
     assert!(
-        notice.message.contains("separate playlists (English)"),
+        notice
+            .message
+            .starts_with("the audio \"English\" cannot be loaded"),
         "{}",
         notice.message
     );

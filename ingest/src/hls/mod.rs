@@ -2,28 +2,33 @@
 //! is loaded again as RFC 8216, section 6.3.4, asks; positions follow its order.
 
 mod cursor;
+mod follow;
+mod resource;
+mod tell;
 pub(crate) mod window;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use matchcut_model::chunk::{ChunkRef, Container, Position, Resource};
-use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::time::MediaTime;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::config::{HlsOptions, LiveStart};
+use crate::config::{Audio, HlsOptions, LiveStart};
 use crate::describe::TextDuration;
 use crate::error::SourceError;
 use crate::fetch::{Fetcher, Loaded};
-use crate::hash::hash;
-use crate::item::{Missing, SourceItem};
-use crate::playlist::{self, MasterPlaylist, MediaPlaylist, Playlist, PlaylistError, Segment};
+use crate::item::SourceItem;
+use crate::playlist::variables::Variables;
+use crate::playlist::{
+    self, AudioRendition, DateRange, MasterPlaylist, MediaPlaylist, Playlist, PlaylistError,
+    Segment,
+};
 use crate::uri;
+use cursor::Behind;
 pub use cursor::HlsCursor;
-use cursor::{Behind, Recent};
+use follow::{Follower, Role, Slot};
 use window::{Mark, News, Window};
 
 /// An HLS source that is being read.
@@ -34,9 +39,18 @@ pub struct HlsSource {
     fetcher: Fetcher,
     /// What the user gave, then the media playlist that was chosen.
     url: Url,
+    /// Variables of the master playlist.
+    imports: Variables,
     state: State,
     queue: VecDeque<(SourceItem, Behind)>,
     window: Window,
+    /// News that wait for other renditions.
+    waiting: VecDeque<Waiting>,
+    /// The chunks that were taken last, on the time of their durations.
+    axis: VecDeque<Slot>,
+    followers: Vec<Follower>,
+    /// Ranges of dates of the last load, with the number of the chunk that they stand before.
+    ranges: Vec<(u64, DateRange)>,
     /// How far the playlist was taken into the queue.
     head: HlsCursor,
     /// How far the queue was read.
@@ -58,7 +72,30 @@ struct Live {
     /// The bytes of the last load: a half-written tail that does not change is whole after all.
     bytes: Bytes,
     target_duration: MediaTime,
+    /// The server answers when there is something new.
+    blocks: bool,
+    /// It said that nothing will be added.
+    complete: bool,
     last_error: Option<String>,
+}
+
+/// News that were taken and not told yet.
+#[derive(Debug)]
+struct Waiting {
+    news: News,
+    mark: Mark,
+    base: Url,
+    slot: Option<Slot>,
+    since: Instant,
+    /// The target duration, for chunks that say nothing.
+    each: MediaTime,
+}
+
+/// What is read of a master playlist.
+struct Chosen {
+    url: Url,
+    followers: Vec<(Role, Url)>,
+    notices: Vec<String>,
 }
 
 impl HlsSource {
@@ -80,12 +117,17 @@ impl HlsSource {
             options,
             fetcher,
             url,
+            imports: Variables::new(),
             state: match cursor.ended {
                 true => State::Ended,
                 false => State::New,
             },
             queue: VecDeque::new(),
             window: cursor.window(),
+            waiting: VecDeque::new(),
+            axis: cursor.axis.clone(),
+            followers: Vec::new(),
+            ranges: Vec::new(),
             head: cursor.clone(),
             tail: cursor,
         }
@@ -117,36 +159,43 @@ impl HlsSource {
                 }
             };
             if let Err(error) = step {
-                self.state = State::Ended;
+                self.end();
                 return Err(error);
             }
         }
     }
 
+    fn end(&mut self) {
+        self.fetcher.set_live(false);
+        self.state = State::Ended;
+    }
+
     async fn open(&mut self) -> Result<(), SourceError> {
         let begun = Instant::now();
-        let loaded = self.load().await?;
-        let (loaded, playlist) = match self.parse(&loaded, true)? {
-            Playlist::Media(playlist) => (loaded, playlist),
+        let given = self.fetch(&self.url, None).await?;
+        let mut chosen = Chosen {
+            url: self.url.clone(),
+            followers: Vec::new(),
+            notices: Vec::new(),
+        };
+        let mut imports = Variables::new();
+        let master_url = given.url.clone();
+        let loaded = match self.parse(&given, true, &imports)? {
+            Playlist::Media(_) => given,
             Playlist::Master(master) => {
-                let (url, notices) = self.choose(&loaded.url, &master)?;
-                let loaded_from = loaded.url;
-                let loaded = self.fetch(&url).await?;
-                let Playlist::Media(playlist) = self.parse(&loaded, true)? else {
-                    let message = "a master playlist stands where a variant was announced";
-                    return Err(self.refused(&loaded.url, message));
-                };
-                self.url = url;
-                for message in notices {
-                    self.notice(&loaded_from, message);
-                }
-                (loaded, playlist)
+                chosen = self.choose(&given.url, &master)?;
+                imports = master.variables;
+                self.fetch(&chosen.url, None).await?
             }
+        };
+        let Playlist::Media(playlist) = self.parse(&loaded, true, &imports)? else {
+            let message = "a master playlist stands where a variant was announced";
+            return Err(self.refused(&loaded.url, message));
         };
         let playlist = match playlist.complete {
             true => playlist,
             // It may still be written: its last line counts when it is finished.
-            false => match self.parse(&loaded, false)? {
+            false => match self.parse(&loaded, false, &imports)? {
                 Playlist::Media(playlist) => playlist,
                 Playlist::Master(_) => playlist,
             },
@@ -155,22 +204,48 @@ impl HlsSource {
             let (name, uri) = (self.name.clone(), loaded.url.to_string());
             return Err(SourceError::Unreadable { name, uri, reason });
         }
+        let marks = self.head.followed.clone();
+        let followers = chosen.followers.into_iter();
+        let mut followers: Vec<Follower> = followers
+            .map(|(role, url)| Follower::new(role, url, &marks))
+            .collect();
+        let loads = self.load_followers(&followers, &imports).await;
+        // Nothing waits from here on: all of it happens, or nothing.
+        self.url = chosen.url;
+        self.imports = imports;
+        for message in chosen.notices {
+            self.notice(&master_url, message);
+        }
+        if playlist.complete {
+            // What did not come will not come.
+            for (follower, load) in followers.iter_mut().zip(&loads) {
+                follower.complete = load.is_err();
+            }
+        }
+        self.followers = followers;
+        self.admit_followers(loads);
         let fresh = self.window.next().is_none();
         if fresh && !playlist.complete && self.options.start == LiveStart::Live {
             self.window
                 .enter_at(&playlist, playlist.target_duration.times(3));
         }
-        self.admit(&loaded, &playlist);
-        self.state = match playlist.complete {
-            true => State::Ended,
-            false => State::Live(Live {
-                next_load: begun + pause(&self.options, playlist.target_duration, true),
-                last_news: begun,
-                bytes: loaded.bytes,
-                target_duration: playlist.target_duration,
-                last_error: None,
-            }),
-        };
+        self.take(&loaded, &playlist, begun);
+        self.tell_waiting(begun, playlist.target_duration, playlist.complete);
+        self.fetcher.set_live(!playlist.complete);
+        if playlist.complete && self.waiting.is_empty() {
+            self.end();
+            return Ok(());
+        }
+        let blocks = self.blocks(&playlist);
+        self.state = State::Live(Live {
+            next_load: begun + self.pause(playlist.target_duration, true, blocks),
+            last_news: begun,
+            bytes: loaded.bytes,
+            target_duration: playlist.target_duration,
+            blocks,
+            complete: playlist.complete,
+            last_error: None,
+        });
         Ok(())
     }
 
@@ -178,25 +253,32 @@ impl HlsSource {
     /// has gone on for too long.
     async fn reload(&mut self) -> Result<(), SourceError> {
         let begun = Instant::now();
-        let result = match self.load().await {
-            Ok(loaded) => {
-                let unchanged = matches!(&self.state, State::Live(l) if l.bytes == loaded.bytes);
-                self.parse(&loaded, unchanged)
-                    .map(|playlist| (loaded, playlist))
-            }
-            Err(error) => Err(error),
+        let (result, loads) = {
+            let State::Live(live) = &self.state else {
+                return Ok(());
+            };
+            let result = match live.complete {
+                true => None,
+                false => Some(self.load_again(live).await),
+            };
+            (
+                result,
+                self.load_followers(&self.followers, &self.imports).await,
+            )
         };
+        self.admit_followers(loads);
         let (playlist, failed) = match result {
-            Ok((loaded, Playlist::Media(playlist))) => (Some((loaded, playlist)), None),
-            Ok((loaded, Playlist::Master(_))) => (
+            None => (None, None),
+            Some(Ok((loaded, Playlist::Media(playlist)))) => (Some((loaded, playlist)), None),
+            Some(Ok((loaded, Playlist::Master(_)))) => (
                 None,
                 Some(format!("{} became a master playlist", loaded.url)),
             ),
-            Err(error) => (None, Some(error.to_string())),
+            Some(Err(error)) => (None, Some(error.to_string())),
         };
-        let changed = playlist
+        let mut changed = playlist
             .as_ref()
-            .is_some_and(|(loaded, playlist)| self.admit(loaded, playlist));
+            .is_some_and(|(loaded, playlist)| self.take(loaded, playlist, begun));
         let State::Live(live) = &mut self.state else {
             return Ok(());
         };
@@ -207,16 +289,28 @@ impl HlsSource {
         if let Some((loaded, playlist)) = playlist {
             live.bytes = loaded.bytes;
             live.target_duration = playlist.target_duration;
-            if playlist.complete {
-                self.state = State::Ended;
-                return Ok(());
-            }
+            live.complete = playlist.complete;
         }
-        let silent = begun.saturating_duration_since(live.last_news);
+        let (target, complete) = (live.target_duration, live.complete);
+        let (blocks, last_news) = (live.blocks, live.last_news);
+        let late = self.tell_waiting(begun, target, false);
+        changed &= late.is_none();
+        if complete && self.waiting.is_empty() {
+            self.end();
+            return Ok(());
+        }
+        let silent = begun.saturating_duration_since(last_news);
         let over = |limit: TextDuration| silent >= limit.std();
         match self.options.finished_after {
-            Some(limit) if over(limit) => self.state = State::Ended,
+            Some(limit) if over(limit) => {
+                self.tell_waiting(begun, target, true);
+                self.end();
+            }
             None if over(self.options.stale_after) => {
+                self.tell_waiting(begun, target, true);
+                let State::Live(live) = &mut self.state else {
+                    return Ok(());
+                };
                 return Err(SourceError::Stale {
                     name: self.name.clone(),
                     uri: self.url.to_string(),
@@ -224,27 +318,130 @@ impl HlsSource {
                     last_error: live.last_error.take(),
                 });
             }
-            _ => live.next_load = begun + pause(&self.options, live.target_duration, changed),
+            _ => {
+                let failed = matches!(&self.state, State::Live(l) if l.last_error.is_some());
+                let pause = self.pause(target, changed, blocks && !failed);
+                if let State::Live(live) = &mut self.state {
+                    live.next_load = begun + pause;
+                }
+            }
         }
         Ok(())
     }
 
-    async fn load(&self) -> Result<Loaded, SourceError> {
-        self.fetch(&self.url).await
+    /// From the beginning of one load to the next one.
+    fn pause(&self, target: MediaTime, changed: bool, blocks: bool) -> Duration {
+        if let Some(reload) = self.options.reload {
+            // Never a busy loop, whatever was configured.
+            return reload.std().max(Duration::from_millis(10));
+        }
+        let target = Duration::from_secs_f64(target.as_seconds_f64().clamp(0.5, 3600.0));
+        match (changed, blocks) {
+            // The server makes it wait.
+            (true, true) => Duration::from_millis(10),
+            (true, false) => target,
+            (false, _) => target / 2,
+        }
     }
 
-    async fn fetch(&self, url: &Url) -> Result<Loaded, SourceError> {
-        let name = || self.name.clone();
-        let loaded = self.fetcher.playlist(url).await;
+    /// Whether reloads wait at the server until there is something new.
+    fn blocks(&self, playlist: &MediaPlaylist) -> bool {
+        let alone = self.options.reload.is_none() && self.followers.is_empty();
+        alone && playlist.can_block_reload && self.url.scheme() != "file"
+    }
+
+    /// Loads the playlist again.
+    async fn load_again(&self, live: &Live) -> Result<(Loaded, Playlist), SourceError> {
+        let mut url = self.url.clone();
+        let mut patience = None;
+        if let (true, Some(next)) = (live.blocks, self.window.next()) {
+            let mut pairs = url.query_pairs_mut();
+            let part = self.head.parts.filter(|(sequence, ..)| *sequence == next);
+            pairs.append_pair("_HLS_msn", &next.to_string());
+            if self.options.parts {
+                let part = part.map_or(0, |(_, count, _)| count);
+                pairs.append_pair("_HLS_part", &part.to_string());
+            }
+            drop(pairs);
+            let wait = self.options.timeout.0 + live.target_duration.times(3);
+            patience = Some(TextDuration(wait));
+        }
+        let loaded = self.fetch(&url, patience).await?;
+        let playlist = self.parse(&loaded, live.bytes == loaded.bytes, &self.imports)?;
+        Ok((loaded, playlist))
+    }
+
+    /// Loads the playlists of other renditions that may have grown.
+    async fn load_followers(
+        &self,
+        followers: &[Follower],
+        imports: &Variables,
+    ) -> Vec<Result<Option<(Loaded, MediaPlaylist)>, SourceError>> {
+        let mut loads = Vec::new();
+        for follower in followers {
+            if follower.complete {
+                loads.push(Ok(None));
+                continue;
+            }
+            let loaded = self.fetch(&follower.url, None).await;
+            loads.push(
+                loaded.and_then(|loaded| match self.parse(&loaded, false, imports)? {
+                    Playlist::Media(playlist) => Ok(Some((loaded, playlist))),
+                    Playlist::Master(_) => {
+                        let message = "a master playlist stands where a rendition was announced";
+                        Err(self.refused(&loaded.url, message))
+                    }
+                }),
+            );
+        }
+        loads
+    }
+
+    /// Takes what came of other renditions. What did not is told once; chunks wait for it for a
+    /// while.
+    fn admit_followers(
+        &mut self,
+        loads: Vec<Result<Option<(Loaded, MediaPlaylist)>, SourceError>>,
+    ) {
+        let mut notices = Vec::new();
+        for (follower, load) in self.followers.iter_mut().zip(loads) {
+            match load {
+                Ok(None) => {}
+                Ok(Some((loaded, playlist))) => {
+                    let told = follower.take(&loaded.url, &playlist);
+                    notices.extend(told.into_iter().map(|text| (loaded.url.clone(), text)));
+                }
+                Err(error) => {
+                    let text = format!("{} cannot be loaded: {error}", follower.role.words());
+                    notices.push((follower.url.clone(), text));
+                }
+            }
+        }
+        for (url, text) in notices {
+            self.notice(&url, text);
+        }
+    }
+
+    async fn fetch(
+        &self,
+        url: &Url,
+        patience: Option<TextDuration>,
+    ) -> Result<Loaded, SourceError> {
+        let loaded = self.fetcher.playlist(url, patience).await;
         loaded.map_err(|error| SourceError::Fetch {
-            name: name(),
+            name: self.name.clone(),
             error,
         })
     }
 
-    fn parse(&self, loaded: &Loaded, whole: bool) -> Result<Playlist, SourceError> {
+    fn parse(
+        &self,
+        loaded: &Loaded,
+        whole: bool,
+        imports: &Variables,
+    ) -> Result<Playlist, SourceError> {
         let whole = whole || loaded.url.scheme() != "file";
-        let parsed = playlist::parse(loaded.url.as_str(), &loaded.bytes, whole);
+        let parsed = playlist::parse_with(loaded.url.as_str(), &loaded.bytes, whole, imports);
         parsed.map_err(|error| SourceError::Playlist {
             name: self.name.clone(),
             error,
@@ -252,273 +449,167 @@ impl HlsSource {
     }
 
     fn refused(&self, url: &Url, message: &str) -> SourceError {
-        let (uri, text, message) = (url.to_string(), String::new(), message.to_owned());
-        let error = PlaylistError {
-            uri,
-            line: 1,
-            text,
-            message,
-        };
+        self.refused_at(url, 1, String::new(), message.to_owned())
+    }
+
+    fn refused_at(&self, url: &Url, line: usize, text: String, message: String) -> SourceError {
+        let uri = url.to_string();
         SourceError::Playlist {
             name: self.name.clone(),
-            error,
+            error: PlaylistError {
+                uri,
+                line,
+                text,
+                message,
+            },
         }
     }
 
-    /// The address of the wanted variant, and what the user should know of it.
-    fn choose(
-        &self,
-        base: &Url,
-        master: &MasterPlaylist,
-    ) -> Result<(Url, Vec<String>), SourceError> {
-        let mut notices: Vec<_> = master.problems.iter().map(ToString::to_string).collect();
-        let Some(variant) = master.choose(self.options.variant) else {
-            let wanted = self.options.variant.to_string();
-            let available = match master.variants.is_empty() {
+    /// What is read of a master playlist.
+    fn choose(&self, base: &Url, master: &MasterPlaylist) -> Result<Chosen, SourceError> {
+        let none = |wanted: String| SourceError::NoVariant {
+            name: self.name.clone(),
+            uri: base.to_string(),
+            wanted,
+            available: match master.variants.is_empty() {
                 true => "none that can be read".to_owned(),
                 false => master.available(),
-            };
-            let (name, uri) = (self.name.clone(), base.to_string());
-            return Err(SourceError::NoVariant {
-                name,
-                uri,
-                wanted,
-                available,
-            });
+            },
         };
-        if !variant.separate_audio.is_empty() {
-            let tracks = variant.separate_audio.join(", ");
-            notices.push(format!(
-                "the sound of this variant is in separate playlists ({tracks}), which are not \
-                 read: only audio inside the chunks themselves is heard"
-            ));
-        }
-        let url = uri::resolve(base, &variant.uri).map_err(|message| {
-            let error = PlaylistError {
-                uri: base.to_string(),
-                line: variant.line,
-                text: variant.uri.clone(),
-                message: format!("not a usable URI: {message}"),
+        let resolve = |text: &str, line: usize| {
+            uri::resolve(base, text).map_err(|message| {
+                let message = format!("not a usable URI: {message}");
+                self.refused_at(base, line, text.to_owned(), message)
+            })
+        };
+        let mut notices: Vec<_> = master.problems.iter().map(ToString::to_string).collect();
+        let wanted = self.options.variant;
+        let variant = master
+            .choose(wanted)
+            .ok_or_else(|| none(wanted.to_string()))?;
+        let url = resolve(&variant.uri, variant.line)?;
+        let mut followers = Vec::new();
+        for audio in self.choose_audio(base, &master.separate_audio(variant))? {
+            let Some(uri) = &audio.uri else { continue };
+            let role = Role::Audio {
+                name: audio.name.clone(),
+                language: audio.language.clone(),
             };
-            SourceError::Playlist {
-                name: self.name.clone(),
-                error,
+            let url = resolve(uri, audio.line)?;
+            // Some packagers list the variant itself.
+            if !variant.audio_only {
+                followers.push((role, url));
             }
-        })?;
-        Ok((url, notices))
-    }
-
-    fn push(&mut self, item: SourceItem, behind: Behind) {
-        self.head.pass(behind.clone(), self.options.late_window);
-        self.queue.push_back((item, behind));
-    }
-
-    /// Tells something, once.
-    fn notice_once(&mut self, url: &Url, key: u64, message: String) {
-        if self.head.has_told(key) {
-            return;
         }
-        let told = Behind {
-            told: Some(key),
-            ..Behind::default()
-        };
-        self.push(SourceItem::Notice(notice(url, message)), told);
-    }
-
-    /// Tells something, once.
-    fn notice(&mut self, url: &Url, message: String) {
-        self.notice_once(url, hash(&[message.as_bytes()]), message);
-    }
-
-    /// Queues what a load brought; says whether it brought a chunk.
-    fn admit(&mut self, loaded: &Loaded, playlist: &MediaPlaylist) -> bool {
-        for problem in &playlist.problems {
-            // The same line comes again with every load, at another place.
-            let key = hash(&[problem.message.as_bytes(), problem.text.as_bytes()]);
-            self.notice_once(&loaded.url, key, problem.to_string());
+        if let Some(wanted) = self.options.cut_variant {
+            let cut = master
+                .choose(wanted)
+                .ok_or_else(|| none(wanted.to_string()))?;
+            let cut_url = resolve(&cut.uri, cut.line)?;
+            if cut_url != url {
+                followers.push((Role::Cut, cut_url));
+            }
         }
+        if self.options.parts && !followers.is_empty() {
+            notices.push("parts are not read where other renditions are followed".into());
+        }
+        Ok(Chosen {
+            url,
+            followers,
+            notices,
+        })
+    }
+
+    fn choose_audio<'a>(
+        &self,
+        base: &Url,
+        separate: &[&'a AudioRendition],
+    ) -> Result<Vec<&'a AudioRendition>, SourceError> {
+        match &self.options.audio {
+            Audio::None => Ok(Vec::new()),
+            Audio::All => Ok(separate.to_vec()),
+            Audio::Default => {
+                let default = separate.iter().find(|audio| audio.default);
+                Ok(default.or(separate.first()).into_iter().copied().collect())
+            }
+            Audio::Names(names) => {
+                let find = |name: &String| {
+                    let found = separate.iter().find(|audio| audio.name == *name);
+                    let names = separate.iter().map(|audio| format!("\"{}\"", audio.name));
+                    found.copied().ok_or_else(|| SourceError::NoAudio {
+                        name: self.name.clone(),
+                        uri: base.to_string(),
+                        wanted: name.clone(),
+                        available: match separate.is_empty() {
+                            true => "none in playlists of its own".into(),
+                            false => names.collect::<Vec<_>>().join(", "),
+                        },
+                    })
+                };
+                names.iter().map(find).collect()
+            }
+        }
+    }
+
+    /// Takes what a load brought; says whether it brought a chunk.
+    fn take(&mut self, loaded: &Loaded, playlist: &MediaPlaylist, now: Instant) -> bool {
+        self.problems(&loaded.url, playlist);
+        let after = playlist.media_sequence + playlist.segments.len() as u64;
+        let numbered = playlist.date_ranges.iter().map(|range| {
+            let before = playlist.segments.get(range.before);
+            (
+                before.map_or(after, |segment| segment.sequence),
+                range.clone(),
+            )
+        });
+        self.ranges = numbered.collect();
         let mut grew = false;
         for (news, mark) in self.window.advance(playlist) {
-            match news {
-                News::Notice(message) => {
-                    let behind = Behind {
-                        mark: Some(mark),
-                        ..Behind::default()
-                    };
-                    self.push(SourceItem::Notice(notice(&loaded.url, message)), behind);
-                }
-                News::SlidOut { sequence, count } => {
-                    let last = sequence.saturating_add(count - 1);
-                    let which = match count {
-                        1 => format!("chunk number {sequence}"),
-                        _ => format!("chunks number {sequence} to {last}"),
-                    };
-                    let message =
-                        format!("{which} left the live playlist before it was loaded ({count})");
-                    let each = Some(playlist.target_duration);
-                    let input = loaded.url.to_string();
-                    let item = missing(self.head.next_position, count, each, input, message);
-                    let behind = Behind {
-                        next_position: Some(self.head.next_position + count),
-                        mark: Some(mark),
-                        ..Behind::default()
-                    };
-                    self.push(item, behind);
-                }
-                News::Chunk(segment) => {
-                    grew = true;
-                    let position = self.head.next_position;
-                    self.tell(&loaded.url, segment, position, mark);
-                }
-                News::Again(segment) => self.tell_again(&loaded.url, segment, mark),
+            grew |= matches!(news, News::Chunk(_));
+            let slot = self.slot(&news, playlist.target_duration);
+            if let Some(slot) = &slot {
+                follow::extend(&mut self.axis, slot.clone(), self.waiting.len());
             }
+            self.waiting.push_back(Waiting {
+                news,
+                mark,
+                base: loaded.url.clone(),
+                slot,
+                since: now,
+                each: playlist.target_duration,
+            });
+        }
+        if self.options.parts && self.followers.is_empty() {
+            self.tell_waiting(now, playlist.target_duration, true);
+            grew |= self.tell_open(&loaded.url, playlist);
         }
         grew
     }
 
-    fn tell(&mut self, base: &Url, segment: Segment, position: u64, mark: Mark) {
-        let sequence = segment.sequence;
-        let recent = self.window.identity(sequence).map(|identity| Recent {
+    /// Where news stand on the time that durations add up to.
+    fn slot(&self, news: &News, target: MediaTime) -> Option<Slot> {
+        let start = self.axis.back().map_or(self.head.clock, |slot| slot.end);
+        let (sequence, length) = match news {
+            News::Chunk(segment) => (segment.sequence, segment.duration.unwrap_or(target)),
+            News::SlidOut { sequence, count } => {
+                let count = i64::try_from(*count).unwrap_or_default();
+                (*sequence, target.times(count))
+            }
+            News::Again(_) | News::Notice(_) => return None,
+        };
+        let segment = match news {
+            News::Chunk(segment) => segment.clone(),
+            _ => Segment::default(),
+        };
+        Some(Slot {
             sequence,
-            position,
-            identity: identity.clone(),
-        });
-        let behind = Behind {
-            next_position: Some(self.head.next_position.max(position + 1)),
-            mark: Some(mark),
-            recent,
-            ..Behind::default()
-        };
-        let item = self.chunk(base, segment, position);
-        self.push(item, behind);
-    }
-
-    /// A chunk that was replaced, or that is there at last, at its old position.
-    fn tell_again(&mut self, base: &Url, segment: Segment, mark: Mark) {
-        let sequence = segment.sequence;
-        let mut recent = self.head.recent.iter();
-        let told = recent.find(|told| told.sequence == sequence);
-        let position = told.map(|told| told.position);
-        let near = |position: &u64| {
-            position.saturating_add(self.options.late_window) >= self.head.next_position
-        };
-        match position.filter(near) {
-            Some(position) => self.tell(base, segment, position, mark),
-            None => {
-                let message = format!(
-                    "number {sequence} changed too late: more than {} chunks were read after it",
-                    self.options.late_window
-                );
-                self.notice(base, message);
-            }
-        }
-    }
-
-    fn chunk(&self, base: &Url, segment: Segment, position: u64) -> SourceItem {
-        let media = uri::resolve(base, &segment.uri);
-        let init = segment.map.as_ref().map(|map| {
-            uri::resolve(base, &map.uri).map(|url| Resource {
-                uri: url.into(),
-                range: map.range,
-                encryption: None,
-            })
-        });
-        let reason = match (&segment.unusable, &media, &init) {
-            (Some(reason), _, _) => Some(reason.clone()),
-            (None, Err(message), _) | (None, _, Some(Err(message))) => Some(message.clone()),
-            _ => None,
-        };
-        let (media, init) = match (reason, media, init.transpose()) {
-            (None, Ok(media), Ok(init)) => (media, init),
-            (reason, media, _) => {
-                let input = media.map_or(segment.uri, Url::into);
-                let reason = reason.unwrap_or_default();
-                let message = format!("not read: {reason} (line {} of {base})", segment.line);
-                return missing(position, 1, segment.duration, input, message);
-            }
-        };
-        SourceItem::Chunk(ChunkRef {
-            container: container_of(&media, init.is_some()),
-            init,
-            declared_duration: segment.duration,
+            discontinuity_sequence: segment.discontinuity_sequence,
             discontinuity: segment.discontinuity,
-            program_date_time: segment.program_date_time,
-            ..ChunkRef::new(
-                self.name.clone(),
-                Position(position),
-                Resource {
-                    uri: media.into(),
-                    range: segment.range,
-                    encryption: None,
-                },
-                Container::MpegTs,
-            )
+            start,
+            end: start + length,
+            date: segment.program_date_time,
         })
     }
-}
-
-fn missing(
-    position: u64,
-    count: u64,
-    each: Option<MediaTime>,
-    input: String,
-    message: String,
-) -> SourceItem {
-    let position = Position(position);
-    let failure = Failure {
-        position: Some(position),
-        input,
-        operator: None,
-        message,
-        domain: Domain::External,
-        retry: Retry::No,
-    };
-    SourceItem::Missing(Missing {
-        position,
-        count,
-        each,
-        failure,
-    })
-}
-
-/// From the beginning of one load to the next one.
-fn pause(options: &HlsOptions, target: MediaTime, changed: bool) -> Duration {
-    if let Some(reload) = options.reload {
-        // Never a busy loop, whatever was configured.
-        return reload.std().max(Duration::from_millis(10));
-    }
-    let target = Duration::from_secs_f64(target.as_seconds_f64().clamp(0.5, 3600.0));
-    if changed { target } else { target / 2 }
-}
-
-/// What a notice says of a playlist.
-fn notice(url: &Url, message: String) -> Failure {
-    Failure {
-        position: None,
-        input: url.to_string(),
-        operator: None,
-        message,
-        domain: Domain::External,
-        retry: Retry::No,
-    }
-}
-
-/// An initialization section, or the name, says how a chunk is packed.
-fn container_of(media: &Url, has_init: bool) -> Container {
-    let extension = extension_of(media.path());
-    let fragmented = ["mp4", "m4s", "m4v", "m4a", "cmfv", "cmfa"].contains(&extension.as_str());
-    if has_init || fragmented {
-        Container::FragmentedMp4
-    } else {
-        Container::MpegTs
-    }
-}
-
-fn extension_of(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.rsplit_once('.')
-        .map(|(_, extension)| extension.to_lowercase())
-        .unwrap_or_default()
 }
 
 /// Why nothing in the playlist can be read, if so. A live playlist may be empty at first.
@@ -530,9 +621,9 @@ fn unreadable(playlist: &MediaPlaylist) -> Option<String> {
     }
     let reason = |segment: &Segment| {
         let path = segment.uri.split(['?', '#']).next().unwrap_or_default();
-        let extension = extension_of(path);
+        let extension = resource::extension_of(path);
         let packed = match extension.as_str() {
-            "aac" | "mp3" | "ac3" | "ec3" => Some("packed audio"),
+            extension if resource::packed(extension) => Some("packed audio"),
             "vtt" | "webvtt" => Some("subtitles"),
             _ => None,
         };

@@ -1,8 +1,7 @@
-//! Master playlists: the streams of one programme in several qualities.
-
-use m3u8_rs::AlternativeMediaType;
+//! Master playlists: the streams of one programme in several qualities, with their sound.
 
 use super::attributes::attribute;
+use super::variables::Variables;
 use super::{Line, LineProblem};
 use crate::config::Variant;
 
@@ -19,9 +18,25 @@ pub struct VariantStream {
     pub size: Option<(u64, u64)>,
     /// Whether it is known to have no video.
     pub audio_only: bool,
-    /// The names of audio playlists that belong to it, when its sound is in separate playlists
-    /// only.
-    pub separate_audio: Vec<String>,
+    /// The audio group that belongs to it.
+    pub audio_group: Option<String>,
+}
+
+/// An audio rendition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AudioRendition {
+    /// The line of its tag.
+    pub line: usize,
+    /// GROUP-ID.
+    pub group: String,
+    /// NAME.
+    pub name: String,
+    /// LANGUAGE.
+    pub language: Option<String>,
+    /// Its playlist, as it stands; `None` where its sound is inside the chunks of the variant.
+    pub uri: Option<String>,
+    /// DEFAULT=YES.
+    pub default: bool,
 }
 
 /// A list of streams.
@@ -29,45 +44,32 @@ pub struct VariantStream {
 pub struct MasterPlaylist {
     /// In the order of the playlist.
     pub variants: Vec<VariantStream>,
+    /// Audio renditions in the order of the playlist.
+    pub audio: Vec<AudioRendition>,
+    /// What it defines, for media playlists that import it.
+    pub variables: Variables,
     /// Lines that could not be used.
     pub problems: Vec<LineProblem>,
 }
 
-/// An entry of an audio group.
-struct Audio {
-    group: String,
-    name: String,
-    separate: bool,
-}
-
-/// m3u8-rs reads each tag by itself: a tag it cannot read would give its URI to the one before.
-pub(super) fn read(lines: &[Line<'_>]) -> MasterPlaylist {
-    let mut playlist = MasterPlaylist::default();
-    let mut audio: Vec<Audio> = Vec::new();
-    let mut groups: Vec<Option<String>> = Vec::new();
+/// Reads the lines of a master playlist.
+pub(super) fn read(lines: &[Line<'_>], variables: Variables) -> MasterPlaylist {
+    let mut playlist = MasterPlaylist {
+        variables,
+        ..MasterPlaylist::default()
+    };
     for (index, line) in lines.iter().enumerate() {
-        if line.tag("#EXT-X-MEDIA").is_some() {
-            let parsed = parse_one(line.text, "");
-            match parsed
-                .as_ref()
-                .and_then(|parsed| parsed.alternatives.first())
-            {
-                Some(media) if media.media_type == AlternativeMediaType::Audio => {
-                    audio.push(Audio {
-                        group: media.group_id.clone(),
-                        name: media.name.clone(),
-                        separate: media.uri.is_some(),
-                    });
-                }
-                Some(_) => {}
-                None => playlist
-                    .problems
-                    .push(line.problem("a rendition that is not complete")),
+        if let Some(attributes) = line.tag("#EXT-X-MEDIA") {
+            match rendition(line.number, attributes) {
+                Ok(rendition) => playlist.audio.extend(rendition),
+                Err(message) => playlist.problems.push(line.problem(message)),
             }
         }
         let Some(attributes) = line.tag("#EXT-X-STREAM-INF") else {
             continue;
         };
+        // The next line that is no comment; a tag before it that announces another one means that
+        // there is none.
         let next = lines[index + 1..]
             .iter()
             .find(|line| !line.text.starts_with('#') || line.text.starts_with("#EXT-X-STREAM-INF"));
@@ -77,40 +79,47 @@ pub(super) fn read(lines: &[Line<'_>]) -> MasterPlaylist {
                 .push(line.problem("a variant without a URI after it"));
             continue;
         };
-        let parsed = parse_one(line.text, uri.text);
-        let Some(variant) = parsed.and_then(|mut parsed| parsed.variants.pop()) else {
-            let message = match attribute(attributes, "BANDWIDTH") {
+        let bandwidth = attribute(attributes, "BANDWIDTH");
+        let Some(bandwidth) = bandwidth.and_then(|bandwidth| bandwidth.parse().ok()) else {
+            let message = match bandwidth {
                 None => "a variant without BANDWIDTH",
-                Some(_) => "a variant whose attributes cannot be read",
+                Some(_) => "a variant whose BANDWIDTH is not a whole number",
             };
             playlist.problems.push(line.problem(message));
             continue;
         };
-        groups.push(variant.audio);
-        let size = variant.resolution.map(|size| (size.width, size.height));
-        let codecs = variant.codecs.unwrap_or_default();
+        let size = attribute(attributes, "RESOLUTION").and_then(|size| {
+            let (width, height) = size.split_once(['x', 'X'])?;
+            Some((width.parse().ok()?, height.parse().ok()?))
+        });
+        let codecs = attribute(attributes, "CODECS").unwrap_or_default();
         playlist.variants.push(VariantStream {
             line: line.number,
             uri: uri.text.to_owned(),
-            bandwidth: variant.bandwidth,
+            bandwidth,
             size,
-            audio_only: size.is_none() && is_audio(&codecs),
-            separate_audio: Vec::new(),
+            audio_only: size.is_none() && is_audio(codecs),
+            audio_group: attribute(attributes, "AUDIO").map(str::to_owned),
         });
-    }
-    for (variant, group) in playlist.variants.iter_mut().zip(groups) {
-        let Some(group) = group else { continue };
-        let members = || audio.iter().filter(|audio| audio.group == group);
-        if members().all(|audio| audio.separate) && !variant.audio_only {
-            variant.separate_audio = members().map(|audio| audio.name.clone()).collect();
-        }
     }
     playlist
 }
 
-fn parse_one(tag: &str, uri: &str) -> Option<m3u8_rs::MasterPlaylist> {
-    let text = format!("#EXTM3U\n{tag}\n{uri}\n");
-    m3u8_rs::parse_master_playlist_res(text.as_bytes()).ok()
+/// An audio rendition; `None` for renditions of another type.
+fn rendition(line: usize, attributes: &str) -> Result<Option<AudioRendition>, &'static str> {
+    let get = |name| attribute(attributes, name);
+    match (get("TYPE"), get("GROUP-ID"), get("NAME")) {
+        (Some("AUDIO"), Some(group), Some(name)) => Ok(Some(AudioRendition {
+            line,
+            group: group.to_owned(),
+            name: name.to_owned(),
+            language: get("LANGUAGE").map(str::to_owned),
+            uri: get("URI").filter(|uri| !uri.is_empty()).map(str::to_owned),
+            default: get("DEFAULT") == Some("YES"),
+        })),
+        (Some(_), Some(_), Some(_)) => Ok(None),
+        _ => Err("a rendition that is not complete"),
+    }
 }
 
 fn is_audio(codecs: &str) -> bool {
@@ -142,6 +151,22 @@ impl MasterPlaylist {
                 .rev()
                 .max_by_key(|variant| variant.bandwidth),
         }
+    }
+
+    /// The audio of a stream that is in playlists of its own, in the order of the playlist. Players
+    /// find a rendition by its name, so that one that comes twice is taken once.
+    pub fn separate_audio(&self, variant: &VariantStream) -> Vec<&AudioRendition> {
+        let mut found: Vec<&AudioRendition> = Vec::new();
+        let Some(group) = &variant.audio_group else {
+            return found;
+        };
+        for rendition in self.audio.iter().filter(|audio| audio.group == *group) {
+            let known = found.iter().any(|known| known.name == rendition.name);
+            if rendition.uri.is_some() && !known && !variant.audio_only {
+                found.push(rendition);
+            }
+        }
+        found
     }
 
     /// The streams in words.

@@ -1,15 +1,19 @@
-//! Playlists: what m3u8-rs reads, with what it does not give: line numbers for every complaint,
-//! exact durations, keys and maps that apply to more than one chunk. A line that cannot be used is
-//! a problem that names it; the rest of the playlist is kept.
+//! Playlists (RFC 8216 and its successor) from text to chunks and streams: exact durations, keys and
+//! sections where they apply, cues, and line numbers for every complaint. A line that cannot be used
+//! is a problem that names it; the rest of the playlist is kept.
 
 mod attributes;
+pub(crate) mod cues;
 mod master;
 mod media;
+pub(crate) mod variables;
 
 use std::fmt;
 
-pub use master::{MasterPlaylist, VariantStream};
-pub use media::{MapSection, MediaPlaylist, Segment};
+pub use cues::DateRange;
+pub use master::{AudioRendition, MasterPlaylist, VariantStream};
+pub use media::{Key, MapSection, MediaPlaylist, Part, Segment};
+use variables::Variables;
 
 /// A line that cannot be used, or not as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +83,22 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// The name of a tag, with its `#`.
+    fn name(&self) -> &'a str {
+        self.text
+            .split_once(':')
+            .map_or(self.text, |(name, _)| name)
+            .trim()
+    }
+
+    /// What stands after the name of a tag.
+    fn value(&self) -> &'a str {
+        self.text
+            .split_once(':')
+            .map_or("", |(_, value)| value)
+            .trim()
+    }
+
     fn problem(&self, message: impl Into<String>) -> LineProblem {
         let (line, text) = (self.number, shorten(self.text));
         LineProblem {
@@ -105,6 +125,16 @@ fn shorten(text: &str) -> String {
 /// Reads a playlist. With `whole` false, its last line counts only when a line end follows: a
 /// playlist on disk may be half written.
 pub fn parse(uri: &str, bytes: &[u8], whole: bool) -> Result<Playlist, PlaylistError> {
+    parse_with(uri, bytes, whole, &Variables::new())
+}
+
+/// Reads a playlist that may import variables of its master playlist.
+pub(crate) fn parse_with(
+    uri: &str,
+    bytes: &[u8],
+    whole: bool,
+    imports: &Variables,
+) -> Result<Playlist, PlaylistError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let end = match bytes.iter().rposition(|&byte| byte == b'\n') {
         Some(last) if !whole => last + 1,
@@ -148,13 +178,44 @@ pub fn parse(uri: &str, bytes: &[u8], whole: bool) -> Result<Playlist, PlaylistE
             .iter()
             .any(|line| names.iter().any(|name| line.tag(name).is_some()))
     };
+    let mut variables = Variables::new();
+    let mut undefined: Vec<LineProblem> = Vec::new();
+    // A variable stands for its value in what comes after it.
+    let substituted: Vec<Option<String>> = lines
+        .iter()
+        .map(|line| {
+            let text = variables::substitute(line.text, &variables);
+            let tag = Line {
+                text: text.as_deref().unwrap_or(line.text),
+                ..*line
+            };
+            if let Some(value) = tag.tag("#EXT-X-DEFINE")
+                && let Err(message) = variables::define(&mut variables, value, imports, uri)
+            {
+                undefined.push(line.problem(message));
+            }
+            text
+        })
+        .collect();
+    let lines: Vec<Line<'_>> = lines
+        .iter()
+        .zip(&substituted)
+        .map(|(line, text)| Line {
+            text: text.as_deref().unwrap_or(line.text),
+            ..*line
+        })
+        .collect();
+    let lines = lines.as_slice();
     if is(&[
         "#EXT-X-STREAM-INF",
         "#EXT-X-I-FRAME-STREAM-INF",
         "#EXT-X-MEDIA",
     ]) && !is(&["#EXTINF"])
     {
-        return Ok(Playlist::Master(master::read(lines)));
+        let mut master = master::read(lines, variables);
+        master.problems.extend(undefined);
+        master.problems.sort_by_key(|problem| problem.line);
+        return Ok(Playlist::Master(master));
     }
     let refuse = |line: &Line<'_>, message: &str| error(line.number, line.text, message.into());
     for line in lines {
@@ -175,9 +236,10 @@ pub fn parse(uri: &str, bytes: &[u8], whole: bool) -> Result<Playlist, PlaylistE
             "the playlist has no content".into(),
         ));
     }
-    media::read(lines)
-        .map(Playlist::Media)
-        .map_err(|message| error(first.number, "", message))
+    let mut media = media::read(lines);
+    media.problems.extend(undefined);
+    media.problems.sort_by_key(|problem| problem.line);
+    Ok(Playlist::Media(media))
 }
 
 #[cfg(test)]
