@@ -283,6 +283,29 @@ impl Demuxed {
         }
     }
 
+    /// Adds what follows on the same clock: the next segment of a rendition. Tracks belong together in
+    /// their order.
+    pub fn append(&mut self, next: Demuxed) {
+        match (&mut self.video, next.video) {
+            (Some(video), Some(more)) => {
+                video.samples.extend(more.samples);
+                video.open_gop |= more.open_gop;
+                video.b_pyramid |= more.b_pyramid;
+                video.mmco |= more.mmco;
+            }
+            (video @ None, more) => *video = more,
+            (Some(_), None) => {}
+        }
+        for (index, more) in next.audio.into_iter().enumerate() {
+            match self.audio.get_mut(index) {
+                Some(track) => track.samples.extend(more.samples),
+                None => self.audio.push(more),
+            }
+        }
+        self.cues.extend(next.cues);
+        self.warnings.extend(next.warnings);
+    }
+
     /// Adds the tracks of separate audio renditions of the same stretch of time, each read by itself:
     /// they take the numbers after those that are there, in the order given. A transport stream and
     /// packed audio count modulo 2^33, so each rendition is moved by whole turns of that clock until

@@ -214,9 +214,10 @@ impl ClipMaker {
         else {
             return Ok(None);
         };
-        let chunk = self.store.get(placed).map_err(|failure| failure.message)?;
+        let media = |placed| self.store.get_for_cut(placed);
+        let chunk = media(placed).map_err(|failure| failure.message)?;
         let before = match before(placed, timeline) {
-            Some(before) => Some(self.store.get(before).map_err(|failure| failure.message)?),
+            Some(before) => Some(media(before).map_err(|failure| failure.message)?),
             None => None,
         };
         let jpeg = thumbnail::jpeg(
@@ -402,7 +403,10 @@ pub fn cut_of(
     let placed = around(range, timeline);
     let chunks: Vec<Arc<Demuxed>> = placed
         .iter()
-        .map(|placed| store.get(placed).map_err(|failure| failure.to_string()))
+        .map(|placed| {
+            let media = store.get_for_cut(placed);
+            media.map_err(|failure| failure.to_string())
+        })
         .collect::<Result<_, _>>()?;
     let cut_chunks: Vec<CutChunk<'_>> = placed
         .iter()

@@ -27,7 +27,7 @@ use super::commit::{Admitted, Committer, Told, UnderWay};
 use super::convert;
 use super::loader::{self, Entry, Loads};
 use super::log::{EventStore, InputProgress, LogInput, Logged, ResumeError};
-use super::media::MediaStore;
+use super::media::{Budget, MediaStore};
 use super::pool::Pool;
 use super::scan::MediaScanner;
 use super::target::Target;
@@ -226,7 +226,10 @@ pub fn run(
         .build()
         .map_err(start)?;
     let media = Arc::new(MediaStore::new(
-        options.recent_bytes,
+        Budget {
+            bytes: options.recent_bytes,
+            chunks: recent_chunks(plan),
+        },
         source.fetcher().clone(),
         runtime.handle().clone(),
     ));
@@ -357,6 +360,15 @@ pub fn run(
         elapsed: started.elapsed(),
         warnings,
     })
+}
+
+/// How many recent chunks are kept: what a segment that has just closed can reach back to, and what can
+/// still be corrected. Older ones are fetched again by who needs them.
+fn recent_chunks(plan: &Plan) -> usize {
+    const USUAL: MediaTime = MediaTime::from_seconds(6);
+    let open = plan.pipeline.max_segment.flicks() / USUAL.flicks();
+    let open = usize::try_from(open).unwrap_or_default().min(64);
+    open.max(plan.pipeline.correction_window as usize).max(8) + 2
 }
 
 /// What an earlier process left of the event.

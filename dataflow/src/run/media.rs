@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::files::OpenFiles;
 use matchcut_ingest::Fetcher;
 use matchcut_media::demux::demux;
-use matchcut_media::samples::Demuxed;
-use matchcut_model::chunk::{ChunkRef, Container, ContentId, Epoch, PlacedChunk, Position};
+use matchcut_media::samples::{AudioRendition, Demuxed};
+use matchcut_model::chunk::{
+    ChunkRef, Container, ContentId, Epoch, PlacedChunk, Position, Rendition, Resource,
+};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use tokio::runtime::Handle;
 
@@ -39,21 +41,32 @@ struct Recent {
     content: ContentId,
 }
 
+/// Which media of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    /// What operators look at.
+    Analysed,
+    /// What clips are cut from, where that is another variant.
+    Cut,
+}
+
 #[derive(Default)]
 struct Held {
     pinned: BTreeMap<Epoch, Loaded>,
-    recent: BTreeMap<Position, Recent>,
+    recent: BTreeMap<(Position, Side), Recent>,
     bytes: u64,
 }
 
 impl Held {
-    fn keep(&mut self, position: Position, recent: Recent, budget: u64) {
+    fn keep(&mut self, key: (Position, Side), recent: Recent, budget: Budget) {
         self.bytes += recent.bytes;
-        if let Some(before) = self.recent.insert(position, recent) {
+        if let Some(before) = self.recent.insert(key, recent) {
             self.bytes -= before.bytes;
         }
-        while self.bytes > budget && self.recent.len() > 1 {
-            let oldest = self.recent.keys().copied().find(|kept| *kept != position);
+        while (self.bytes > budget.bytes || self.recent.len() > budget.chunks)
+            && self.recent.len() > 1
+        {
+            let oldest = self.recent.keys().copied().find(|kept| *kept != key);
             let Some(dropped) = oldest.and_then(|kept| self.recent.remove(&kept)) else {
                 break;
             };
@@ -62,19 +75,28 @@ impl Held {
     }
 }
 
+/// How much recent media is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Bytes.
+    pub bytes: u64,
+    /// Chunks.
+    pub chunks: usize,
+}
+
 /// Demuxed chunks: pinned until they are scanned, by the epoch that scans them, and as many recent
-/// ones, by position, as fit into a number of bytes.
+/// ones, by position, as fit into a budget.
 pub struct MediaStore {
     held: Mutex<Held>,
-    budget: u64,
+    budget: Budget,
     fetcher: Fetcher,
     files: OpenFiles,
     runtime: Handle,
 }
 
 impl MediaStore {
-    /// A store that keeps up to `budget` bytes of chunks that are not pinned.
-    pub fn new(budget: u64, fetcher: Fetcher, runtime: Handle) -> Self {
+    /// A store that keeps as much as `budget` allows of chunks that are not pinned.
+    pub fn new(budget: Budget, fetcher: Fetcher, runtime: Handle) -> Self {
         MediaStore {
             held: Mutex::default(),
             budget,
@@ -110,7 +132,8 @@ impl MediaStore {
             bytes: placed.bytes,
             content: placed.content,
         };
-        self.lock().keep(placed.chunk.position, recent, self.budget);
+        let key = (placed.chunk.position, Side::Analysed);
+        self.lock().keep(key, recent, self.budget);
     }
 
     /// The chunk pinned for `epoch`, which is pinned no more.
@@ -121,10 +144,8 @@ impl MediaStore {
     /// A chunk, from memory or from where it came.
     pub fn get(&self, placed: &PlacedChunk) -> Result<Arc<Demuxed>, Failure> {
         let position = placed.chunk.position;
-        if let Some(recent) = self.lock().recent.get(&position)
-            && recent.content == placed.content
-        {
-            return Ok(Arc::clone(&recent.chunk));
+        if let Some(chunk) = self.recent((position, Side::Analysed), placed) {
+            return Ok(chunk);
         }
         let loading = load(&self.fetcher, &self.files, &placed.chunk);
         let Read {
@@ -145,6 +166,34 @@ impl MediaStore {
         unwrap_to(placed, &mut demuxed);
         let chunk = Arc::new(demuxed);
         self.keep(placed, &chunk);
+        Ok(chunk)
+    }
+
+    fn recent(&self, key: (Position, Side), placed: &PlacedChunk) -> Option<Arc<Demuxed>> {
+        let held = self.lock();
+        let recent = held.recent.get(&key)?;
+        (recent.content == placed.content).then(|| Arc::clone(&recent.chunk))
+    }
+
+    /// What clips of a chunk are cut from: the variant for that where there is one, else the chunk.
+    pub fn get_for_cut(&self, placed: &PlacedChunk) -> Result<Arc<Demuxed>, Failure> {
+        let Some(variant) = &placed.chunk.cut_from else {
+            return self.get(placed);
+        };
+        let key = (placed.chunk.position, Side::Cut);
+        if let Some(chunk) = self.recent(key, placed) {
+            return Ok(chunk);
+        }
+        let loading = load_cut(&self.fetcher, &placed.chunk, variant);
+        let (mut demuxed, bytes) = self.runtime.block_on(loading)?;
+        unwrap_to(placed, &mut demuxed);
+        let chunk = Arc::new(demuxed);
+        let recent = Recent {
+            chunk: Arc::clone(&chunk),
+            bytes,
+            content: placed.content,
+        };
+        self.lock().keep(key, recent, self.budget);
         Ok(chunk)
     }
 }
@@ -189,14 +238,93 @@ pub async fn load(fetcher: &Fetcher, files: &OpenFiles, chunk: &ChunkRef) -> Res
         None => None,
     };
     let media = fetch(&chunk.media).await?;
-    let content = content_of(&[init.as_deref().unwrap_or_default(), &media]);
-    let demuxed = demux(chunk.container, init.as_deref(), &media)
+    let mut content = content_of(&[init.as_deref().unwrap_or_default(), &media]);
+    let mut demuxed = demux(chunk.container, init.as_deref(), &media)
         .map_err(|error| failed(error.to_string(), Domain::External, Retry::No))?;
+    let mut bytes = media.len() as u64;
+    for rendition in &chunk.audio {
+        match load_rendition(fetcher, chunk, rendition).await {
+            Ok((sound, size, id)) => {
+                bytes += size;
+                content = content_of(&[&content.0.to_be_bytes(), &id.0.to_be_bytes()]);
+                demuxed.add_audio([audio_of(rendition, sound)]);
+            }
+            // Its pictures and its other sound are there all the same.
+            Err(failure) => demuxed.warnings.push(format!(
+                "audio rendition \"{}\" cannot be heard: {}",
+                rendition.name, failure.message
+            )),
+        }
+    }
     Ok(Read {
         demuxed,
-        bytes: media.len() as u64,
+        bytes,
         content,
     })
+}
+
+fn audio_of(rendition: &Rendition, demuxed: Demuxed) -> AudioRendition {
+    AudioRendition {
+        demuxed,
+        name: rendition.name.clone(),
+        language: rendition.language.clone(),
+        wraps: rendition.container != Container::FragmentedMp4,
+    }
+}
+
+/// The variant that clips of a chunk are cut from, with the separate sound of the chunk.
+async fn load_cut(
+    fetcher: &Fetcher,
+    chunk: &ChunkRef,
+    variant: &Rendition,
+) -> Result<(Demuxed, u64), Failure> {
+    let (mut demuxed, mut bytes, _) = load_rendition(fetcher, chunk, variant).await?;
+    for rendition in &chunk.audio {
+        let (sound, size, _) = load_rendition(fetcher, chunk, rendition).await?;
+        bytes += size;
+        demuxed.add_audio([audio_of(rendition, sound)]);
+    }
+    Ok((demuxed, bytes))
+}
+
+/// Fetches and demuxes a rendition: its segments one after the other.
+async fn load_rendition(
+    fetcher: &Fetcher,
+    chunk: &ChunkRef,
+    rendition: &Rendition,
+) -> Result<(Demuxed, u64, ContentId), Failure> {
+    let failed = |input: &Resource, message: String, domain, retry| Failure {
+        position: Some(chunk.position),
+        input: input.uri.clone(),
+        operator: None,
+        message,
+        domain,
+        retry,
+    };
+    let fetch = async |resource: &Resource| {
+        fetcher
+            .fetch(resource)
+            .await
+            .map_err(|error| failed(resource, error.to_string(), error.domain(), error.retry()))
+    };
+    let init = match &rendition.init {
+        Some(init) => Some(fetch(init).await?),
+        None => None,
+    };
+    let mut whole: Option<Demuxed> = None;
+    let (mut bytes, mut content) = (0, ContentId::default());
+    for resource in &rendition.media {
+        let media = fetch(resource).await?;
+        bytes += media.len() as u64;
+        content = content_of(&[&content.0.to_be_bytes(), &media]);
+        let part = demux(rendition.container, init.as_deref(), &media)
+            .map_err(|error| failed(resource, error.to_string(), Domain::External, Retry::No))?;
+        match &mut whole {
+            Some(whole) => whole.append(part),
+            None => whole = Some(part),
+        }
+    }
+    Ok((whole.unwrap_or_default(), bytes, content))
 }
 
 fn read_part(files: &OpenFiles, chunk: &ChunkRef) -> Result<Read, String> {

@@ -13,7 +13,7 @@ use serde_json::Map;
 
 use super::engine::RunError;
 use super::loader::{self, Entry, Loads, Setting, Start};
-use super::media::MediaStore;
+use super::media::{Budget, MediaStore};
 use crate::flow::{Control, ScanRow};
 
 /// The type of source that a URI is most likely of: a playlist, a directory of chunks, or a file.
@@ -68,7 +68,10 @@ pub fn open(
     let source = Source::new(&config);
     let fetcher = source.fetcher().clone();
     let store = Arc::new(MediaStore::new(
-        256 << 20,
+        Budget {
+            bytes: 256 << 20,
+            chunks: usize::MAX,
+        },
         fetcher,
         runtime.handle().clone(),
     ));
