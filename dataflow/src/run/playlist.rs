@@ -451,7 +451,7 @@ mod tests {
             first_frame: 0,
             frame_rate: None,
             audio_tracks: Vec::new(),
-            utc: (number == 0).then_some(1_725_825_600_000_000),
+            utc: Some(1_725_825_600_000_000 + 4_000_000 * number as i64),
             bytes: 1_000_000,
             content: ContentId(number),
         }
