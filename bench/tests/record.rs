@@ -14,7 +14,11 @@ use matchcut_bench::record::record;
 use matchcut_bench::trace::{FILE, Trace};
 
 fn stream(dir: &Path) -> Arc<Trace> {
-    for (name, text) in [("init.mp4", "head"), ("a.m4s", "first"), ("b.m4s", "second")] {
+    for (name, text) in [
+        ("init.mp4", "head"),
+        ("a.m4s", "first"),
+        ("b.m4s", "second"),
+    ] {
         fs::write(dir.join(name), text).unwrap();
     }
     let text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:0.4,\na.m4s\n\
@@ -36,7 +40,12 @@ fn a_live_stream_is_recorded_with_its_times() {
         http
     });
     let out = to.path().join("recorded");
-    let done = record(&address, &out, Some(Duration::from_secs(30)), &AtomicBool::new(false));
+    let done = record(
+        &address,
+        &out,
+        Some(Duration::from_secs(30)),
+        &AtomicBool::new(false),
+    );
     let done = done.unwrap();
     assert_eq!((done.chunks, done.bytes), (2, 11));
     assert!(done.playlists >= 3, "{done:?}");
@@ -44,7 +53,11 @@ fn a_live_stream_is_recorded_with_its_times() {
 
     let recorded = Trace::open(&out).unwrap();
     assert_eq!(recorded.resources, ["init.mp4"]);
-    for (file, text) in [("init.mp4", "head"), ("a.m4s", "first"), ("b.m4s", "second")] {
+    for (file, text) in [
+        ("init.mp4", "head"),
+        ("a.m4s", "first"),
+        ("b.m4s", "second"),
+    ] {
         assert_eq!(fs::read_to_string(out.join(file)).unwrap(), text);
     }
     for (one, other) in recorded.chunks.iter().zip(&trace.chunks) {

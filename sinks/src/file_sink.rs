@@ -117,7 +117,39 @@ impl FileSink {
         timeline: &EventTimeline,
         media: &Media,
     ) -> Result<Written, SinkError> {
+        let this = &*self;
+        // What was observed is far more than all the rest: it is written beside it.
+        std::thread::scope(|scope| {
+            let observations = scope.spawn(|| this.write_observations(state, timeline));
+            let written = this.write_documents(state, timeline, media);
+            observations
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            written
+        })
+    }
+
+    fn write_observations(
+        &self,
+        state: &EventState,
+        timeline: &EventTimeline,
+    ) -> Result<(), SinkError> {
         self.changes.sync()?;
+        let exact = Exact::new(timeline, &self.info);
+        let mut out = Output {
+            dir: &self.dir,
+            written: Written::default(),
+        };
+        let rows = state.observations().map(|row| exact.observation(row));
+        out.lines(OBSERVATIONS, rows)
+    }
+
+    fn write_documents(
+        &self,
+        state: &EventState,
+        timeline: &EventTimeline,
+        media: &Media,
+    ) -> Result<Written, SinkError> {
         let mut out = Output {
             dir: &self.dir,
             written: Written::default(),
@@ -139,10 +171,8 @@ impl FileSink {
         };
         let replays = replays(state, &self.info);
 
-        out.lines(
-            OBSERVATIONS,
-            state.observations().map(|row| exact.observation(row)),
-        )?;
+        // Written meanwhile.
+        out.written.files.push(OBSERVATIONS.to_owned());
         out.lines(
             SEGMENTS,
             state.segments().map(|segment| {
