@@ -165,6 +165,38 @@ impl FileSink {
     ) -> Result<Written, SinkError> {
         self.changes.sync()?;
         self.log.sync()?;
+        let this = &*self;
+        // What was observed is far more than all the rest: it is written beside it.
+        std::thread::scope(|scope| {
+            let observations = scope.spawn(|| this.write_observations(state, timeline));
+            let written = this.write_documents(state, timeline, media);
+            observations
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            written
+        })
+    }
+
+    fn write_observations(
+        &self,
+        state: &EventState,
+        timeline: &EventTimeline,
+    ) -> Result<(), SinkError> {
+        let exact = Exact::new(timeline, &self.info);
+        let mut out = Output {
+            dir: &self.dir,
+            written: Written::default(),
+        };
+        let rows = state.observations().map(|row| exact.observation(row));
+        out.lines(OBSERVATIONS, rows)
+    }
+
+    fn write_documents(
+        &self,
+        state: &EventState,
+        timeline: &EventTimeline,
+        media: &Media,
+    ) -> Result<Written, SinkError> {
         let mut out = Output {
             dir: &self.dir,
             written: Written::default(),
@@ -183,10 +215,8 @@ impl FileSink {
         out.written.warnings.extend(lists.warning());
         let replays = replays(state, &self.info);
 
-        out.lines(
-            OBSERVATIONS,
-            state.observations().map(|row| exact.observation(row)),
-        )?;
+        // Written meanwhile.
+        out.written.files.push(OBSERVATIONS.to_owned());
         out.lines(
             SEGMENTS,
             state.segments().map(|segment| {

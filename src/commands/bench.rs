@@ -295,7 +295,8 @@ fn source(
     args: &RunArgs,
     uri: impl Fn(By) -> Result<String, Error>,
 ) -> Result<Vec<String>, CommandError> {
-    let (spec, _) = load(&args.spec, &args.set)?;
+    // What is set may be an option that only the other type of source has.
+    let (spec, _) = load(&args.spec, &[])?;
     let mut sources = spec.sources.iter();
     let (Some(source), None) = (sources.next(), sources.next()) else {
         return Err(failed("a spec with one source is needed"));
@@ -308,7 +309,7 @@ fn source(
         By::Hls
     };
     let by = args.by.unwrap_or(own);
-    let mut set = args.set.clone();
+    let mut set = Vec::new();
     let other = match by {
         By::Hls => "hls",
         By::Directory => "directory",
@@ -320,6 +321,7 @@ fn source(
         set.push(format!("sources.{name}.follow=true"));
     }
     set.push(format!("sources.{name}.uri={}", uri(by).map_err(failed)?));
+    set.extend(args.set.iter().cloned());
     Ok(set)
 }
 

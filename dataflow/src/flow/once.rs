@@ -2,6 +2,7 @@
 //! went in and what came out, each in a trace; here one counter for each row is enough, since all
 //! that is asked is whether a count begins or ceases to be positive.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
@@ -42,22 +43,25 @@ pub fn once<'scope, D: ExchangeData + Hash>(
                     consolidate(&mut changes);
                     let mut session = output.session(&capability);
                     for (row, diff) in changes {
-                        // The common case first: nobody has said it before, and one does now.
-                        let Some(count) = counts.get_mut(&row) else {
-                            if diff > 0 {
-                                session.give((row.clone(), epoch, 1));
+                        match counts.entry(row) {
+                            Entry::Vacant(unknown) => {
+                                if diff > 0 {
+                                    session.give((unknown.key().clone(), epoch, 1));
+                                }
+                                unknown.insert(diff);
                             }
-                            counts.insert(row, diff);
-                            continue;
-                        };
-                        let before = *count > 0;
-                        *count += diff;
-                        let (now, gone) = (*count > 0, *count == 0);
-                        if gone {
-                            counts.remove(&row);
-                        }
-                        if before != now {
-                            session.give((row, epoch, if now { 1 } else { -1 }));
+                            Entry::Occupied(mut known) => {
+                                let before = *known.get() > 0;
+                                *known.get_mut() += diff;
+                                let now = *known.get() > 0;
+                                if before != now {
+                                    let change = if now { 1 } else { -1 };
+                                    session.give((known.key().clone(), epoch, change));
+                                }
+                                if *known.get() == 0 {
+                                    known.remove();
+                                }
+                            }
                         }
                     }
                 }
