@@ -21,6 +21,7 @@ pub struct Missing {
 
 /// One thing that a source says. Positions are dense: each chunk has one, each missing chunk too.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all items are chunks")]
 pub enum SourceItem {
     /// The next chunk. Its position is the next one, or one that was told before: then it fills a hole,
     /// or takes the place of the chunk that was there (it may hold the same bytes).

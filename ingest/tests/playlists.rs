@@ -102,6 +102,63 @@ fn durations_that_are_none() {
     );
 }
 
+#[test]
+fn keys_of_chunks_and_of_sections_are_two_things() {
+    let playlist = fixture("diff-init-key.m3u8");
+    let key = |uri: &str| uri.rsplit('=').next().unwrap_or_default().to_owned();
+    let keys: Vec<_> = playlist
+        .segments
+        .iter()
+        .map(|segment| {
+            let map = segment.map.as_ref().unwrap();
+            let name = map.uri.rsplit('/').next().unwrap_or_default();
+            let of = segment.key.as_ref().map_or(String::new(), |k| key(&k.uri));
+            let of_map = map.key.as_ref().map_or(String::new(), |k| key(&k.uri));
+            format!("{of}|{name}|{of_map}")
+        })
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "52|init52.mp4|52",
+            "52|init52.mp4|52",
+            "52|init52.mp4|52",
+            "53|init53-A.mp4|53",
+            "53|init53-B.mp4|53",
+            "54|init54-A.mp4|",
+            "54|init54-A.mp4|",
+            "|init54-B.mp4|54",
+            "|init54-B.mp4|54",
+            "54-b|init54-D.mp4|54-a",
+            "|init54-E.mp4|",
+        ]
+    );
+    let maps: Vec<_> = playlist.segments[..3]
+        .iter()
+        .map(|s| s.map.clone())
+        .collect();
+    assert!(maps.windows(2).all(|pair| pair[0] == pair[1]));
+    let playlist = fixture("encrypted.m3u8");
+    let iv = playlist.segments[4].key.as_ref().unwrap().iv;
+    assert_eq!(iv.map(u128::from_be_bytes), Some(0x014B_B69D_61E4));
+    assert_eq!(playlist.segments[5].key, None);
+}
+
+#[test]
+fn a_low_latency_playlist() {
+    let playlist = fixture("llhls.m3u8");
+    assert!(playlist.can_block_reload && !playlist.complete && playlist.problems.is_empty());
+    let parts: Vec<_> = playlist.segments.iter().map(|s| s.parts.len()).collect();
+    assert_eq!(parts, [0, 0, 0, 0, 0, 12, 12]);
+    let gaps = playlist.segments[6].parts.iter().filter(|part| part.gap);
+    assert_eq!(gaps.count(), 1);
+    let open = playlist.open.unwrap();
+    assert_eq!(
+        (open.sequence, open.parts.len(), open.map.is_some()),
+        (273, 3, true)
+    );
+}
+
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
@@ -188,16 +245,46 @@ fn every_playlist_that_is_at_hand() {
         }
     }
     println!("refused {refused:#?}\nunusable {unusable:#?}");
+    assert_eq!(unusable.get("it is encrypted with SAMPLE-AES"), Some(&362));
+    assert_eq!(
+        unusable.get("it is encrypted with SAMPLE-AES-CTR"),
+        Some(&104)
+    );
     let counts = (found.len(), media, master, refused.values().sum::<usize>());
     assert_eq!((counts, segments, problems), COUNTS);
 }
 
 /// Playlists, media and master playlists, refused ones; chunks in all of them; lines that were
 /// complained about.
-const COUNTS: ((usize, usize, usize, usize), usize, usize) = ((454, 0, 0, 0), 0, 0);
+const COUNTS: ((usize, usize, usize, usize), usize, usize) = ((454, 326, 120, 8), 59_961, 60);
 
 /// Where the suite of videojs expects something else, and why.
-const OTHERWISE: [(&str, &str); 0] = [];
+const OTHERWISE: [(&str, &str); 9] = [
+    (
+        "byteRange",
+        "an offset is guessed over a part of another file",
+    ),
+    ("iFramesOnly", "playlists of key frames are refused"),
+    (
+        "llhls-byte-range",
+        "the offset of the first part is guessed",
+    ),
+    (
+        "llhls-delta-byte-range",
+        "delta updates are never asked for",
+    ),
+    ("llhlsDelta", "delta updates are never asked for"),
+    (
+        "manifestNoExtM3u",
+        "what does not start with #EXTM3U is refused",
+    ),
+    ("start", "what does not start with #EXTM3U is refused"),
+    (
+        "streamInfInvalid",
+        "variants without BANDWIDTH are left out",
+    ),
+    ("zeroDuration", "a duration of 0 is taken for 0.01 s"),
+];
 
 /// What the suite of videojs/m3u8-parser expects of its playlists, by its own `.js` files, which
 /// Node reads.

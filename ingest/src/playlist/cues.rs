@@ -196,9 +196,7 @@ fn value_of(attribute: Attribute<'_>) -> Value {
     let text = attribute.value;
     let number = || {
         let digits = text.strip_prefix('-').unwrap_or(text);
-        if decimal(digits).is_none() {
-            return None;
-        }
+        decimal(digits)?;
         let integer = text.parse::<i64>().ok().map(Value::from);
         integer.or_else(|| text.parse::<f64>().ok().map(Value::from))
     };
@@ -212,8 +210,11 @@ fn value_of(attribute: Attribute<'_>) -> Value {
 #[derive(Debug, Default)]
 pub(super) struct DateRanges {
     /// The line of the first tag, the chunks before it, its ID, and everything that is said of it.
-    tags: Vec<(usize, usize, String, Vec<(String, String, bool)>)>,
+    tags: Vec<(usize, usize, String, Vec<Said>)>,
 }
+
+/// An attribute: its name, its value, and whether that stood in quotes.
+type Said = (String, String, bool);
 
 impl DateRanges {
     /// Takes a tag; gives what is wrong with it.
@@ -268,11 +269,7 @@ impl DateRanges {
     }
 }
 
-fn range(
-    said: &[(String, String, bool)],
-    problems: &mut Vec<(usize, String)>,
-    line: usize,
-) -> Result<Cue, String> {
+fn range(said: &[Said], problems: &mut Vec<(usize, String)>, line: usize) -> Result<Cue, String> {
     let find = |name: &str| said.iter().find(|(said, ..)| said == name);
     let date = |name: &str| {
         let (_, text, _) = find(name)?;

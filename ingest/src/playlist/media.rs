@@ -305,6 +305,7 @@ impl Reader {
     fn map(&mut self, line: &Line<'_>, value: &str) {
         let range = attribute(value, "BYTERANGE");
         let uri = attribute(value, "URI").filter(|uri| !uri.is_empty());
+        let next = u128::from(self.media_sequence) + self.segments.len() as u128;
         let unreadable = || {
             format!(
                 "its initialization section cannot be read (line {})",
@@ -329,7 +330,11 @@ impl Reader {
                         offset: offset.unwrap_or_default(),
                         length,
                     }),
-                    key,
+                    // The standard asks for an IV here; without one, that of the next chunk.
+                    key: key.map(|key| Key {
+                        iv: key.iv.or(Some(next.to_be_bytes())),
+                        ..key
+                    }),
                 }),
             },
         });

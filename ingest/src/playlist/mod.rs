@@ -56,6 +56,7 @@ fn quoted(text: &str) -> String {
 
 /// Either kind of playlist.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Playlist {
     /// A list of streams.
     Master(MasterPlaylist),
