@@ -58,7 +58,9 @@ fuzz: setup
 	scripts/fuzz.sh $(SECONDS) $(TARGETS)
 
 # What is too long for every change.
-soak: setup-test
+soak: setup-test build
+	MATCHCUT_KILLS=50 cargo test --locked --test e2e killed_at_random_moments
+	cargo run --release --locked -p matchcut-bench -- memory
 	scripts/fuzz.sh 300
 
 bench: setup-test build

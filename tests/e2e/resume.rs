@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
 use crate::support::server::Server;
 use crate::support::stream::{CHUNKS, DATED, Playlist, SPEC, chunks, copy};
-use crate::support::{Work, files, lines, same_text};
-
-const SEEDS: u64 = 5;
+use crate::support::{Running, Work, files, lines, same_text};
 
 /// Everything that is to be equal: texts byte for byte, media as they are (they are cut from equal
 /// chunks in one way).
@@ -49,46 +48,100 @@ fn random(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A minute: the stream five times over, each time behind a discontinuity.
+fn minute() -> String {
+    let text = DATED.text(CHUNKS.len());
+    let (head, once) = text.split_at(text.find("#EXT-X-PROGRAM").unwrap());
+    let once: String = once
+        .lines()
+        .filter(|line| !line.starts_with("#EXT-X-PROGRAM") && !line.starts_with("#EXT-X-ENDLIST"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let whole = vec![once; 5].join("#EXT-X-DISCONTINUITY\n");
+    format!("{head}{whole}#EXT-X-ENDLIST\n")
+}
+
+fn minute_work() -> Work {
+    let work = copy(DATED);
+    work.write("index.m3u8", minute());
+    work.write("shots.toml", spec().replace("\"3s\"", "\"9s\""));
+    work
+}
+
+fn resume(work: &Work, workers: &str) -> Running {
+    work.matchcut(["run", "shots.toml", "--out", "out", "--resume", "-w", workers])
+}
+
+/// The run that nothing happens to, and how long it takes.
+fn whole_minute() -> &'static (Work, Duration) {
+    static WHOLE: OnceLock<(Work, Duration)> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let work = minute_work();
+        let elapsed = work.ok(["run", "shots.toml", "--out", "out"]).elapsed;
+        (work, elapsed)
+    })
+}
+
+/// How many times it is killed: more where there is time (`make soak`).
+fn kills() -> u64 {
+    let asked = std::env::var("MATCHCUT_KILLS").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(5)
+}
+
 #[test]
 fn killed_at_random_moments() {
-    let spec = spec();
-    let whole = undisturbed(&spec);
-    let took = {
-        let work = copy(DATED);
-        work.write("shots.toml", &spec);
-        work.ok(["run", "shots.toml", "--out", "out"]).elapsed
-    };
-    for seed in 0..SEEDS {
-        let work = copy(DATED);
-        work.write("shots.toml", &spec);
-        let mut kills = 0;
-        let done = loop {
-            let workers = if seed % 2 == 0 { "1" } else { "2" };
-            let args = [
-                "run",
-                "shots.toml",
-                "--out",
-                "out",
-                "--resume",
-                "-w",
-                workers,
-            ];
-            let mut run = work.matchcut(args);
-            if kills == 3 {
-                break run.wait();
-            }
-            let share = random(seed * 10 + kills) % 1000;
+    let (whole, took) = whole_minute();
+    for seed in 0..kills() {
+        let work = minute_work();
+        let workers = if seed % 2 == 0 { "1" } else { "2" };
+        for again in 0..2 {
+            let mut run = resume(&work, workers);
+            let share = random(seed * 10 + again) % 1000;
             thread::sleep(took.mul_f64(share as f64 / 1000.0) + Duration::from_millis(5));
             run.kill();
-            kills += 1;
-        };
-        done.exits(0);
-        same_results(
-            &format!("seed {seed}"),
-            &whole.path("out"),
-            &work.path("out"),
-        );
+        }
+        resume(&work, workers).wait().exits(0);
+        same_results(&format!("seed {seed}"), &whole.path("out"), &work.path("out"));
     }
+}
+
+#[test]
+fn killed_at_every_kind_of_boundary() {
+    let (whole, _) = whole_minute();
+    // What appears, in the order of a run, and what is to be seen in it.
+    for (file, text) in [
+        (".matchcut/lock", ""),
+        (".matchcut/event.sqlite", ""),
+        ("changes.jsonl", ""),
+        ("log.jsonl", "\"kind\":\"chunk\""),
+        ("changes.jsonl", "\"kind\":\"segment\""),
+        ("changes.jsonl", "\"kind\":\"clip\""),
+        ("clips/shot_000001200_t1.mp4", ""),
+        ("thumbnails/shot_000001200.jpg", ""),
+        ("replays/all/v1.m3u8", ""),
+        ("replays/all/current.json", ""),
+        ("changes.jsonl", "\"start\":58"),
+        ("replays/all/all.mp4", ""),
+        ("observations.jsonl", ""),
+        ("segments.jsonl", ""),
+        ("exports/event_1.edl", ""),
+        ("report.html", ""),
+    ] {
+        let work = minute_work();
+        let mut run = resume(&work, "1");
+        let path = work.path("out").join(file);
+        run.until_or_end(|| fs::read(&path).is_ok_and(|bytes| contains(&bytes, text)));
+        run.kill();
+        let first = fs::metadata(&path).is_ok();
+        assert!(first, "{file} was there when it was killed");
+        resume(&work, "2").wait().exits(0);
+        let what = format!("{file} {text}");
+        same_results(&what, &whole.path("out"), &work.path("out"));
+    }
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    text.is_empty() || bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 #[test]

@@ -150,6 +150,14 @@ impl Running {
         }
     }
 
+    /// Waits until `seen` says so, or it has ended.
+    pub fn until_or_end(&mut self, seen: impl Fn() -> bool) {
+        while !seen() && self.child.try_wait().unwrap().is_none() {
+            assert!(self.started.elapsed() < HUNG, "it hangs: {}", self.command);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Kills it as the operating system does: nothing is finished.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
