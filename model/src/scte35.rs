@@ -598,7 +598,7 @@ mod tests {
         assert_eq!(
             info.command,
             SpliceCommand::TimeSignal {
-                pts: Some(0x7_2bd_0050)
+                pts: Some(0x72bd_0050)
             }
         );
         let [segment] = info.segmentation.as_slice() else {
@@ -622,7 +622,7 @@ mod tests {
         assert_eq!(parse_text(&text), parse_text(SIGNAL));
         let mut info = parse(&bytes).unwrap();
         info.pts_adjustment = (1 << 33) - 1;
-        assert_eq!(info.pts(), Some(0x7_2bd_0050 - 1));
+        assert_eq!(info.pts(), Some(0x72bd_0050 - 1));
     }
 
     #[test]
