@@ -263,12 +263,18 @@ fn audio_format(part: &AudioPart) -> String {
     )
 }
 
-/// Lays out the sound. `None` without any.
-pub(super) fn audio_track(parts: &[Part], movie: u32) -> Result<Option<FileTrack>, CutError> {
-    let sounds: Vec<&AudioPart> = parts
-        .iter()
-        .filter_map(|part| part.audio.as_ref())
-        .collect();
+/// The sound of one track of the result.
+pub(super) fn of_slot(part: &Part, slot: usize) -> Option<&AudioPart> {
+    part.audio.iter().find(|sound| sound.slot == slot)
+}
+
+/// Lays out the sound of one track of the result. `None` without any.
+pub(super) fn audio_track(
+    parts: &[Part],
+    slot: usize,
+    movie: u32,
+) -> Result<Option<FileTrack>, CutError> {
+    let sounds: Vec<&AudioPart> = parts.iter().filter_map(|p| of_slot(p, slot)).collect();
     let Some(first) = sounds.first() else {
         return Ok(None);
     };
@@ -301,7 +307,7 @@ pub(super) fn audio_track(parts: &[Part], movie: u32) -> Result<Option<FileTrack
     };
     let mut base = 0i64;
     for (part, (start, end)) in parts.iter().zip(part_bounds(parts, movie)) {
-        let Some(audio) = &part.audio else {
+        let Some(audio) = of_slot(part, slot) else {
             push_empty(&mut track.edits, end - start);
             continue;
         };

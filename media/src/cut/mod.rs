@@ -9,12 +9,12 @@ mod write;
 
 use bytes::Bytes;
 use matchcut_model::chunk::TrackNumber;
-use matchcut_model::time::{MediaTime, TimeRange, seconds};
+use matchcut_model::time::{FrameRate, MediaTime, TimeRange, seconds};
 use serde::{Deserialize, Serialize};
 
-use crate::samples::{Codec, Demuxed, ParameterSets};
+use crate::samples::{Codec, Demuxed, ParameterSets, SyncKind};
 
-pub use exact::exact;
+pub use exact::{exact, to_decode};
 pub use write::{replay_notes, write_mp4, write_replay_mp4};
 
 /// A chunk that a cut may take samples from.
@@ -49,7 +49,7 @@ pub enum CutError {
         key_frame: MediaTime,
     },
     /// A codec that cannot be put into the MP4 as it is.
-    #[error("{what} {codec} cannot be cut without re-encoding; use a rendered clip")]
+    #[error("{what} {codec} cannot be cut without re-encoding; render it instead")]
     Codec {
         /// "video" or "audio".
         what: &'static str,
@@ -65,7 +65,7 @@ pub enum CutError {
         available: String,
     },
     /// The sound changes its format, which one track of an MP4 cannot follow.
-    #[error("the sound changes from {from} to {to} inside; cut the two sides separately")]
+    #[error("the sound changes from {from} to {to} inside; cut the two sides separately, or render it")]
     AudioChanges {
         /// Format before.
         from: String,
@@ -73,7 +73,7 @@ pub enum CutError {
         to: String,
     },
     /// The pictures change their codec.
-    #[error("the pictures change from {from} to {to} inside; cut the two sides separately")]
+    #[error("the pictures change from {from} to {to} inside; cut the two sides separately, or render it")]
     VideoChanges {
         /// Codec before.
         from: Codec,
@@ -125,7 +125,10 @@ pub struct CutReport {
 pub(crate) struct OutSample {
     pub dts: i64,
     pub pts: i64,
+    /// Listed as a sync sample.
     pub key: bool,
+    /// What it is in the source.
+    pub sync: SyncKind,
     pub data: Bytes,
 }
 
@@ -144,6 +147,10 @@ pub(crate) struct VideoPart {
     pub sets_change: bool,
     pub width: u32,
     pub height: u32,
+    /// The sizes of the pictures, where they change.
+    pub sizes: Vec<(u32, u32)>,
+    /// The rate of the source, when it is steady.
+    pub frame_rate: Option<FrameRate>,
     pub pixel_aspect: Option<(u32, u32)>,
     /// The first sample is no IDR.
     pub open_start: bool,
@@ -152,6 +159,10 @@ pub(crate) struct VideoPart {
 /// The sound of one part.
 #[derive(Clone, Debug)]
 pub(crate) struct AudioPart {
+    /// Which track of the result it belongs to, from 0.
+    pub slot: usize,
+    /// The track of the source.
+    pub number: TrackNumber,
     pub codec: Codec,
     pub sample_rate: u32,
     pub channels: u32,
@@ -171,7 +182,8 @@ pub(crate) struct AudioPart {
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub video: Option<VideoPart>,
-    pub audio: Option<AudioPart>,
+    /// By slot. What is to be decoded may have several runs in one.
+    pub audio: Vec<AudioPart>,
     /// How long it is shown.
     pub duration: MediaTime,
 }

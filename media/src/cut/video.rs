@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
 
+use super::exact::Purpose;
 use super::{CutChunk, CutError, OutSample, VideoPart};
 use crate::bitstream::nal::annex_b_units;
 use crate::bitstream::{h264, hevc};
@@ -35,6 +36,7 @@ struct Placed<'a> {
 pub(super) fn select(
     chunks: &[CutChunk<'_>],
     range: TimeRange,
+    purpose: Purpose,
 ) -> Result<Option<Selected>, CutError> {
     let all: Vec<Placed<'_>> = chunks
         .iter()
@@ -75,7 +77,8 @@ pub(super) fn select(
     let last = all.iter().rposition(|placed| shown(&placed)).unwrap_or(key);
     let run = &all[key..=last];
     let codec = run[0].track.codec.clone();
-    if !matches!(codec, Codec::H264 | Codec::Hevc) {
+    let known = matches!(codec, Codec::H264 | Codec::Hevc);
+    if purpose == Purpose::Copy && !known {
         return Err(CutError::Codec {
             what: "video",
             codec,
@@ -94,6 +97,10 @@ pub(super) fn select(
         .map(|(_, placed)| *placed)
         .collect();
 
+    let grid = run[0]
+        .track
+        .frame_rate
+        .and_then(|rate| Some((rate, on_grid(&kept, rate)?)));
     let frame = frame_duration(&kept, run[0].track);
     let next = all
         .iter()
@@ -102,18 +109,30 @@ pub(super) fn select(
         .min();
     let end = match next {
         Some(next) if next - last_time < frame + frame => next,
+        // At a variable rate a frame stays until the next one.
+        Some(next) if grid.is_none() => next.min(range.end),
+        None if grid.is_none() => (last_time + lasts(&all, last_time)).min(range.end),
         _ => last_time + frame,
     };
     let mut notes = Vec::new();
+    let gap = match grid {
+        Some(_) => frame.times(8),
+        None => frame.times(8).max(MediaTime::from_seconds(2)),
+    };
     if let Some(pair) = run
         .windows(2)
-        .find(|pair| pair[1].decode - pair[0].decode > frame.times(8))
+        .find(|pair| pair[1].decode - pair[0].decode > gap)
     {
         notes.push(format!("pictures are missing at {}", pair[0].decode));
     }
     let key_idr = run[0].sample.sync == SyncKind::Idr;
     let mmco = run.iter().any(|placed| placed.track.mmco);
     let browser = key_idr || !mmco;
+    let mut sizes: Vec<(u32, u32)> = kept
+        .iter()
+        .map(|placed| (placed.track.width, placed.track.height))
+        .collect();
+    sizes.dedup();
     if codec == Codec::Hevc {
         notes.push(
             "HEVC plays only where the system has a decoder for it; render for others".into(),
@@ -124,11 +143,18 @@ pub(super) fn select(
                 .into(),
         );
     }
-    let (sets, sets_change) =
-        parameter_sets(&all[..=key], &kept, &codec).ok_or(CutError::NoParameterSets {
-            key_frame: run[0].time,
-        })?;
-    let part = timed_part(&kept, first_time, frame, &codec, sets, sets_change);
+    let (sets, sets_change) = match known {
+        true => {
+            parameter_sets(&all[..=key], &kept, &codec).ok_or(CutError::NoParameterSets {
+                key_frame: run[0].time,
+            })?
+        }
+        false => (ParameterSets::default(), false),
+    };
+    let part = VideoPart {
+        sizes,
+        ..timed_part(&kept, grid, first_time, frame, &codec, (sets, sets_change))
+    };
     let hidden = first_time - run[0].time;
     let span = TimeRange::new(first_time, end);
     Ok(Some(Selected {
@@ -164,6 +190,15 @@ fn frame_duration(kept: &[Placed<'_>], track: &VideoTrack) -> MediaTime {
     smallest.unwrap_or(MediaTime::from_millis(40))
 }
 
+/// How long the sample that is shown at `time` lasts, as its container says; else 40 ms.
+fn lasts(all: &[Placed<'_>], time: MediaTime) -> MediaTime {
+    let placed = all.iter().find(|placed| placed.time == time);
+    placed
+        .map(|p| MediaTime::from_ticks(p.sample.duration, p.track.timescale))
+        .filter(|duration| *duration > MediaTime::ZERO)
+        .unwrap_or(MediaTime::from_millis(40))
+}
+
 /// Numbers of the frames on the grid of the rate, counted from the first sample; `None` when a
 /// frame lies further from the grid than the timestamps were rounded.
 fn on_grid(kept: &[Placed<'_>], rate: FrameRate) -> Option<Vec<i64>> {
@@ -182,17 +217,15 @@ fn on_grid(kept: &[Placed<'_>], rate: FrameRate) -> Option<Vec<i64>> {
 
 fn timed_part(
     kept: &[Placed<'_>],
+    grid: Option<(FrameRate, Vec<i64>)>,
     first_time: MediaTime,
     frame: MediaTime,
     codec: &Codec,
-    sets: ParameterSets,
-    sets_change: bool,
+    (sets, sets_change): (ParameterSets, bool),
 ) -> VideoPart {
     let track = kept[0].track;
     let base = kept[0].time;
-    let grid = track
-        .frame_rate
-        .and_then(|rate| Some((rate, on_grid(kept, rate)?)));
+    let frame_rate = grid.as_ref().map(|(rate, _)| *rate).or(track.frame_rate);
     let (timescale, unit, mut pts, mut dts): (u32, i64, Vec<i64>, Vec<i64>) = match grid {
         Some((rate, numbers)) => {
             let unit = i64::from(rate.den);
@@ -232,6 +265,7 @@ fn timed_part(
             pts: *pts,
             // Open groups inside are not listed: demuxers would start at them too late.
             key: index == 0 || placed.sample.sync == SyncKind::Idr,
+            sync: placed.sample.sync,
             data: placed.sample.data.clone(),
         })
         .collect();
@@ -245,6 +279,8 @@ fn timed_part(
         sets_change,
         width: track.width,
         height: track.height,
+        sizes: Vec::new(),
+        frame_rate,
         pixel_aspect: track.pixel_aspect,
         open_start: kept[0].sample.sync != SyncKind::Idr,
     }

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use super::layout::{
-    Edit, FileChunk, FileTrack, audio_track, common, interleave, is_video, video_track,
+    Edit, FileChunk, FileTrack, audio_track, common, interleave, is_video, of_slot, video_track,
 };
 use super::{AudioPart, Cut, CutError, Part, VideoPart};
 use crate::mp4::boxes::{make, make_full};
@@ -56,20 +56,15 @@ fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
         .iter()
         .filter_map(|part| part.video.as_ref())
         .collect();
-    let sounds: Vec<&AudioPart> = parts
-        .iter()
-        .filter_map(|part| part.audio.as_ref())
-        .collect();
+    let sounds: Vec<&AudioPart> = parts.iter().flat_map(|part| &part.audio).collect();
     if videos.is_empty() && sounds.is_empty() {
         return Err(CutError::NoCuts);
     }
     let video_scale = common(videos.iter().map(|video| video.timescale)).unwrap_or(90_000);
-    let audio_scale = sounds.first().map(|sound| sound.sample_rate);
-    let movie_scale = common(
-        audio_scale
-            .into_iter()
-            .chain((!videos.is_empty()).then_some(video_scale)),
-    )
+    let slots = sounds.iter().map(|sound| sound.slot + 1).max().unwrap_or(0);
+    let first_of = |slot| parts.iter().find_map(|part| of_slot(part, slot));
+    let audio_scales = (0..slots).filter_map(first_of).map(|s| s.sample_rate);
+    let movie_scale = common(audio_scales.chain((!videos.is_empty()).then_some(video_scale)))
     .unwrap_or(90_000);
 
     let mut tracks = Vec::new();
@@ -81,11 +76,24 @@ fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
         descriptions.push(describe_video(first, track.in_band)?);
         tracks.push(track);
     }
-    if let (Some(track), Some(first)) = (audio_track(parts, movie_scale)?, sounds.first()) {
-        descriptions.push(describe_audio(first)?);
-        tracks.push(track);
+    for slot in 0..slots {
+        if let (Some(track), Some(first)) = (audio_track(parts, slot, movie_scale)?, first_of(slot))
+        {
+            descriptions.push(describe_audio(first)?);
+            tracks.push(track);
+        }
     }
-    let chunks = interleave(&tracks, movie_scale);
+    write_tracks(&tracks, &descriptions, movie_scale, out)
+}
+
+/// Writes finished tracks: the tables first, then the samples of all tracks, interleaved.
+pub(super) fn write_tracks(
+    tracks: &[FileTrack],
+    descriptions: &[Description],
+    movie_scale: u32,
+    out: &mut impl Write,
+) -> Result<(), CutError> {
+    let chunks = interleave(tracks, movie_scale);
     let media: u64 = tracks
         .iter()
         .flat_map(|track| &track.samples)
@@ -103,7 +111,7 @@ fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
     } else {
         8
     };
-    let moov = |start: u64| moov(&tracks, &descriptions, &chunks, movie_scale, wide, start);
+    let moov = |start: u64| moov(tracks, descriptions, &chunks, movie_scale, wide, start);
     let size = (ftyp.len() + moov(0)?.len()) as u64 + header;
     out.write_all(&ftyp)?;
     out.write_all(&moov(size)?)?;
@@ -136,7 +144,7 @@ fn hides_more_than_it_shows(track: &FileTrack, movie_scale: u32) -> bool {
 }
 
 /// What a track's boxes need beside its samples.
-struct Description {
+pub(super) struct Description {
     entry: Vec<u8>,
     video: bool,
     roll: bool,
