@@ -8,6 +8,7 @@ pub use draw::{Graph, GraphEdge, GraphNode, NodeKind};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use matchcut_media::render::RenderPlan;
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::frame::ViewSpec;
 use matchcut_model::observation::Class;
@@ -126,6 +127,9 @@ pub struct PlanReplay {
     pub request: ReplayRequest,
     /// Its features.
     pub features: Vec<PlanFeature>,
+    /// How its video is rendered, when it is.
+    #[serde(skip)]
+    pub render: Option<RenderPlan>,
 }
 
 /// A feature of a replay: an implicit edge from an operator.
@@ -493,6 +497,7 @@ fn plan_replay(
         inputs,
         request: request(replay),
         features,
+        render: replay.render.clone(),
     })
 }
 

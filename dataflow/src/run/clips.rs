@@ -374,7 +374,8 @@ pub fn cut_of(
         .collect();
     // A programme without sound has clips of track 1 all the same.
     let track = track.filter(|_| chunks.iter().any(|chunk| !chunk.audio.is_empty()));
-    exact(&cut_chunks, range, track.as_ref().map(std::slice::from_ref)).map_err(|error| error.to_string())
+    exact(&cut_chunks, range, track.as_ref().map(std::slice::from_ref))
+        .map_err(|error| error.to_string())
 }
 
 /// What an exact cut to a file says of itself.

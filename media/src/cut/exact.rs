@@ -52,6 +52,7 @@ fn select(
         start: range.start,
         end: range.end,
         max_error_frames: 0,
+        encoded_frames: 0,
         hidden_video: MediaTime::ZERO,
         hidden_audio: MediaTime::ZERO,
         browser: true,

@@ -4,6 +4,8 @@
 mod audio;
 mod exact;
 mod layout;
+mod rendered;
+mod smart;
 mod video;
 mod write;
 
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::samples::{Codec, Demuxed, ParameterSets, SyncKind};
 
 pub use exact::{exact, to_decode};
+pub(crate) use rendered::{RenderedPictures, RenderedSound, Spooled, write_rendered};
+pub use smart::{SmartError, smart};
 pub use write::{replay_notes, write_mp4, write_replay_mp4};
 
 /// A chunk that a cut may take samples from.
@@ -65,7 +69,9 @@ pub enum CutError {
         available: String,
     },
     /// The sound changes its format, which one track of an MP4 cannot follow.
-    #[error("the sound changes from {from} to {to} inside; cut the two sides separately, or render it")]
+    #[error(
+        "the sound changes from {from} to {to} inside; cut the two sides separately, or render it"
+    )]
     AudioChanges {
         /// Format before.
         from: String,
@@ -73,7 +79,9 @@ pub enum CutError {
         to: String,
     },
     /// The pictures change their codec.
-    #[error("the pictures change from {from} to {to} inside; cut the two sides separately, or render it")]
+    #[error(
+        "the pictures change from {from} to {to} inside; cut the two sides separately, or render it"
+    )]
     VideoChanges {
         /// Codec before.
         from: Codec,
@@ -107,6 +115,8 @@ pub struct CutReport {
     pub end: MediaTime,
     /// How many frames its start or end may be off.
     pub max_error_frames: u64,
+    /// How many of the frames were encoded anew.
+    pub encoded_frames: u64,
     /// Picture that precedes the start in the file, hidden by the edit list.
     #[serde(with = "seconds")]
     pub hidden_video: MediaTime,
@@ -129,6 +139,8 @@ pub(crate) struct OutSample {
     pub key: bool,
     /// What it is in the source.
     pub sync: SyncKind,
+    /// HEVC: follows something else, so decoders must start anew.
+    pub splice: bool,
     pub data: Bytes,
 }
 
@@ -154,6 +166,8 @@ pub(crate) struct VideoPart {
     pub pixel_aspect: Option<(u32, u32)>,
     /// The first sample is no IDR.
     pub open_start: bool,
+    /// Nothing of it is hidden, so what precedes and follows can join without an edit.
+    pub seamless: bool,
 }
 
 /// The sound of one part.

@@ -13,6 +13,10 @@ use crate::bitstream::{h264, hevc};
 use crate::demux::video::{Role, role};
 use crate::samples::{Codec, ParameterSets, Sample, SyncKind, VideoTrack};
 
+/// What is said of a cut that browsers cannot start decoding.
+pub(super) const OPEN_START: &str =
+    "starts at an open group of pictures that browsers cannot start decoding; render it for them";
+
 /// The pictures of one part, and what there is to say of them.
 pub(super) struct Selected {
     pub part: VideoPart,
@@ -138,17 +142,12 @@ pub(super) fn select(
             "HEVC plays only where the system has a decoder for it; render for others".into(),
         );
     } else if !browser {
-        notes.push(
-            "starts at an open group of pictures that browsers cannot start decoding; render it for them"
-                .into(),
-        );
+        notes.push(OPEN_START.into());
     }
     let (sets, sets_change) = match known {
-        true => {
-            parameter_sets(&all[..=key], &kept, &codec).ok_or(CutError::NoParameterSets {
-                key_frame: run[0].time,
-            })?
-        }
+        true => parameter_sets(&all[..=key], &kept, &codec).ok_or(CutError::NoParameterSets {
+            key_frame: run[0].time,
+        })?,
         false => (ParameterSets::default(), false),
     };
     let part = VideoPart {
@@ -266,6 +265,7 @@ fn timed_part(
             // Open groups inside are not listed: demuxers would start at them too late.
             key: index == 0 || placed.sample.sync == SyncKind::Idr,
             sync: placed.sample.sync,
+            splice: false,
             data: placed.sample.data.clone(),
         })
         .collect();
@@ -283,11 +283,12 @@ fn timed_part(
         frame_rate,
         pixel_aspect: track.pixel_aspect,
         open_start: kept[0].sample.sync != SyncKind::Idr,
+        seamless: false,
     }
 }
 
 /// Decoding times from presentation times: the same values in order, early enough for all.
-fn rebuilt_dts(pts: &[i64]) -> Vec<i64> {
+pub(super) fn rebuilt_dts(pts: &[i64]) -> Vec<i64> {
     let mut order = pts.to_vec();
     order.sort_unstable();
     for index in 1..order.len() {
@@ -320,10 +321,10 @@ fn set_id(codec: &Codec, unit: &[u8]) -> Option<(u8, u32)> {
     Some((kind, crate::bitstream::bits::BitReader::new(&payload).ue()?))
 }
 
-type Sets = BTreeMap<(u8, u32), Bytes>;
+pub(super) type Sets = BTreeMap<(u8, u32), Bytes>;
 
 /// Takes the parameter sets of a sample; true when one replaces a different one.
-fn take_sets(sets: &mut Sets, codec: &Codec, data: &[u8]) -> bool {
+pub(super) fn take_sets(sets: &mut Sets, codec: &Codec, data: &[u8]) -> bool {
     let mut replaced = false;
     for unit in annex_b_units(data).filter(|unit| role(codec, unit) == Role::Parameters) {
         let Some(id) = set_id(codec, unit) else {
@@ -387,7 +388,7 @@ fn parameter_sets(
     Some((sets, changed))
 }
 
-fn as_parameter_sets(sets: &Sets, codec: &Codec) -> ParameterSets {
+pub(super) fn as_parameter_sets(sets: &Sets, codec: &Codec) -> ParameterSets {
     let of = |kind: u8| {
         sets.iter()
             .filter(|((k, _), _)| *k == kind)

@@ -36,7 +36,7 @@ pub fn replay_notes(cuts: &[Cut]) -> Vec<String> {
         .filter_map(|part| part.video.as_ref())
         .collect();
     let mut notes = Vec::new();
-    if parts.len() > 1 {
+    if parts.len() > 1 && parts.iter().any(|part| !part.seamless) {
         notes.push("browsers leave out as much of the end of a clip as the next one hides at its start, at \
              most a group of pictures; give them the playlist"
                 .into());
@@ -64,8 +64,8 @@ fn write_parts(parts: &[Part], out: &mut impl Write) -> Result<(), CutError> {
     let slots = sounds.iter().map(|sound| sound.slot + 1).max().unwrap_or(0);
     let first_of = |slot| parts.iter().find_map(|part| of_slot(part, slot));
     let audio_scales = (0..slots).filter_map(first_of).map(|s| s.sample_rate);
-    let movie_scale = common(audio_scales.chain((!videos.is_empty()).then_some(video_scale)))
-    .unwrap_or(90_000);
+    let movie_scale =
+        common(audio_scales.chain((!videos.is_empty()).then_some(video_scale))).unwrap_or(90_000);
 
     let mut tracks = Vec::new();
     let mut descriptions = Vec::new();
@@ -145,11 +145,11 @@ fn hides_more_than_it_shows(track: &FileTrack, movie_scale: u32) -> bool {
 
 /// What a track's boxes need beside its samples.
 pub(super) struct Description {
-    entry: Vec<u8>,
-    video: bool,
-    roll: bool,
-    size: (u32, u32),
-    language: [u8; 2],
+    pub entry: Vec<u8>,
+    pub video: bool,
+    pub roll: bool,
+    pub size: (u32, u32),
+    pub language: [u8; 2],
 }
 
 fn describe_video(part: &VideoPart, in_band: bool) -> Result<Description, CutError> {
@@ -182,30 +182,36 @@ fn describe_audio(part: &AudioPart) -> Result<Description, CutError> {
         .first()
         .map(|(_, data)| &data[..])
         .unwrap_or_default();
-    let entry = describe::audio(
-        &part.codec,
-        &part.config,
-        part.sample_rate,
-        part.channels,
-        first,
-    )
-    .ok_or_else(|| CutError::Codec {
-        what: "audio",
-        codec: part.codec.clone(),
+    let format = (part.sample_rate, part.channels);
+    let language = part.language.as_deref();
+    describe(&part.codec, &part.config, format, first, language)
+}
+
+/// Describes sound of a rate and number of channels; `first` is its first frame.
+pub(super) fn describe(
+    codec: &Codec,
+    config: &[u8],
+    (sample_rate, channels): (u32, u32),
+    first: &[u8],
+    language: Option<&str>,
+) -> Result<Description, CutError> {
+    let entry = describe::audio(codec, config, sample_rate, channels, first).ok_or_else(|| {
+        CutError::Codec {
+            what: "audio",
+            codec: codec.clone(),
+        }
     })?;
-    let language = pack_language(part.language.as_deref());
-    let roll = part.codec == Codec::Aac;
     Ok(Description {
         entry,
         video: false,
-        roll,
+        roll: *codec == Codec::Aac,
         size: (0, 0),
-        language,
+        language: pack_language(language),
     })
 }
 
 /// Three letters of five bits.
-fn pack_language(code: Option<&str>) -> [u8; 2] {
+pub(super) fn pack_language(code: Option<&str>) -> [u8; 2] {
     let code = code.filter(|c| c.len() == 3 && c.bytes().all(|b| b.is_ascii_lowercase()));
     let letters = code.unwrap_or("und").bytes();
     letters
