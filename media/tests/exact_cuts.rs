@@ -22,7 +22,12 @@ fn cut(
     path: &Path,
 ) -> CutReport {
     let range = TimeRange::new(material.time(from), material.time(to));
-    let cut = exact(&placed(chunks), range, track.as_ref().map(std::slice::from_ref)).unwrap();
+    let cut = exact(
+        &placed(chunks),
+        range,
+        track.as_ref().map(std::slice::from_ref),
+    )
+    .unwrap();
     write_mp4(&cut, &mut File::create(path).unwrap()).unwrap();
     cut.report
 }

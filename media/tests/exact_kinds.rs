@@ -43,12 +43,20 @@ fn check(material: Small) {
         assert_eq!(cut.report.frames, (to - from) as u64, "{what}");
         write(&cut, &clip);
         assert_frames(&in_ffmpeg(&clip), from, to, &format!("{what} in ffmpeg"));
-        assert_frames(&in_gstreamer(&clip), from, to, &format!("{what} in GStreamer"));
+        assert_frames(
+            &in_gstreamer(&clip),
+            from,
+            to,
+            &format!("{what} in GStreamer"),
+        );
         if to - from >= material.group() {
             let start = material.time(from).to_ticks(48_000);
             let sound = sound_of_track(&clip, 0);
             let (shift, likeness) = find_sound(&source, &sound[4096..12_288], start + 4096);
-            assert!(likeness > 0.8 && shift.abs() <= 1, "{what}: {shift} {likeness}");
+            assert!(
+                likeness > 0.8 && shift.abs() <= 1,
+                "{what}: {shift} {likeness}"
+            );
         }
     }
 }
@@ -117,14 +125,26 @@ fn a_variable_rate_keeps_its_times() {
         let what = format!("{from}..{to}");
         let range = TimeRange::new(VARIABLE.time(from), VARIABLE.time(to));
         let cut = exact(&placed(&demuxed), range, None).unwrap();
-        let expected: Vec<i64> = all.iter().copied().filter(|n| (from..to).contains(n)).collect();
+        let expected: Vec<i64> = all
+            .iter()
+            .copied()
+            .filter(|n| (from..to).contains(n))
+            .collect();
         // The last frame stays until the next one or the mark-out.
         let first = VARIABLE.time(expected[0]);
         let next = all.iter().find(|n| **n >= to).unwrap();
         let end = VARIABLE.time(to.min(*next));
         let tick = MediaTime::from_ticks(2, 90_000);
-        assert!((cut.report.start - first).abs() <= tick, "{what}: {:?}", cut.report);
-        assert!((cut.report.end - end).abs() <= tick, "{what}: {:?}", cut.report);
+        assert!(
+            (cut.report.start - first).abs() <= tick,
+            "{what}: {:?}",
+            cut.report
+        );
+        assert!(
+            (cut.report.end - end).abs() <= tick,
+            "{what}: {:?}",
+            cut.report
+        );
         write(&cut, &clip);
         let numbers: Vec<Option<u16>> = expected.iter().map(|n| Some(*n as u16)).collect();
         assert_eq!(in_ffmpeg(&clip), numbers, "{what} in ffmpeg");
@@ -135,11 +155,17 @@ fn a_variable_rate_keeps_its_times() {
             .collect();
         let found = times(&clip);
         let off = |(a, b): (&i64, &i64)| (a - b).abs() <= 25;
-        assert!(found.iter().zip(&wanted).all(off), "{what}: {found:?}\n{wanted:?}");
+        assert!(
+            found.iter().zip(&wanted).all(off),
+            "{what}: {found:?}\n{wanted:?}"
+        );
         let start = first.to_ticks(48_000);
         let sound = sound_of_track(&clip, 0);
         let (shift, likeness) = find_sound(&source, &sound[4096..12_288], start + 4096);
-        assert!(likeness > 0.8 && shift.abs() <= 2, "{what}: {shift} {likeness}");
+        assert!(
+            likeness > 0.8 && shift.abs() <= 2,
+            "{what}: {shift} {likeness}"
+        );
     }
 }
 
@@ -168,7 +194,10 @@ fn one_file_with_all_tracks_or_those_that_are_asked_for() {
         let piece = &sound[4096..12_288];
         let (off, likeness) = find_sound(&TRACKS.sound(track), piece, start + 4096 - shift);
         // Resampling to compare 44.1 kHz costs a little.
-        assert!(likeness > 0.75 && off.abs() <= 2, "{place} is {track}: {off} {likeness}");
+        assert!(
+            likeness > 0.75 && off.abs() <= 2,
+            "{place} is {track}: {off} {likeness}"
+        );
     };
     let late = MediaTime::from_millis(800).to_ticks(48_000);
     let cut = exact(&placed(&demuxed), range, None).unwrap();
@@ -180,13 +209,20 @@ fn one_file_with_all_tracks_or_those_that_are_asked_for() {
     is_track(2, 2, 0);
 
     let some = [TrackNumber(3), TrackNumber(1)];
-    write(&exact(&placed(&demuxed), range, Some(&some)).unwrap(), &clip);
+    write(
+        &exact(&placed(&demuxed), range, Some(&some)).unwrap(),
+        &clip,
+    );
     is_track(0, 2, 0);
     is_track(1, 0, 0);
     let none = exact(&placed(&demuxed), range, Some(&[])).unwrap();
     assert!(none.report.notes.is_empty(), "{:?}", none.report.notes);
 
-    let missing = exact(&placed(&demuxed), range, Some(&[TrackNumber(1), TrackNumber(4)]));
+    let missing = exact(
+        &placed(&demuxed),
+        range,
+        Some(&[TrackNumber(1), TrackNumber(4)]),
+    );
     let text = missing.unwrap_err().to_string();
     assert_eq!(text, "no audio track 4; there is 1, 2, 3");
 }
@@ -203,7 +239,11 @@ fn sound_that_begins_late_or_ends_early_stays_in_sync() {
         let range = TimeRange::new(TRACKS.time(from), TRACKS.time(to));
         let cut = exact(&placed(&demuxed), range, Some(&second)).unwrap();
         let said = cut.report.notes.join("; ");
-        let expected = if from == 10 { "the sound begins" } else { "the sound ends" };
+        let expected = if from == 10 {
+            "the sound begins"
+        } else {
+            "the sound ends"
+        };
         assert!(said.contains(expected), "{said}");
         write(&cut, &clip);
         assert_frames(&in_ffmpeg(&clip), from, to, "late sound in ffmpeg");
@@ -211,7 +251,15 @@ fn sound_that_begins_late_or_ends_early_stays_in_sync() {
         // ffmpeg leaves out empty edits when it decodes; the start says where the sound is.
         let mut command = std::process::Command::new("ffmpeg");
         command.args(["-v", "error", "-i"]).arg(&clip);
-        command.args(["-af", "aresample=async=1:first_pts=0", "-ac", "1", "-f", "f32le", "-"]);
+        command.args([
+            "-af",
+            "aresample=async=1:first_pts=0",
+            "-ac",
+            "1",
+            "-f",
+            "f32le",
+            "-",
+        ]);
         let sound = common::floats(&common::output(&mut command));
         let at = if from == 10 { 30_000 } else { 10_000 };
         let source = TRACKS.sound(1);
@@ -221,7 +269,12 @@ fn sound_that_begins_late_or_ends_early_stays_in_sync() {
     }
     let before = TimeRange::new(TRACKS.time(2), TRACKS.time(12));
     let cut = exact(&placed(&demuxed), before, Some(&second)).unwrap();
-    assert!(cut.report.notes.iter().any(|note| note == "no sound in this range"));
+    assert!(
+        cut.report
+            .notes
+            .iter()
+            .any(|note| note == "no sound in this range")
+    );
     write(&cut, &clip);
     assert_frames(&in_ffmpeg(&clip), 2, 12, "before the sound");
 }
@@ -285,7 +338,10 @@ fn parameter_sets_and_sizes_that_change_inside() {
     let range = TimeRange::new(small.time(90), small.time(150));
     let cut = exact(&chunks, range, Some(&[])).unwrap();
     let notes = cut.report.notes.join("; ");
-    assert!(notes.contains("320x180, 640x360") && notes.contains("render"), "{notes}");
+    assert!(
+        notes.contains("320x180, 640x360") && notes.contains("render"),
+        "{notes}"
+    );
     let out = tempfile::tempdir().unwrap();
     let clip = out.path().join("clip.mp4");
     write(&cut, &clip);
@@ -322,7 +378,9 @@ fn a_codec_that_changes_inside_is_refused_and_render_is_named() {
 /// A hole of one group in the middle: what is there stays at its time.
 #[test]
 fn a_gap_is_named_and_what_follows_stays_in_sync() {
-    let Some(path) = Small::CLOSED.make() else { return };
+    let Some(path) = Small::CLOSED.make() else {
+        return;
+    };
     let mut demuxed = Small::CLOSED.demuxed(&path);
     let video = demuxed.video.as_mut().unwrap();
     let keys: Vec<usize> = (0..video.samples.len())
@@ -332,7 +390,12 @@ fn a_gap_is_named_and_what_follows_stays_in_sync() {
     let range = TimeRange::new(Small::CLOSED.time(40), Small::CLOSED.time(90));
     let cut = exact(&placed(&demuxed), range, None).unwrap();
     let notes = &cut.report.notes;
-    assert!(notes.iter().any(|note| note.starts_with("pictures are missing")), "{notes:?}");
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.starts_with("pictures are missing")),
+        "{notes:?}"
+    );
     let out = tempfile::tempdir().unwrap();
     let clip = out.path().join("clip.mp4");
     write(&cut, &clip);
@@ -341,4 +404,27 @@ fn a_gap_is_named_and_what_follows_stays_in_sync() {
     assert_eq!(in_gstreamer(&clip), expected);
     let found = times(&clip);
     assert_eq!(found[10] - found[9], 26 * 40_000, "{found:?}");
+}
+
+/// Frames of two field pictures each.
+#[test]
+fn field_pictures_stay_together() {
+    let out = tempfile::tempdir().unwrap();
+    let Some(path) = common::paff::make(out.path(), 60) else {
+        return;
+    };
+    let expected: Vec<Option<u16>> = (0..60).map(Some).collect();
+    assert_eq!(in_ffmpeg(&path), expected, "the source itself");
+    let demuxed = Small::CLOSED.demuxed(&path);
+    let video = demuxed.video.as_ref().unwrap();
+    assert_eq!(video.samples.len(), 60, "both fields in one sample");
+    let clip = out.path().join("clip.mp4");
+    for (from, to) in [(13, 47), (20, 40), (29, 31), (7, 8)] {
+        let range = TimeRange::new(Small::CLOSED.time(from), Small::CLOSED.time(to));
+        let cut = exact(&placed(&demuxed), range, None).unwrap();
+        assert_eq!(cut.report.frames, (to - from) as u64);
+        write(&cut, &clip);
+        assert_frames(&in_ffmpeg(&clip), from, to, "PAFF in ffmpeg");
+        assert_frames(&in_gstreamer(&clip), from, to, "PAFF in GStreamer");
+    }
 }

@@ -25,7 +25,7 @@ use crate::render::{CommandError, count, load_plan};
 use crate::results;
 
 /// Exit code after an interrupt.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Run a pipeline on its source.
 #[derive(Args, Clone, Debug)]

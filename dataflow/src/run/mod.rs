@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod clips;
 pub mod convert;
+pub mod cuts;
 pub mod engine;
 mod files;
 pub mod loader;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(dead_code)]
 
+pub mod paff;
 pub mod small;
 
 use std::path::{Path, PathBuf};

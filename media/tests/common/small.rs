@@ -109,7 +109,11 @@ impl Small {
                 "keyint={group}:min-keyint={group}:scenecut=0:open-gop={}:bframes=3:b-adapt=0:\
                  b-pyramid=normal:ref=3{}",
                 u8::from(self.open),
-                if self.interlaced { ":interlaced=1:tff=1" } else { "" }
+                if self.interlaced {
+                    ":interlaced=1:tff=1"
+                } else {
+                    ""
+                }
             ));
         }
         command.args(["-flags:v", "-global_header", "-crf", "20"]);
@@ -167,7 +171,10 @@ fn number(strip: &[u8]) -> Option<u16> {
         let mut sum = 0i32;
         for y in 0..8 {
             let from = (row * 16 + 4 + y) * 128 + column * 16 + 4;
-            sum += strip[from..from + 8].iter().map(|b| i32::from(*b)).sum::<i32>();
+            sum += strip[from..from + 8]
+                .iter()
+                .map(|b| i32::from(*b))
+                .sum::<i32>();
         }
         sum / 64
     };
