@@ -9,7 +9,7 @@ mod common;
 use std::fs::File;
 use std::path::Path;
 
-use common::small::{Small, in_ffmpeg, in_gstreamer, placed, sound_of_track, times};
+use common::small::{FULL, LATE, Small, in_ffmpeg, in_gstreamer, placed, sound_of_track, times};
 use common::{assert_frames, find_sound};
 use matchcut_media::cut::{Cut, CutChunk, CutError, exact, write_mp4};
 use matchcut_media::samples::Demuxed;
@@ -172,11 +172,7 @@ fn a_variable_rate_keeps_its_times() {
 /// The second track begins late and ends early; the third has another sample rate.
 const TRACKS: Small = Small {
     name: "tracks",
-    tracks: &[
-        (48_000, "anull"),
-        (48_000, "atrim=0:3.2,asetpts=PTS+0.8/TB"),
-        (44_100, "anull"),
-    ],
+    tracks: &[(48_000, FULL), (48_000, LATE), (44_100, FULL)],
     ..Small::CLOSED
 };
 

@@ -9,7 +9,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 
-use common::small::{Small, in_ffmpeg, in_gstreamer, placed, shown_by_ffmpeg, sound_of_track};
+use common::small::{
+    FULL, LATE, Small, in_ffmpeg, in_gstreamer, placed, shown_by_ffmpeg, sound_of_track,
+};
 use common::{find_sound, output, run};
 use matchcut_media::cut::{Cut, to_decode};
 use matchcut_media::render::{
@@ -451,7 +453,7 @@ fn a_still_or_a_video_between_clips() {
 fn sound_of_another_rate_stays_in_sync() {
     let material = Small {
         name: "rate44100",
-        tracks: &[(44_100, "anull")],
+        tracks: &[(44_100, FULL)],
         ..Small::CLOSED
     };
     let Some(path) = material.make() else { return };
@@ -535,11 +537,7 @@ fn several_tracks_and_clips_without_sound() {
     };
     let tracks = Small {
         name: "tracks",
-        tracks: &[
-            (48_000, "anull"),
-            (48_000, "atrim=0:3.2,asetpts=PTS+0.8/TB"),
-            (44_100, "anull"),
-        ],
+        tracks: &[(48_000, FULL), (48_000, LATE), (44_100, FULL)],
         ..Small::CLOSED
     };
     let (Some(a), Some(b)) = (silent.make(), tracks.make()) else {

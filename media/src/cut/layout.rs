@@ -272,6 +272,12 @@ pub(super) fn video_track(
                 .max()
                 .unwrap_or(0),
         };
+        // Alone it need not be as long as its times reach, which would change its average rate.
+        let last = video.samples.last().map_or(0, |last| ticks(last.dts));
+        let length = match parts.len() {
+            1 => (length - ticks(video.room)).max(last + 1),
+            _ => length,
+        };
         for (at, sample) in video.samples.iter().enumerate() {
             let mut out = video_sample(video, at, in_band)?;
             out.splice |= index > 0 && at == 0 && video.codec == Codec::Hevc;

@@ -168,6 +168,8 @@ pub(crate) struct VideoPart {
     pub open_start: bool,
     /// Nothing of it is hidden, so what precedes and follows can join without an edit.
     pub seamless: bool,
+    /// How much what is shown was moved away from what is hidden before it.
+    pub room: i64,
 }
 
 /// The sound of one part.

@@ -170,6 +170,7 @@ fn smart_video(part: &VideoPart, end: i64) -> Result<(VideoPart, u64), SmartErro
         sets: as_parameter_sets(&sets, &part.codec),
         sets_change: true,
         seamless: true,
+        room: 0,
         open_start: false,
         ..part.clone()
     };

@@ -36,6 +36,19 @@ struct Placed<'a> {
     track: &'a VideoTrack,
 }
 
+impl Placed<'_> {
+    /// Whether it is shown in a range. Times of streams are rounded to ticks and marks may be those
+    /// of the exact rate, so a frame less than a tick before a mark is the one at the mark.
+    fn is_in(&self, range: TimeRange) -> bool {
+        let time = self.time + MediaTime::from_ticks(1, self.track.timescale);
+        time > range.start && !self.is_after(range)
+    }
+
+    fn is_after(&self, range: TimeRange) -> bool {
+        self.time + MediaTime::from_ticks(1, self.track.timescale) > range.end
+    }
+}
+
 /// Selects the samples of one stretch; `None` when no frame of it lies in the range.
 pub(super) fn select(
     chunks: &[CutChunk<'_>],
@@ -54,7 +67,7 @@ pub(super) fn select(
             })
         })
         .collect();
-    let shown = |placed: &&Placed<'_>| range.contains(placed.time);
+    let shown = |placed: &&Placed<'_>| placed.is_in(range);
     let Some(first_time) = all.iter().filter(shown).map(|placed| placed.time).min() else {
         return Ok(None);
     };
@@ -150,10 +163,11 @@ pub(super) fn select(
         })?,
         false => (ParameterSets::default(), false),
     };
-    let part = VideoPart {
+    let mut part = VideoPart {
         sizes,
         ..timed_part(&kept, grid, first_time, frame, &codec, (sets, sets_change))
     };
+    make_room(&mut part);
     let hidden = first_time - run[0].time;
     let span = TimeRange::new(first_time, end);
     Ok(Some(Selected {
@@ -174,7 +188,7 @@ fn is_needed(placed: &Placed<'_>, key: &Placed<'_>, range: TimeRange, codec: &Co
     if placed.time < key.time {
         return *codec == Codec::H264 && sample.reference;
     }
-    placed.time < range.end || sample.reference
+    !placed.is_after(range) || sample.reference
 }
 
 /// Duration of one frame: of the rate, else the smallest distance of two neighbours.
@@ -284,7 +298,45 @@ fn timed_part(
         pixel_aspect: track.pixel_aspect,
         open_start: kept[0].sample.sync != SyncKind::Idr,
         seamless: false,
+        room: 0,
     }
+}
+
+/// GStreamer (1.22) gives every frame the duration of the rate that the parameter sets or else the
+/// average of the file say, and shows the last hidden frame when that reaches into the first one that
+/// is shown. Where it would, what is shown is moved away from what is hidden.
+fn make_room(part: &mut VideoPart) {
+    let hidden = part.samples.iter().map(|s| s.pts);
+    let Some(last_hidden) = hidden.filter(|pts| *pts < part.media_time).max() else {
+        return;
+    };
+    let own = part.media_time - last_hidden;
+    let said = part.sets.sps.first().and_then(|sps| match part.codec {
+        Codec::Hevc => hevc::parse_sps(sps)?.frame_rate,
+        _ => h264::parse_sps(sps)?.frame_rate,
+    });
+    let ticks = |rate: FrameRate| rate.frame_duration().to_ticks(part.timescale);
+    if said.map(ticks) == Some(own) {
+        return;
+    }
+    // As its demuxer reckons: without the first sample.
+    let end = part.samples.iter().map(|s| s.pts.max(s.dts)).max();
+    let total = end.unwrap_or(0) + part.last_duration;
+    let first = part.samples.get(1).map_or(0, |second| second.dts);
+    let count = (part.samples.len() as i64 - 1).max(1);
+    let average = (total - first + count - 1) / count;
+    let assumed = average.max(said.map_or(0, ticks));
+    if assumed <= own {
+        return;
+    }
+    let unit = part.last_duration.max(1);
+    part.room = (2 * assumed + unit) / unit * unit;
+    for sample in &mut part.samples {
+        if sample.pts >= part.media_time {
+            sample.pts += part.room;
+        }
+    }
+    part.media_time += part.room;
 }
 
 /// Decoding times from presentation times: the same values in order, early enough for all.

@@ -27,12 +27,16 @@ pub struct Small {
     /// A pattern of frames that are left out, by `select`; the numbers stay those of the full rate.
     pub select: Option<&'static str>,
     pub seconds: u32,
-    /// Sample rate of each track, and its start and end in seconds.
+    /// Sample rate of each track, and [`FULL`] or [`LATE`].
     pub tracks: &'static [(u32, &'static str)],
     pub size: (u32, u32),
 }
 
-const FULL: &str = "anull";
+/// A track from the beginning to the end.
+pub const FULL: &str = "anull";
+
+/// A track that is heard from 0.8 to 4 s.
+pub const LATE: &str = "atrim=0:3.2";
 
 impl Small {
     pub const CLOSED: Small = Small {
@@ -62,7 +66,7 @@ impl Small {
     /// Makes the material unless a former run left it; `None` without ffmpeg.
     pub fn make(&self) -> Option<PathBuf> {
         let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let done = base.join(format!("small-1-{}.ts", self.name));
+        let done = base.join(format!("small-2-{}.ts", self.name));
         if done.is_file() {
             return Some(done);
         }
@@ -81,6 +85,9 @@ impl Small {
             self.rate.0, self.rate.1
         ));
         for (track, (rate, filter)) in self.tracks.iter().enumerate() {
+            if *filter == LATE {
+                command.args(["-itsoffset", "0.8"]);
+            }
             command.args(["-f", "lavfi", "-i"]);
             command.arg(format!("{},{filter}", noise(track, *rate)));
         }
