@@ -37,7 +37,7 @@ fn place(input: (u32, u32), aspect: (u32, u32), output: (u32, u32), fit: Fit) ->
     let (h_aspect, v_aspect) = (u64::from(aspect.0.max(1)), u64::from(aspect.1.max(1)));
     let (ow, oh) = (u64::from(output.0), u64::from(output.1));
     // The shape of the input is w*h_aspect : h*v_aspect. Whole pairs of pixels, for the chroma.
-    let even = |value: u64, most: u64| (((value + 1) / 2) * 2).clamp(2, most.max(2));
+    let even = |value: u64, most: u64| (value.div_ceil(2) * 2).clamp(2, most.max(2));
     let centre = |all: u64, part: u64| ((all - part.min(all)) / 4) * 2;
     let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     let rect = |all: (u64, u64), part: (u64, u64)| {
