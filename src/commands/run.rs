@@ -48,7 +48,8 @@ pub struct RunArgs {
     /// Replace the results that a directory holds.
     #[arg(long)]
     pub force: bool,
-    /// How clips are cut: not at all, as playlists over the chunks, or frame by frame.
+    /// How clips are cut: not at all, as playlists over the chunks, or frame by frame: copied, with
+    /// their edges encoded, or encoded anew.
     #[arg(long, value_enum, default_value_t = Clips::Exact)]
     pub clips: Clips,
     /// How the results are printed on stdout.
@@ -65,6 +66,10 @@ pub enum Clips {
     Instant,
     /// MP4 files with exactly the frames.
     Exact,
+    /// The same without edit lists: their edges are encoded anew.
+    Smart,
+    /// The same, encoded anew to play everywhere.
+    Render,
 }
 
 impl From<Clips> for ClipMode {
@@ -73,6 +78,8 @@ impl From<Clips> for ClipMode {
             Clips::None => ClipMode::None,
             Clips::Instant => ClipMode::Instant,
             Clips::Exact => ClipMode::Exact,
+            Clips::Smart => ClipMode::Smart,
+            Clips::Render => ClipMode::Render,
         }
     }
 }

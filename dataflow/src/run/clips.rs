@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use matchcut_media::cut::{Cut, CutChunk, CutReport, exact, write_mp4, write_replay_mp4};
-use matchcut_media::samples::Demuxed;
+use matchcut_media::cut::{Cut, CutReport, smart, write_mp4, write_replay_mp4};
+use matchcut_media::render::{Pieces, RenderPlan, RenderReport, render};
 use matchcut_media::thumbnail;
 use matchcut_model::chunk::{PlacedChunk, Position, TrackNumber};
 use matchcut_model::failure::{Domain, Failure, Retry};
@@ -21,6 +22,7 @@ use matchcut_model::value::Name;
 use matchcut_sinks::files::{safe_file_name, write_atomically};
 use matchcut_sinks::{FrameIndex, Media};
 
+use super::cuts::{StoredPieces, cut_to_render, exact_cut};
 use super::media::MediaStore;
 
 /// The width of thumbnails in pixels.
@@ -36,6 +38,10 @@ pub enum ClipMode {
     /// As MP4 files with the very frames.
     #[default]
     Exact,
+    /// The same without edit lists for the pictures: their edges are encoded anew.
+    Smart,
+    /// The same, encoded anew as H.264 and AAC that play everywhere.
+    Render,
 }
 
 /// What a clip was made of: when this changes it is made again.
@@ -176,13 +182,23 @@ impl ClipMaker {
                 self.write(&path, clip.text.as_bytes())?;
                 (path, CutKind::Instant, clip.max_error_frames)
             }
+            ClipMode::Render => {
+                let path = format!("clips/{stem}_t{track}.mp4");
+                let cut = cut_to_render(&self.store, range, Some(&[track]), timeline)?;
+                self.render(&mut vec![cut], &RenderPlan::default(), &path)?;
+                (path, CutKind::Render, 0)
+            }
             _ => {
                 let path = format!("clips/{stem}_t{track}.mp4");
                 let cut = self.cut(range, track, timeline)?;
                 let mut bytes = Vec::new();
                 write_mp4(&cut, &mut bytes).map_err(|error| error.to_string())?;
                 self.write(&path, &bytes)?;
-                (path, CutKind::Exact, cut.report.max_error_frames)
+                let kind = match self.mode {
+                    ClipMode::Smart => CutKind::Smart,
+                    _ => CutKind::Exact,
+                };
+                (path, kind, cut.report.max_error_frames)
             }
         };
         Ok(ClipEntry {
@@ -209,7 +225,25 @@ impl ClipMaker {
         track: TrackNumber,
         timeline: &EventTimeline,
     ) -> Result<Cut, String> {
-        cut_of(&self.store, range, Some(track), timeline)
+        let cut = cut_of(&self.store, range, Some(track), timeline)?;
+        match self.mode {
+            ClipMode::Smart => smart(cut).map_err(|error| error.to_string()),
+            _ => Ok(cut),
+        }
+    }
+
+    fn render(
+        &self,
+        pieces: &mut dyn Pieces,
+        plan: &RenderPlan,
+        path: &str,
+    ) -> Result<RenderReport, String> {
+        let path = self.dir.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
+        }
+        let report = render(pieces, plan, &path, &mut |_| ControlFlow::Continue(()));
+        report.map_err(|error| error.to_string())
     }
 
     fn thumbnail(
@@ -260,12 +294,24 @@ impl ClipMaker {
         }
     }
 
-    /// Makes the videos of a replay: the playlist, and one MP4.
-    pub fn replay(&mut self, name: &Name, pieces: &[Piece], timeline: &EventTimeline) {
+    /// Makes the videos of a replay: the playlist, and one MP4, rendered when its spec says how or
+    /// when all clips are.
+    pub fn replay(
+        &mut self,
+        name: &Name,
+        pieces: &[Piece],
+        plan: Option<&RenderPlan>,
+        timeline: &EventTimeline,
+    ) {
         if self.mode == ClipMode::None || pieces.is_empty() {
             return;
         }
         self.playlist(name, pieces, timeline);
+        let usual = RenderPlan::default();
+        let plan = plan.or((self.mode == ClipMode::Render).then_some(&usual));
+        if let Some(plan) = plan {
+            return self.rendered_replay(name, pieces, plan, timeline);
+        }
         let mut cuts = Vec::new();
         for piece in pieces {
             match self.cut(piece.marks, piece.track, timeline) {
@@ -290,6 +336,26 @@ impl ClipMaker {
             });
         match mp4 {
             Ok(path) => self.media.replays.entry(name.clone()).or_default().mp4 = Some(path),
+            Err(message) => self.fail(format!("video of replay {name}"), message),
+        }
+    }
+
+    fn rendered_replay(
+        &mut self,
+        name: &Name,
+        pieces: &[Piece],
+        plan: &RenderPlan,
+        timeline: &EventTimeline,
+    ) {
+        let file = safe_file_name(name);
+        let path = format!("replays/{file}/{file}.mp4");
+        let mut stored = StoredPieces {
+            pieces,
+            store: &self.store,
+            timeline,
+        };
+        match self.render(&mut stored, plan, &path) {
+            Ok(_) => self.media.replays.entry(name.clone()).or_default().mp4 = Some(path),
             Err(message) => self.fail(format!("video of replay {name}"), message),
         }
     }
@@ -358,24 +424,12 @@ pub fn cut_of(
     track: Option<TrackNumber>,
     timeline: &EventTimeline,
 ) -> Result<Cut, String> {
-    let placed = around(range, timeline);
-    let chunks: Vec<Arc<Demuxed>> = placed
-        .iter()
-        .map(|placed| store.get(placed).map_err(|failure| failure.to_string()))
-        .collect::<Result<_, _>>()?;
-    let cut_chunks: Vec<CutChunk<'_>> = placed
-        .iter()
-        .zip(&chunks)
-        .map(|(placed, demuxed)| CutChunk {
-            demuxed,
-            offset: placed.offset,
-            stretch: placed.stretch,
-        })
-        .collect();
-    // A programme without sound has clips of track 1 all the same.
-    let track = track.filter(|_| chunks.iter().any(|chunk| !chunk.audio.is_empty()));
-    exact(&cut_chunks, range, track.as_ref().map(std::slice::from_ref))
-        .map_err(|error| error.to_string())
+    exact_cut(
+        store,
+        range,
+        track.as_ref().map(std::slice::from_ref),
+        timeline,
+    )
 }
 
 /// What an exact cut to a file says of itself.

@@ -176,7 +176,8 @@ impl Target {
         };
         clips.update(self.state.segments(), timeline, true);
         for replay in &plan.replays {
-            clips.replay(&replay.name, &pieces(&self.state, replay), timeline);
+            let pieces = pieces(&self.state, replay);
+            clips.replay(&replay.name, &pieces, replay.render.as_ref(), timeline);
         }
         clips.take_failures()
     }
