@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::decode::codec;
+use crate::encode;
 use crate::init::{self, InitError};
 
 /// How much is lost without an element.
@@ -87,6 +88,9 @@ pub fn check() -> Result<Report, InitError> {
         Need::Required,
         "gstreamer1.0-plugins-good",
     ));
+    for (elements, needed_for, package) in encode::ENCODERS {
+        checks.push(look(elements, needed_for, Need::Optional, package));
+    }
     Ok(Report { gstreamer, checks })
 }
 

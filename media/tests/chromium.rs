@@ -13,7 +13,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::*;
-use matchcut_media::cut::{exact, replay_notes, write_mp4, write_replay_mp4_with_chapters};
+use matchcut_media::cut::{
+    exact, replay_notes, smart, to_decode, write_mp4, write_replay_mp4,
+    write_replay_mp4_with_chapters,
+};
+use matchcut_media::render::{RenderPlan, render};
 use matchcut_model::time::TimeRange;
 
 const PAGE: &str = r#"<!doctype html><video id="v" muted src="clip.mp4" preload="auto"></video>
@@ -239,5 +243,64 @@ fn open_groups_with_a_pyramid_are_said_to_fail() {
     assert!(
         answer[0].starts_with("error"),
         "it plays after all: {answer:?}"
+    );
+}
+
+/// Browsers show every frame of smart clips, also of open groups, and across the joins of a replay.
+#[test]
+fn smart_clips_play_to_the_frame() {
+    for material in [Material::CLOSED_25, Material::OPEN_25] {
+        let Some(dir) = material.make() else { return };
+        let chunks = material.chunks(&dir);
+        let out = tempfile::tempdir().unwrap();
+        let path = out.path().join("replay.mp4");
+        let ranges = [(163, 240), (13, 77), (100, 149)];
+        let cuts: Vec<_> = ranges
+            .iter()
+            .map(|(from, to)| {
+                let range = TimeRange::new(material.time(*from), material.time(*to));
+                smart(exact(&placed(&chunks), range, None).unwrap()).unwrap()
+            })
+            .collect();
+        assert!(cuts.iter().all(|cut| cut.report.browser));
+        assert!(replay_notes(&cuts).is_empty());
+        write_replay_mp4(&cuts, &mut File::create(&path).unwrap()).unwrap();
+        let frames: Vec<i64> = ranges.iter().flat_map(|(from, to)| *from..*to).collect();
+        check(
+            &path,
+            &frames,
+            &[
+                0, 1, 36, 37, 60, 75, 76, 77, 78, 138, 140, 141, 142, 188, 189,
+            ],
+            25.0,
+            &format!("smart replay of {}", material.name),
+        );
+    }
+}
+
+#[test]
+fn rendered_clips_play_to_the_frame() {
+    let material = Material::OPEN_25;
+    let Some(dir) = material.make() else { return };
+    let chunks = material.chunks(&dir);
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("replay.mp4");
+    let ranges = [(163, 190), (63, 91)];
+    let mut cuts: Vec<_> = ranges
+        .iter()
+        .map(|(from, to)| {
+            let range = TimeRange::new(material.time(*from), material.time(*to));
+            to_decode(&placed(&chunks), range, None).unwrap()
+        })
+        .collect();
+    let go_on = &mut |_| std::ops::ControlFlow::Continue(());
+    render(&mut cuts, &RenderPlan::default(), &path, go_on).unwrap();
+    let frames: Vec<i64> = ranges.iter().flat_map(|(from, to)| *from..*to).collect();
+    check(
+        &path,
+        &frames,
+        &[0, 1, 26, 27, 28, 53, 54],
+        25.0,
+        "rendered replay",
     );
 }

@@ -22,7 +22,12 @@ fn cut(
     path: &Path,
 ) -> CutReport {
     let range = TimeRange::new(material.time(from), material.time(to));
-    let cut = exact(&placed(chunks), range, track).unwrap();
+    let cut = exact(
+        &placed(chunks),
+        range,
+        track.as_ref().map(std::slice::from_ref),
+    )
+    .unwrap();
     write_mp4(&cut, &mut File::create(path).unwrap()).unwrap();
     cut.report
 }
@@ -159,7 +164,7 @@ fn fragmented_mp4_and_its_second_track() {
     assert!(likeness < 0.2, "the first track is not in it: {likeness}");
 
     let range = TimeRange::new(material.time(63), material.time(187));
-    let missing = exact(&placed(&chunks), range, Some(TrackNumber(3)));
+    let missing = exact(&placed(&chunks), range, Some(&[TrackNumber(3)]));
     assert_eq!(
         missing.unwrap_err().to_string(),
         "no audio track 3; there is 1, 2"
@@ -178,7 +183,7 @@ fn only_sound_and_only_pictures() {
     let range = TimeRange::new(MediaTime::from_millis(2_345), MediaTime::from_millis(6_789));
     let mut silent = chunks.clone();
     silent.iter_mut().for_each(|chunk| chunk.audio.clear());
-    let cut = exact(&placed(&silent), range, Some(TrackNumber::FIRST)).unwrap();
+    let cut = exact(&placed(&silent), range, Some(&[TrackNumber::FIRST])).unwrap();
     write_mp4(&cut, &mut File::create(&path).unwrap()).unwrap();
     assert_frames(&frames_in_ffmpeg(&path), 59, 170, "only pictures");
     assert_frames(&frames_in_gstreamer(&path), 59, 170, "only pictures");

@@ -27,7 +27,7 @@ use crate::render::{CommandError, count, load_plan};
 use crate::results;
 
 /// Exit code after an interrupt.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Run a pipeline on its source.
 #[derive(Args, Clone, Debug)]
@@ -57,7 +57,8 @@ pub struct RunArgs {
     /// The file may grow. May be given several times.
     #[arg(long, value_name = "FILE")]
     pub feedback: Vec<PathBuf>,
-    /// How clips are cut: not at all, as playlists over the chunks, or frame by frame.
+    /// How clips are cut: not at all, as playlists over the chunks, or frame by frame: copied, with
+    /// their edges encoded, or encoded anew.
     #[arg(long, value_enum, default_value_t = Clips::Exact)]
     pub clips: Clips,
     /// How the results are printed on stdout.
@@ -74,6 +75,10 @@ pub enum Clips {
     Instant,
     /// MP4 files with exactly the frames.
     Exact,
+    /// The same without edit lists: their edges are encoded anew.
+    Smart,
+    /// The same, encoded anew to play everywhere.
+    Render,
 }
 
 impl From<Clips> for ClipMode {
@@ -82,6 +87,8 @@ impl From<Clips> for ClipMode {
             Clips::None => ClipMode::None,
             Clips::Instant => ClipMode::Instant,
             Clips::Exact => ClipMode::Exact,
+            Clips::Smart => ClipMode::Smart,
+            Clips::Render => ClipMode::Render,
         }
     }
 }

@@ -44,6 +44,59 @@ fn exact_clips_hold_the_frames_from_start_to_end() {
 }
 
 #[test]
+fn smart_and_rendered_clips_hold_the_same_frames() {
+    let work = copy(UNDATED);
+    // Groups of 50: 37 at the start and 13 at the end are encoded.
+    work.ok(cut("0.52", "4.52", &["--cut", "smart", "-o", "s.mp4"]))
+        .says("s.mp4: 100 frames")
+        .says("of 100 frames, at the edges, are encoded anew");
+    assert_eq!(frames(&work.path("s.mp4")), 100);
+    let more = [
+        "--cut",
+        "render",
+        "--resolution",
+        "9:16",
+        "--fit",
+        "pad",
+        "--loudness",
+        "-23",
+        "--track",
+        "all",
+        "-o",
+        "r.mp4",
+    ];
+    work.ok(cut("0.52", "4.52", &more))
+        .says("r.mp4: 100 frames of 608x1080 at 25")
+        .says("loudness:");
+    assert_eq!(frames(&work.path("r.mp4")), 100);
+    assert!((sound(&work.path("r.mp4")) - 4.0).abs() <= 0.03);
+
+    work.fails(2, cut("1", "2", &["--resolution", "720p", "-o", "c.mp4"]))
+        .says("--resolution has no effect on a clip that is not rendered")
+        .says("help: add --cut render");
+    work.fails(
+        2,
+        cut(
+            "1",
+            "2",
+            &["--cut", "render", "--resolution", "1080p", "-o", "c.mp4"],
+        ),
+    )
+    .says("\"1080p\" is no resolution; there are 4K");
+    work.fails(
+        2,
+        cut(
+            "1",
+            "2",
+            &["--cut", "render", "--loudness", "3", "-o", "c.mp4"],
+        ),
+    )
+    .says("is no loudness between -70 and -5 LUFS");
+    work.fails(2, cut("1", "2", &["--track", "none", "-o", "c.mp4"]))
+        .says("neither a number from 1 on nor \"all\"");
+}
+
+#[test]
 fn instant_clips_are_playlists_over_the_chunks() {
     let work = copy(UNDATED);
     let source = pictures(&chunks().join("index.m3u8"));

@@ -69,7 +69,15 @@ fn minute_work() -> Work {
 }
 
 fn resume(work: &Work, workers: &str) -> Running {
-    work.matchcut(["run", "shots.toml", "--out", "out", "--resume", "-w", workers])
+    work.matchcut([
+        "run",
+        "shots.toml",
+        "--out",
+        "out",
+        "--resume",
+        "-w",
+        workers,
+    ])
 }
 
 /// The run that nothing happens to, and how long it takes.
@@ -101,7 +109,11 @@ fn killed_at_random_moments() {
             run.kill();
         }
         resume(&work, workers).wait().exits(0);
-        same_results(&format!("seed {seed}"), &whole.path("out"), &work.path("out"));
+        same_results(
+            &format!("seed {seed}"),
+            &whole.path("out"),
+            &work.path("out"),
+        );
     }
 }
 
@@ -141,7 +153,10 @@ fn killed_at_every_kind_of_boundary() {
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
-    text.is_empty() || bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    text.is_empty()
+        || bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
 }
 
 #[test]

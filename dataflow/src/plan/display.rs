@@ -71,6 +71,12 @@ impl fmt::Display for Plan {
                     None => write!(f, ", {}", feature.feature)?,
                 }
             }
+            if let Some(render) = &replay.render {
+                match render.resolution {
+                    Some(resolution) => write!(f, ", rendered as {}", resolution.name)?,
+                    None => f.write_str(", rendered")?,
+                }
+            }
             writeln!(f)?;
         }
         for sink in &self.sinks {

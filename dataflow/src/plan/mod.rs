@@ -8,6 +8,7 @@ pub use draw::{Graph, GraphEdge, GraphNode, NodeKind};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use matchcut_media::render::RenderPlan;
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::frame::ViewSpec;
 use matchcut_model::observation::Class;
@@ -130,6 +131,9 @@ pub struct PlanReplay {
     pub features: Vec<PlanFeature>,
     /// Versions of its playlist that it keeps while the event runs; 0 keeps all.
     pub keep_versions: u32,
+    /// How its video is rendered, when it is.
+    #[serde(skip)]
+    pub render: Option<RenderPlan>,
 }
 
 /// A feature of a replay: an implicit edge from an operator.
@@ -499,6 +503,7 @@ fn plan_replay(
         request: request(replay),
         features,
         keep_versions: replay.settings.keep_versions,
+        render: replay.render.clone(),
     })
 }
 

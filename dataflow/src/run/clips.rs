@@ -3,13 +3,12 @@
 
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use matchcut_media::cut::{
-    Cut, CutChunk, CutReport, exact, write_mp4, write_replay_mp4_with_chapters,
-};
-use matchcut_media::samples::Demuxed;
+use matchcut_media::cut::{Cut, CutReport, smart, write_mp4, write_replay_mp4_with_chapters};
+use matchcut_media::render::{Pieces, RenderPlan, render};
 use matchcut_media::thumbnail;
 use matchcut_model::change::ClipRow;
 use matchcut_model::chunk::{Epoch, PlacedChunk, Position, TrackNumber};
@@ -25,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catchup::CatchUp;
 use super::clip_plan::stem_of;
+use super::cuts::{StoredPieces, cut_to_render, exact_cut};
 use super::media::MediaStore;
 use super::playlist::{self, Instant, Wanted};
 
@@ -41,6 +41,10 @@ pub enum ClipMode {
     /// As MP4 files with the very frames.
     #[default]
     Exact,
+    /// The same without edit lists for the pictures: their edges are encoded anew.
+    Smart,
+    /// The same, encoded anew as H.264 and AAC that play everywhere.
+    Render,
 }
 
 impl ClipMode {
@@ -48,6 +52,8 @@ impl ClipMode {
     pub fn kind(self) -> CutKind {
         match self {
             ClipMode::Instant => CutKind::Instant,
+            ClipMode::Smart => CutKind::Smart,
+            ClipMode::Render => CutKind::Render,
             ClipMode::None | ClipMode::Exact => CutKind::Exact,
         }
     }
@@ -56,7 +62,7 @@ impl ClipMode {
     pub fn extension(self) -> &'static str {
         match self {
             ClipMode::Instant => "m3u8",
-            ClipMode::None | ClipMode::Exact => "mp4",
+            ClipMode::None | ClipMode::Exact | ClipMode::Smart | ClipMode::Render => "mp4",
         }
     }
 }
@@ -181,8 +187,15 @@ impl ClipMaker {
                 }
                 error
             }
-            ClipMode::None | ClipMode::Exact => {
-                let cut = cut_of(&self.store, clip.marks, Some(clip.track), timeline)?;
+            ClipMode::Render => {
+                let tracks = [clip.track];
+                let cut = cut_to_render(&self.store, clip.marks, Some(&tracks), timeline)?;
+                let paths: Vec<PathBuf> = dirs.iter().map(|dir| dir.join(&clip.path)).collect();
+                render_to(&mut vec![cut], &RenderPlan::default(), &paths)?;
+                0
+            }
+            ClipMode::None | ClipMode::Exact | ClipMode::Smart => {
+                let cut = self.cut(clip.marks, clip.track, timeline)?;
                 let mut bytes = Vec::new();
                 write_mp4(&cut, &mut bytes).map_err(|error| error.to_string())?;
                 for dir in dirs {
@@ -199,6 +212,19 @@ impl ClipMaker {
             end_frame: clip.end_frame,
             max_error_frames,
         })
+    }
+
+    fn cut(
+        &self,
+        range: TimeRange,
+        track: TrackNumber,
+        timeline: &EventTimeline,
+    ) -> Result<Cut, String> {
+        let cut = cut_of(&self.store, range, Some(track), timeline)?;
+        match self.mode {
+            ClipMode::Smart => smart(cut).map_err(|error| error.to_string()),
+            _ => Ok(cut),
+        }
     }
 
     fn thumbnail(
@@ -288,13 +314,13 @@ impl ClipMaker {
         Some(path)
     }
 
-    /// Makes the videos of a replay: the playlist, and one MP4. The playlist of a catch-up
-    /// replay is there already.
+    /// Makes the videos of a replay: the playlist, and one MP4, rendered when its spec says how or when
+    /// all clips are. The playlist of a catch-up replay is there already.
     pub fn replay(
         &mut self,
         name: &Name,
         pieces: &[Piece],
-        catchup: bool,
+        (catchup, plan): (bool, Option<&RenderPlan>),
         timeline: &EventTimeline,
         dirs: &[&Path],
     ) -> ReplayMedia {
@@ -305,9 +331,28 @@ impl ClipMaker {
         if !catchup {
             media.hls = self.playlist(name, pieces, timeline, dirs);
         }
+        let path = {
+            let name = safe_file_name(name);
+            format!("replays/{name}/{name}.mp4")
+        };
+        let usual = RenderPlan::default();
+        let plan = plan.or((self.mode == ClipMode::Render).then_some(&usual));
+        if let Some(plan) = plan {
+            let mut stored = StoredPieces {
+                pieces,
+                store: &self.store,
+                timeline,
+            };
+            let paths: Vec<PathBuf> = dirs.iter().map(|dir| dir.join(&path)).collect();
+            match render_to(&mut stored, plan, &paths) {
+                Ok(()) => media.mp4 = Some(path),
+                Err(message) => self.fail(format!("video of replay {name}"), message),
+            }
+            return media;
+        }
         let (mut cuts, mut titles) = (Vec::new(), Vec::new());
         for piece in pieces {
-            match cut_of(&self.store, piece.marks, Some(piece.track), timeline) {
+            match self.cut(piece.marks, piece.track, timeline) {
                 Ok(cut) => {
                     cuts.push(cut);
                     titles.push(piece.title.clone());
@@ -322,10 +367,6 @@ impl ClipMaker {
             return media;
         }
         let mut bytes = Vec::new();
-        let path = {
-            let name = safe_file_name(name);
-            format!("replays/{name}/{name}.mp4")
-        };
         let mp4 = write_replay_mp4_with_chapters(&cuts, &titles, &mut bytes)
             .map_err(|error| error.to_string())
             .and_then(|()| {
@@ -394,32 +435,31 @@ pub(super) fn around(range: TimeRange, timeline: &EventTimeline) -> Vec<&PlacedC
 }
 
 /// The exact cut of a range.
-pub fn cut_of(
+fn cut_of(
     store: &MediaStore,
     range: TimeRange,
     track: Option<TrackNumber>,
     timeline: &EventTimeline,
 ) -> Result<Cut, String> {
-    let placed = around(range, timeline);
-    let chunks: Vec<Arc<Demuxed>> = placed
-        .iter()
-        .map(|placed| {
-            let media = store.get_for_cut(placed);
-            media.map_err(|failure| failure.to_string())
-        })
-        .collect::<Result<_, _>>()?;
-    let cut_chunks: Vec<CutChunk<'_>> = placed
-        .iter()
-        .zip(&chunks)
-        .map(|(placed, demuxed)| CutChunk {
-            demuxed,
-            offset: placed.offset,
-            stretch: placed.stretch,
-        })
-        .collect();
-    // A programme without sound has clips of track 1 all the same.
-    let track = track.filter(|_| chunks.iter().any(|chunk| !chunk.audio.is_empty()));
-    exact(&cut_chunks, range, track).map_err(|error| error.to_string())
+    let track = track.as_ref().map(std::slice::from_ref);
+    exact_cut(store, range, track, timeline)
+}
+
+/// Renders once, for all places.
+fn render_to(pieces: &mut dyn Pieces, plan: &RenderPlan, paths: &[PathBuf]) -> Result<(), String> {
+    let Some((first, others)) = paths.split_first() else {
+        return Ok(());
+    };
+    if let Some(parent) = first.parent() {
+        fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
+    }
+    render(pieces, plan, first, &mut |_| ControlFlow::Continue(()))
+        .map_err(|error| error.to_string())?;
+    for other in others {
+        let bytes = fs::read(first).map_err(|error| format!("{}: {error}", first.display()))?;
+        write(other, &bytes)?;
+    }
+    Ok(())
 }
 
 /// What an exact cut to a file says of itself.

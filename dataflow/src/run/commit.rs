@@ -363,9 +363,13 @@ impl Committer<'_> {
             let dirs: Vec<&Path> = dirs.iter().map(std::path::PathBuf::as_path).collect();
             let pieces = pieces(&self.state, replay);
             let catchup = replay.request.catchup;
-            let made = self
-                .clips
-                .replay(&replay.name, &pieces, catchup, &self.timeline, &dirs);
+            let made = self.clips.replay(
+                &replay.name,
+                &pieces,
+                (catchup, replay.render.as_ref()),
+                &self.timeline,
+                &dirs,
+            );
             let media = self.media.replays.entry(replay.name.clone()).or_default();
             media.mp4 = made.mp4;
             if !catchup {

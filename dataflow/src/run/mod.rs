@@ -7,6 +7,7 @@ pub mod clip_plan;
 pub mod clips;
 mod commit;
 pub mod convert;
+pub mod cuts;
 pub mod engine;
 pub mod feedback;
 mod files;

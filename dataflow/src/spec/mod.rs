@@ -8,6 +8,7 @@ mod graph;
 mod options;
 mod overrides;
 mod parts;
+mod rendering;
 pub mod schema;
 mod settings;
 pub mod suggest;
@@ -15,6 +16,7 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
+use matchcut_media::render::RenderPlan;
 use matchcut_model::replay::FeatureKey;
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::Options;
@@ -27,6 +29,7 @@ pub use catalog::{Catalog, FileSinkOptions, PartCheck, PartType, sink_types, sou
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use options::{pipeline_options, replay_options};
 pub use overrides::Override;
+pub use rendering::{FitChoice, RenderSettings, TransitionKind, TransitionSettings, frame_rate};
 pub use settings::{
     Compat, EdlStyle, Export, ExportMedia, Mode, Moment, Pipeline, ReplaySettings, Stretch,
     TimecodeSource,
@@ -91,6 +94,9 @@ pub struct ReplaySpec {
     pub inputs: Vec<Input>,
     /// Its keys.
     pub settings: ReplaySettings,
+    /// `render`, resolved.
+    #[serde(skip)]
+    pub render: Option<RenderPlan>,
     /// `weights`, read.
     pub weights: Vec<(FeatureKey, f64)>,
     /// `include`, read.
@@ -219,6 +225,7 @@ fn assemble(
             name: Name::from(replay.name.text),
             inputs: wired.inputs,
             settings: replay.settings,
+            render: replay.render,
             weights: wired.weights,
             include: wired.include,
         });

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use matchcut_media::render::RenderPlan;
 use matchcut_operators::sdk::{Description, OptionSpec, Options};
 
 use super::catalog::{Catalog, PartCheck, PartType};
@@ -60,6 +61,7 @@ pub(super) struct ReplayDraft {
     pub name: Word,
     pub inputs: Inputs,
     pub settings: ReplaySettings,
+    pub render: Option<RenderPlan>,
     pub weights: Vec<(Word, f64)>,
     pub include: Vec<Word>,
 }
@@ -101,7 +103,7 @@ pub(super) fn read(root: &Table, base: &Path, catalog: &Catalog, report: &mut Re
                     .push(operator(part, table, base, catalog, report));
             }),
             "replays" => parts(entry, "replay", report, |part, table, report| {
-                draft.replays.push(replay(part, table, report));
+                draft.replays.push(replay(part, table, base, report));
             }),
             "sinks" => parts(entry, "sink", report, |part, table, report| {
                 draft.sinks.push(sink(part, table, base, catalog, report));
@@ -458,7 +460,7 @@ fn operator(
     }
 }
 
-fn replay(part: &Entry, table: &Table, report: &mut Report) -> ReplayDraft {
+fn replay(part: &Entry, table: &Table, base: &Path, report: &mut Report) -> ReplayDraft {
     let owner = format!("replay \"{}\"", part.key);
     let inputs = inputs(part, table, &owner, report);
     let (options, _) = options::read(table, &owner, &replay_options(), &["inputs"], report);
@@ -483,10 +485,21 @@ fn replay(part: &Entry, table: &Table, report: &mut Report) -> ReplayDraft {
         }
     }
     check_replay(&settings, table, &owner, part.key_span, report);
+    let render = match (&settings.render, table.get("render")) {
+        (Some(render), Some(entry)) => render
+            .plan(base)
+            .map_err(|message| {
+                let message = format!("\"render\" of {owner}: {message}");
+                report.error(entry.node.span, message, None);
+            })
+            .ok(),
+        _ => None,
+    };
     ReplayDraft {
         name: name_of(part),
         inputs,
         settings,
+        render,
         weights,
         include,
     }

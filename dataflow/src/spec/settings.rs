@@ -8,6 +8,8 @@ use matchcut_operators::sdk::text_duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rendering::RenderSettings;
+
 /// Where timecode in exports comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -257,6 +259,10 @@ pub struct ReplaySettings {
     pub keep_versions: u32,
     /// Whose rules hold where they differ.
     pub compat: Compat,
+    /// Encode the video of the replay, to a size, with transitions, to a loudness; without it the
+    /// clips are joined as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub render: Option<RenderSettings>,
 }
 
 impl Default for ReplaySettings {
@@ -277,6 +283,7 @@ impl Default for ReplaySettings {
             catchup: false,
             keep_versions: 0,
             compat: Compat::None,
+            render: None,
         }
     }
 }

@@ -4,11 +4,20 @@
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::time::{MediaTime, TimeRange};
 
+use super::exact::Purpose;
 use super::{AudioPart, CutChunk, CutError};
+use crate::decode::codec::audio_preroll;
 use crate::samples::{AudioTrack, Codec, Sample};
 
 /// Frames that are decoded before the one that holds the start.
 const PRE_ROLL: usize = 2;
+
+/// Which track of the source becomes which of the result.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub slot: usize,
+    pub number: TrackNumber,
+}
 
 /// The sound of one part, and what there is to say of it.
 pub(super) struct Selected {
@@ -30,12 +39,50 @@ fn format(track: &AudioTrack) -> String {
     )
 }
 
-/// Selects the frames of one stretch; `None` when there is no sound in the range.
+fn same_format(a: &AudioTrack, b: &AudioTrack) -> bool {
+    a.codec == b.codec
+        && a.sample_rate == b.sample_rate
+        && a.channels == b.channels
+        && a.config == b.config
+}
+
+/// Selects the frames of one stretch: at most one run of them for a copy, and as many as there are
+/// formats for decoding.
 pub(super) fn select(
     chunks: &[CutChunk<'_>],
     range: TimeRange,
-    number: TrackNumber,
+    slot: Slot,
+    purpose: Purpose,
+) -> Result<Vec<Selected>, CutError> {
+    let mut runs = Vec::new();
+    let mut begin = 0;
+    let mut known: Option<&AudioTrack> = None;
+    for (index, chunk) in chunks.iter().enumerate() {
+        let Some(track) = chunk.demuxed.audio_track(slot.number) else {
+            continue;
+        };
+        if purpose == Purpose::Decode && known.is_some_and(|known| !same_format(known, track)) {
+            runs.push(&chunks[begin..index]);
+            begin = index;
+        }
+        known = Some(track);
+    }
+    runs.push(&chunks[begin..]);
+    let mut out = Vec::new();
+    for run in runs {
+        out.extend(select_run(run, range, slot, purpose)?);
+    }
+    Ok(out)
+}
+
+/// Selects the frames of one format; `None` when there is no sound in the range.
+fn select_run(
+    chunks: &[CutChunk<'_>],
+    range: TimeRange,
+    slot: Slot,
+    purpose: Purpose,
 ) -> Result<Option<Selected>, CutError> {
+    let number = slot.number;
     let mut all: Vec<Placed<'_>> = Vec::new();
     let mut first: Option<&AudioTrack> = None;
     for chunk in chunks {
@@ -43,11 +90,7 @@ pub(super) fn select(
             continue;
         };
         let known = *first.get_or_insert(track);
-        let same = known.codec == track.codec
-            && known.sample_rate == track.sample_rate
-            && known.channels == track.channels
-            && known.config == track.config;
-        if !same {
+        if !same_format(known, track) {
             return Err(CutError::AudioChanges {
                 from: format(known),
                 to: format(track),
@@ -63,7 +106,7 @@ pub(super) fn select(
         }
     }
     let Some(track) = first else { return Ok(None) };
-    if matches!(track.codec, Codec::Other(_)) {
+    if purpose == Purpose::Copy && matches!(track.codec, Codec::Other(_)) {
         return Err(CutError::Codec {
             what: "audio",
             codec: track.codec.clone(),
@@ -75,7 +118,11 @@ pub(super) fn select(
         .iter()
         .rposition(|placed| placed.time <= range.start)
         .unwrap_or(0);
-    let begin = holds.saturating_sub(PRE_ROLL);
+    let pre_roll = match purpose {
+        Purpose::Copy => PRE_ROLL,
+        Purpose::Decode => audio_preroll(track),
+    };
+    let begin = holds.saturating_sub(pre_roll);
     let end = all
         .iter()
         .position(|placed| placed.time >= range.end)
@@ -109,6 +156,8 @@ pub(super) fn select(
     let samples = with_durations(kept, track, &mut notes);
     let media_time = (heard_start - kept[0].time).to_ticks(rate);
     let part = AudioPart {
+        slot: slot.slot,
+        number,
         codec: track.codec.clone(),
         sample_rate: rate,
         channels: track.channels,

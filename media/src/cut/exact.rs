@@ -4,24 +4,55 @@
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::time::{MediaTime, TimeRange};
 
-use super::{Cut, CutChunk, CutError, CutReport, Part, audio, video};
+use super::audio::Slot;
+use super::{AudioPart, Cut, CutChunk, CutError, CutReport, Part, audio, video};
 use crate::samples::Codec;
+
+/// What a selection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The samples go into a file as they are, so the file must be able to hold them.
+    Copy,
+    /// They are decoded, so every codec and every change will do.
+    Decode,
+}
 
 /// Cuts the frames with `range.start <= time < range.end`. `chunks` are in order, cover the range,
 /// and should include one chunk more on each side: a frame may be stored in the chunk after its
-/// time, and its key frame in the chunk before. `track` is the audio track, the first by default.
+/// time, and its key frame in the chunk before. `tracks` are the audio tracks in the order of the
+/// result, `None` for all that there are; with an empty list there is no sound.
 pub fn exact(
     chunks: &[CutChunk<'_>],
     range: TimeRange,
-    track: Option<TrackNumber>,
+    tracks: Option<&[TrackNumber]>,
 ) -> Result<Cut, CutError> {
-    let track = choose_track(chunks, track)?;
+    select(chunks, range, tracks, Purpose::Copy)
+}
+
+/// The same selection for decoding ([`crate::render`]): it may hold what no file could, such as
+/// codecs that MP4 has no place for and sound whose format changes. Writing it as it is may fail.
+pub fn to_decode(
+    chunks: &[CutChunk<'_>],
+    range: TimeRange,
+    tracks: Option<&[TrackNumber]>,
+) -> Result<Cut, CutError> {
+    select(chunks, range, tracks, Purpose::Decode)
+}
+
+fn select(
+    chunks: &[CutChunk<'_>],
+    range: TimeRange,
+    tracks: Option<&[TrackNumber]>,
+    purpose: Purpose,
+) -> Result<Cut, CutError> {
+    let slots = choose_tracks(chunks, tracks)?;
     let mut report = CutReport {
         first_frame_time: None,
         frames: 0,
         start: range.start,
         end: range.end,
         max_error_frames: 0,
+        encoded_frames: 0,
         hidden_video: MediaTime::ZERO,
         hidden_audio: MediaTime::ZERO,
         browser: true,
@@ -29,8 +60,12 @@ pub fn exact(
     };
     let mut parts = Vec::new();
     let mut bounds: Option<TimeRange> = None;
-    for stretch in chunks.chunk_by(|a, b| a.stretch == b.stretch) {
-        let Some((part, span)) = cut_part(stretch, range, track, &mut report)? else {
+    let codec = |chunk: &CutChunk<'_>| chunk.demuxed.video.as_ref().map(|v| v.codec.clone());
+    let together = |a: &CutChunk<'_>, b: &CutChunk<'_>| {
+        a.stretch == b.stretch && (purpose == Purpose::Copy || codec(a) == codec(b))
+    };
+    for stretch in chunks.chunk_by(together) {
+        let Some((part, span)) = cut_part(stretch, range, &slots, purpose, &mut report)? else {
             continue;
         };
         bounds = Some(TimeRange::new(
@@ -48,28 +83,42 @@ pub fn exact(
             parts.len()
         ));
     }
-    let has_video = parts.iter().any(|part| part.video.is_some());
-    let has_audio = parts.iter().any(|part| part.audio.is_some());
-    if !has_audio && track.is_some() {
-        report.notes.push("no sound in this range".into());
-    }
-    if has_video
-        && parts
+    for slot in &slots {
+        if parts
             .iter()
-            .any(|p| p.video.as_ref().is_some_and(|v| v.sets_change))
-    {
+            .any(|part| part.audio.iter().any(|sound| sound.slot == slot.slot))
+        {
+            continue;
+        }
+        report.notes.push(if slots.len() > 1 {
+            format!("no sound of track {} in this range", slot.number)
+        } else {
+            "no sound in this range".into()
+        });
+    }
+    let videos = || parts.iter().filter_map(|part| part.video.as_ref());
+    if videos().any(|video| video.sets_change) {
         report.notes.push(
             "the parameter sets of the video change inside; they are kept in the samples".into(),
         );
     }
+    let mut sizes: Vec<(u32, u32)> = videos().flat_map(|v| v.sizes.iter().copied()).collect();
+    sizes.dedup();
+    if purpose == Purpose::Copy && sizes.len() > 1 {
+        let sizes: Vec<String> = sizes.iter().map(|(w, h)| format!("{w}x{h}")).collect();
+        report.notes.push(format!(
+            "the pictures change their size inside ({}); render it for one size",
+            sizes.join(", ")
+        ));
+    }
     Ok(Cut { parts, report })
 }
 
-/// The track to cut: what was asked for if it is there, else the first; none without sound.
-fn choose_track(
+/// The tracks to cut: those that were asked for, else all; none without sound.
+fn choose_tracks(
     chunks: &[CutChunk<'_>],
-    asked: Option<TrackNumber>,
-) -> Result<Option<TrackNumber>, CutError> {
+    asked: Option<&[TrackNumber]>,
+) -> Result<Vec<Slot>, CutError> {
     let mut found: Vec<TrackNumber> = chunks
         .iter()
         .flat_map(|chunk| &chunk.demuxed.audio)
@@ -77,39 +126,49 @@ fn choose_track(
         .collect();
     found.sort_unstable();
     found.dedup();
-    match asked {
-        Some(asked) if !found.is_empty() && !found.contains(&asked) => {
-            let numbers: Vec<String> = found.iter().map(TrackNumber::to_string).collect();
-            Err(CutError::NoTrack {
-                asked,
-                available: numbers.join(", "),
-            })
-        }
-        Some(asked) => Ok(found.contains(&asked).then_some(asked)),
-        None => Ok(found.first().copied()),
+    let missing = |number: &&TrackNumber| !found.is_empty() && !found.contains(number);
+    if let Some(&asked) = asked.unwrap_or_default().iter().find(missing) {
+        let numbers: Vec<String> = found.iter().map(TrackNumber::to_string).collect();
+        return Err(CutError::NoTrack {
+            asked,
+            available: numbers.join(", "),
+        });
     }
+    let mut wanted: Vec<TrackNumber> = Vec::new();
+    for number in asked.unwrap_or(&found) {
+        if found.contains(number) && !wanted.contains(number) {
+            wanted.push(*number);
+        }
+    }
+    let slots = wanted.into_iter().enumerate();
+    Ok(slots.map(|(slot, number)| Slot { slot, number }).collect())
 }
 
 /// The part of the cut that lies in one stretch, with its place on the event timeline.
 fn cut_part(
     chunks: &[CutChunk<'_>],
     range: TimeRange,
-    track: Option<TrackNumber>,
+    slots: &[Slot],
+    purpose: Purpose,
     report: &mut CutReport,
 ) -> Result<Option<(Part, TimeRange)>, CutError> {
-    let video = video::select(chunks, range)?;
+    let video = video::select(chunks, range, purpose)?;
     // The picture leads: the sound begins and ends with the frames.
     let wanted = video.as_ref().map_or(range, |video| video.span);
-    let sound = match track {
-        Some(track) => audio::select(chunks, wanted, track)?,
-        None => None,
-    };
+    let mut sounds = Vec::new();
+    for slot in slots {
+        sounds.extend(audio::select(chunks, wanted, *slot, purpose)?);
+    }
     let has_video = chunks.iter().any(|chunk| chunk.demuxed.video.is_some());
-    let span = match (&video, &sound) {
+    let heard = sounds
+        .iter()
+        .map(|sound| sound.span)
+        .reduce(|a, b| TimeRange::new(a.start.min(b.start), a.end.max(b.end)));
+    let span = match (&video, heard) {
         (Some(video), _) => video.span,
         // Sound beyond the first or last frame of a stretch is not part of a clip with pictures.
         (None, Some(_)) if has_video => return Ok(None),
-        (None, Some(sound)) => sound.span,
+        (None, Some(heard)) => heard,
         (None, None) => return Ok(None),
     };
     if let Some(video) = &video {
@@ -119,21 +178,29 @@ fn cut_part(
         report.browser &= video.part.codec == Codec::H264 && video.browser;
         report.notes.extend(video.notes.iter().cloned());
     }
-    if let Some(sound) = &sound {
-        report.hidden_audio += sound.hidden;
-        report.notes.extend(sound.notes.iter().cloned());
+    let several = slots.len() > 1;
+    for sound in &sounds {
+        let number = sound.part.number;
+        report
+            .notes
+            .extend(sound.notes.iter().map(|note| match several {
+                true => format!("track {number}: {note}"),
+                false => note.clone(),
+            }));
     }
+    report.hidden_audio += sounds
+        .iter()
+        .map(|sound| sound.hidden)
+        .max()
+        .unwrap_or_default();
     // Without pictures the sound is the clip, and starts where it starts.
-    let audio = sound.map(|sound| {
-        let mut part = sound.part;
-        if video.is_none() {
-            part.delay = MediaTime::ZERO;
-        }
-        part
-    });
+    let placed = |sound: audio::Selected| AudioPart {
+        delay: sound.span.start - span.start,
+        ..sound.part
+    };
     let part = Part {
         video: video.map(|video| video.part),
-        audio,
+        audio: sounds.into_iter().map(placed).collect(),
         duration: span.duration(),
     };
     Ok(Some((part, span)))

@@ -1,6 +1,10 @@
 //! The order of samples in the file: the parts one after the other on each track's own timeline,
 //! pictures and sound interleaved by about half a second.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{AudioPart, CutError, Part, VideoPart};
@@ -15,6 +19,14 @@ const CRA: u8 = 21;
 /// The same after a splice, with nothing before it: its slices are written in the same way.
 const BLA_N_LP: u8 = 18;
 
+/// Where the bytes of a sample are.
+pub(super) enum Data {
+    /// In memory.
+    Memory(Bytes),
+    /// In a file that was written before, from this place on.
+    Spool(Arc<File>, u64),
+}
+
 /// One sample as the file holds it.
 pub(super) struct FileSample {
     pub duration: u32,
@@ -22,7 +34,7 @@ pub(super) struct FileSample {
     pub offset: u32,
     pub key: bool,
     pub size: u32,
-    data: Bytes,
+    data: Data,
     /// NAL units of `data`; `None` when the data is written as it is.
     units: Option<Vec<std::ops::Range<usize>>>,
     /// Written in front, with a length prefix each.
@@ -32,10 +44,32 @@ pub(super) struct FileSample {
 }
 
 impl FileSample {
+    /// A sample that is written as it is.
+    pub(super) fn plain(duration: u32, offset: u32, key: bool, size: u32, data: Data) -> Self {
+        FileSample {
+            duration,
+            offset,
+            key,
+            size,
+            data,
+            units: None,
+            sets: None,
+            splice: false,
+        }
+    }
+
     /// Writes the sample.
     pub(super) fn write(&self, out: &mut impl std::io::Write) -> std::io::Result<()> {
+        let data = match &self.data {
+            Data::Memory(data) => data,
+            Data::Spool(file, at) => {
+                let mut data = vec![0; self.size as usize];
+                file.read_exact_at(&mut data, *at)?;
+                return out.write_all(&data);
+            }
+        };
         let Some(units) = &self.units else {
-            return out.write_all(&self.data);
+            return out.write_all(data);
         };
         if let Some(sets) = &self.sets {
             for set in sets.vps.iter().chain(&sets.sps).chain(&sets.pps) {
@@ -45,7 +79,7 @@ impl FileSample {
         }
         for range in units {
             out.write_all(&(range.len() as u32).to_be_bytes())?;
-            let unit = &self.data[range.clone()];
+            let unit = &data[range.clone()];
             match unit.split_first() {
                 Some((first, rest)) if self.splice && hevc::unit_type(unit) == CRA => {
                     out.write_all(&[first & 0x81 | BLA_N_LP << 1])?;
@@ -78,7 +112,7 @@ pub(super) struct FileTrack {
     pub samples: Vec<FileSample>,
     pub edits: Vec<Edit>,
     /// For every part, where its samples begin and when in the part each is due, in movie ticks.
-    due: Vec<(usize, Vec<i64>)>,
+    pub due: Vec<(usize, Vec<i64>)>,
     /// The sets of the first part and whether they stay in the samples.
     pub in_band: bool,
 }
@@ -137,7 +171,7 @@ fn push_empty(edits: &mut Vec<Edit>, duration: i64) {
 
 /// Whether parameter sets must stay in the samples: they change inside a part or between parts.
 fn sets_in_band(parts: &[&VideoPart]) -> bool {
-    parts.iter().any(|part| part.sets_change)
+    parts.iter().any(|part| part.sets_change || part.seamless)
         || parts.windows(2).any(|pair| pair[0].sets != pair[1].sets)
 }
 
@@ -169,10 +203,10 @@ fn video_sample(part: &VideoPart, index: usize, in_band: bool) -> Result<FileSam
         offset: 0,
         key: sample.key,
         size: u32::try_from(size).map_err(|_| CutError::TooLong("a picture of 4 GB"))?,
-        data: sample.data.clone(),
+        data: Data::Memory(sample.data.clone()),
         units: Some(units),
         sets,
-        splice: false,
+        splice: sample.splice,
     })
 }
 
@@ -204,40 +238,66 @@ pub(super) fn video_track(
         due: Vec::new(),
         in_band,
     };
+    let scaled = |video: &VideoPart, time: i64| rescale(time, video.timescale, timescale);
+    // Parts with nothing hidden follow one another as if they were one, with the same distance of
+    // decoding and presentation.
+    let seamless = videos.iter().all(|video| video.seamless);
+    let delay = videos
+        .iter()
+        .map(|video| scaled(video, video.media_time))
+        .max()
+        .filter(|_| seamless);
     let mut base = 0i64;
     for (index, (part, (start, end))) in parts.iter().zip(part_bounds(parts, movie)).enumerate() {
         let Some(video) = &part.video else {
             push_empty(&mut track.edits, end - start);
             continue;
         };
-        let ticks = |time: i64| rescale(time, video.timescale, timescale);
-        let media_time = ticks(video.media_time);
+        let later = delay.unwrap_or(0)
+            - match delay {
+                Some(_) => scaled(video, video.media_time),
+                None => 0,
+            };
+        let ticks = |time: i64| scaled(video, time);
+        let media_time = ticks(video.media_time) + later;
         let first = track.samples.len();
         let mut due = Vec::with_capacity(video.samples.len());
         // What follows begins after everything of this part, also what is shown last.
-        let length = video
-            .samples
-            .iter()
-            .map(|sample| ticks(sample.pts.max(sample.dts) + video.last_duration))
-            .max()
-            .unwrap_or(0);
+        let length = match delay {
+            Some(_) => rescale(end, movie, timescale) - rescale(start, movie, timescale),
+            None => video
+                .samples
+                .iter()
+                .map(|sample| ticks(sample.pts.max(sample.dts) + video.last_duration))
+                .max()
+                .unwrap_or(0),
+        };
+        // Alone it need not be as long as its times reach, which would change its average rate.
+        let last = video.samples.last().map_or(0, |last| ticks(last.dts));
+        let length = match parts.len() {
+            1 => (length - ticks(video.room)).max(last + 1),
+            _ => length,
+        };
         for (at, sample) in video.samples.iter().enumerate() {
             let mut out = video_sample(video, at, in_band)?;
-            out.splice = index > 0 && at == 0 && video.codec == Codec::Hevc;
+            out.splice |= index > 0 && at == 0 && video.codec == Codec::Hevc;
             let next = video.samples.get(at + 1).map(|next| ticks(next.dts));
             let duration = next.unwrap_or(length) - ticks(sample.dts);
             out.duration = u32::try_from(duration).map_err(|_| CutError::TooLong("a gap"))?;
-            let offset = ticks(sample.pts) - ticks(sample.dts);
+            let offset = ticks(sample.pts) - ticks(sample.dts) + later;
             out.offset = u32::try_from(offset).unwrap_or(0);
             due.push(start + rescale(ticks(sample.dts) - media_time, timescale, movie));
             track.samples.push(out);
         }
         track.due.push((first, due));
         let duration = u64::try_from(end - start).unwrap_or(0);
-        track.edits.push(Edit {
-            duration,
-            media_time: base + media_time,
-        });
+        match track.edits.last_mut() {
+            Some(last) if delay.is_some() && last.media_time >= 0 => last.duration += duration,
+            _ => track.edits.push(Edit {
+                duration,
+                media_time: base + media_time,
+            }),
+        }
         if parts.len() == 1 {
             unlist_late_keys(&mut track.samples, rescale(end - start, movie, timescale));
         }
@@ -263,12 +323,18 @@ fn audio_format(part: &AudioPart) -> String {
     )
 }
 
-/// Lays out the sound. `None` without any.
-pub(super) fn audio_track(parts: &[Part], movie: u32) -> Result<Option<FileTrack>, CutError> {
-    let sounds: Vec<&AudioPart> = parts
-        .iter()
-        .filter_map(|part| part.audio.as_ref())
-        .collect();
+/// The sound of one track of the result.
+pub(super) fn of_slot(part: &Part, slot: usize) -> Option<&AudioPart> {
+    part.audio.iter().find(|sound| sound.slot == slot)
+}
+
+/// Lays out the sound of one track of the result. `None` without any.
+pub(super) fn audio_track(
+    parts: &[Part],
+    slot: usize,
+    movie: u32,
+) -> Result<Option<FileTrack>, CutError> {
+    let sounds: Vec<&AudioPart> = parts.iter().filter_map(|p| of_slot(p, slot)).collect();
     let Some(first) = sounds.first() else {
         return Ok(None);
     };
@@ -301,7 +367,7 @@ pub(super) fn audio_track(parts: &[Part], movie: u32) -> Result<Option<FileTrack
     };
     let mut base = 0i64;
     for (part, (start, end)) in parts.iter().zip(part_bounds(parts, movie)) {
-        let Some(audio) = &part.audio else {
+        let Some(audio) = of_slot(part, slot) else {
             push_empty(&mut track.edits, end - start);
             continue;
         };
@@ -318,7 +384,7 @@ pub(super) fn audio_track(parts: &[Part], movie: u32) -> Result<Option<FileTrack
                 offset: 0,
                 key: true,
                 size: data.len() as u32,
-                data: data.clone(),
+                data: Data::Memory(data.clone()),
                 units: None,
                 sets: None,
                 splice: false,

@@ -5,17 +5,21 @@ mod audio;
 mod chapters;
 mod exact;
 mod layout;
+mod rendered;
+mod smart;
 mod video;
 mod write;
 
 use bytes::Bytes;
 use matchcut_model::chunk::TrackNumber;
-use matchcut_model::time::{MediaTime, TimeRange, seconds};
+use matchcut_model::time::{FrameRate, MediaTime, TimeRange, seconds};
 use serde::{Deserialize, Serialize};
 
-use crate::samples::{Codec, Demuxed, ParameterSets};
+use crate::samples::{Codec, Demuxed, ParameterSets, SyncKind};
 
-pub use exact::exact;
+pub use exact::{exact, to_decode};
+pub(crate) use rendered::{RenderedPictures, RenderedSound, Spooled, write_rendered};
+pub use smart::{SmartError, smart};
 pub use write::{replay_notes, write_mp4, write_replay_mp4, write_replay_mp4_with_chapters};
 
 /// A chunk that a cut may take samples from.
@@ -50,7 +54,7 @@ pub enum CutError {
         key_frame: MediaTime,
     },
     /// A codec that cannot be put into the MP4 as it is.
-    #[error("{what} {codec} cannot be cut without re-encoding; use a rendered clip")]
+    #[error("{what} {codec} cannot be cut without re-encoding; render it instead")]
     Codec {
         /// "video" or "audio".
         what: &'static str,
@@ -66,7 +70,9 @@ pub enum CutError {
         available: String,
     },
     /// The sound changes its format, which one track of an MP4 cannot follow.
-    #[error("the sound changes from {from} to {to} inside; cut the two sides separately")]
+    #[error(
+        "the sound changes from {from} to {to} inside; cut the two sides separately, or render it"
+    )]
     AudioChanges {
         /// Format before.
         from: String,
@@ -74,7 +80,9 @@ pub enum CutError {
         to: String,
     },
     /// The pictures change their codec.
-    #[error("the pictures change from {from} to {to} inside; cut the two sides separately")]
+    #[error(
+        "the pictures change from {from} to {to} inside; cut the two sides separately, or render it"
+    )]
     VideoChanges {
         /// Codec before.
         from: Codec,
@@ -108,6 +116,8 @@ pub struct CutReport {
     pub end: MediaTime,
     /// How many frames its start or end may be off.
     pub max_error_frames: u64,
+    /// How many of the frames were encoded anew.
+    pub encoded_frames: u64,
     /// Picture that precedes the start in the file, hidden by the edit list.
     #[serde(with = "seconds")]
     pub hidden_video: MediaTime,
@@ -126,7 +136,12 @@ pub struct CutReport {
 pub(crate) struct OutSample {
     pub dts: i64,
     pub pts: i64,
+    /// Listed as a sync sample.
     pub key: bool,
+    /// What it is in the source.
+    pub sync: SyncKind,
+    /// HEVC: follows something else, so decoders must start anew.
+    pub splice: bool,
     pub data: Bytes,
 }
 
@@ -145,14 +160,26 @@ pub(crate) struct VideoPart {
     pub sets_change: bool,
     pub width: u32,
     pub height: u32,
+    /// The sizes of the pictures, where they change.
+    pub sizes: Vec<(u32, u32)>,
+    /// The rate of the source, when it is steady.
+    pub frame_rate: Option<FrameRate>,
     pub pixel_aspect: Option<(u32, u32)>,
     /// The first sample is no IDR.
     pub open_start: bool,
+    /// Nothing of it is hidden, so what precedes and follows can join without an edit.
+    pub seamless: bool,
+    /// How much what is shown was moved away from what is hidden before it.
+    pub room: i64,
 }
 
 /// The sound of one part.
 #[derive(Clone, Debug)]
 pub(crate) struct AudioPart {
+    /// Which track of the result it belongs to, from 0.
+    pub slot: usize,
+    /// The track of the source.
+    pub number: TrackNumber,
     pub codec: Codec,
     pub sample_rate: u32,
     pub channels: u32,
@@ -172,7 +199,8 @@ pub(crate) struct AudioPart {
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub video: Option<VideoPart>,
-    pub audio: Option<AudioPart>,
+    /// By slot. What is to be decoded may have several runs in one.
+    pub audio: Vec<AudioPart>,
     /// How long it is shown.
     pub duration: MediaTime,
 }

@@ -6,11 +6,16 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
 
+use super::exact::Purpose;
 use super::{CutChunk, CutError, OutSample, VideoPart};
 use crate::bitstream::nal::annex_b_units;
 use crate::bitstream::{h264, hevc};
 use crate::demux::video::{Role, role};
 use crate::samples::{Codec, ParameterSets, Sample, SyncKind, VideoTrack};
+
+/// What is said of a cut that browsers cannot start decoding.
+pub(super) const OPEN_START: &str =
+    "starts at an open group of pictures that browsers cannot start decoding; render it for them";
 
 /// The pictures of one part, and what there is to say of them.
 pub(super) struct Selected {
@@ -31,10 +36,24 @@ struct Placed<'a> {
     track: &'a VideoTrack,
 }
 
+impl Placed<'_> {
+    /// Whether it is shown in a range. Times of streams are rounded to ticks and marks may be those
+    /// of the exact rate, so a frame less than a tick before a mark is the one at the mark.
+    fn is_in(&self, range: TimeRange) -> bool {
+        let time = self.time + MediaTime::from_ticks(1, self.track.timescale);
+        time > range.start && !self.is_after(range)
+    }
+
+    fn is_after(&self, range: TimeRange) -> bool {
+        self.time + MediaTime::from_ticks(1, self.track.timescale) > range.end
+    }
+}
+
 /// Selects the samples of one stretch; `None` when no frame of it lies in the range.
 pub(super) fn select(
     chunks: &[CutChunk<'_>],
     range: TimeRange,
+    purpose: Purpose,
 ) -> Result<Option<Selected>, CutError> {
     let all: Vec<Placed<'_>> = chunks
         .iter()
@@ -48,7 +67,7 @@ pub(super) fn select(
             })
         })
         .collect();
-    let shown = |placed: &&Placed<'_>| range.contains(placed.time);
+    let shown = |placed: &&Placed<'_>| placed.is_in(range);
     let Some(first_time) = all.iter().filter(shown).map(|placed| placed.time).min() else {
         return Ok(None);
     };
@@ -75,7 +94,8 @@ pub(super) fn select(
     let last = all.iter().rposition(|placed| shown(&placed)).unwrap_or(key);
     let run = &all[key..=last];
     let codec = run[0].track.codec.clone();
-    if !matches!(codec, Codec::H264 | Codec::Hevc) {
+    let known = matches!(codec, Codec::H264 | Codec::Hevc);
+    if purpose == Purpose::Copy && !known {
         return Err(CutError::Codec {
             what: "video",
             codec,
@@ -94,6 +114,10 @@ pub(super) fn select(
         .map(|(_, placed)| *placed)
         .collect();
 
+    let grid = run[0]
+        .track
+        .frame_rate
+        .and_then(|rate| Some((rate, on_grid(&kept, rate)?)));
     let frame = frame_duration(&kept, run[0].track);
     let next = all
         .iter()
@@ -102,33 +126,48 @@ pub(super) fn select(
         .min();
     let end = match next {
         Some(next) if next - last_time < frame + frame => next,
+        // At a variable rate a frame stays until the next one.
+        Some(next) if grid.is_none() => next.min(range.end),
+        None if grid.is_none() => (last_time + lasts(&all, last_time)).min(range.end),
         _ => last_time + frame,
     };
     let mut notes = Vec::new();
+    let gap = match grid {
+        Some(_) => frame.times(8),
+        None => frame.times(8).max(MediaTime::from_seconds(2)),
+    };
     if let Some(pair) = run
         .windows(2)
-        .find(|pair| pair[1].decode - pair[0].decode > frame.times(8))
+        .find(|pair| pair[1].decode - pair[0].decode > gap)
     {
         notes.push(format!("pictures are missing at {}", pair[0].decode));
     }
     let key_idr = run[0].sample.sync == SyncKind::Idr;
     let mmco = run.iter().any(|placed| placed.track.mmco);
     let browser = key_idr || !mmco;
+    let mut sizes: Vec<(u32, u32)> = kept
+        .iter()
+        .map(|placed| (placed.track.width, placed.track.height))
+        .collect();
+    sizes.dedup();
     if codec == Codec::Hevc {
         notes.push(
             "HEVC plays only where the system has a decoder for it; render for others".into(),
         );
     } else if !browser {
-        notes.push(
-            "starts at an open group of pictures that browsers cannot start decoding; render it for them"
-                .into(),
-        );
+        notes.push(OPEN_START.into());
     }
-    let (sets, sets_change) =
-        parameter_sets(&all[..=key], &kept, &codec).ok_or(CutError::NoParameterSets {
+    let (sets, sets_change) = match known {
+        true => parameter_sets(&all[..=key], &kept, &codec).ok_or(CutError::NoParameterSets {
             key_frame: run[0].time,
-        })?;
-    let part = timed_part(&kept, first_time, frame, &codec, sets, sets_change);
+        })?,
+        false => (ParameterSets::default(), false),
+    };
+    let mut part = VideoPart {
+        sizes,
+        ..timed_part(&kept, grid, first_time, frame, &codec, (sets, sets_change))
+    };
+    make_room(&mut part);
     let hidden = first_time - run[0].time;
     let span = TimeRange::new(first_time, end);
     Ok(Some(Selected {
@@ -149,7 +188,7 @@ fn is_needed(placed: &Placed<'_>, key: &Placed<'_>, range: TimeRange, codec: &Co
     if placed.time < key.time {
         return *codec == Codec::H264 && sample.reference;
     }
-    placed.time < range.end || sample.reference
+    !placed.is_after(range) || sample.reference
 }
 
 /// Duration of one frame: of the rate, else the smallest distance of two neighbours.
@@ -162,6 +201,15 @@ fn frame_duration(kept: &[Placed<'_>], track: &VideoTrack) -> MediaTime {
     let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
     let smallest = steps.filter(|step| *step > MediaTime::ZERO).min();
     smallest.unwrap_or(MediaTime::from_millis(40))
+}
+
+/// How long the sample that is shown at `time` lasts, as its container says; else 40 ms.
+fn lasts(all: &[Placed<'_>], time: MediaTime) -> MediaTime {
+    let placed = all.iter().find(|placed| placed.time == time);
+    placed
+        .map(|p| MediaTime::from_ticks(p.sample.duration, p.track.timescale))
+        .filter(|duration| *duration > MediaTime::ZERO)
+        .unwrap_or(MediaTime::from_millis(40))
 }
 
 /// Numbers of the frames on the grid of the rate, counted from the first sample; `None` when a
@@ -182,17 +230,15 @@ fn on_grid(kept: &[Placed<'_>], rate: FrameRate) -> Option<Vec<i64>> {
 
 fn timed_part(
     kept: &[Placed<'_>],
+    grid: Option<(FrameRate, Vec<i64>)>,
     first_time: MediaTime,
     frame: MediaTime,
     codec: &Codec,
-    sets: ParameterSets,
-    sets_change: bool,
+    (sets, sets_change): (ParameterSets, bool),
 ) -> VideoPart {
     let track = kept[0].track;
     let base = kept[0].time;
-    let grid = track
-        .frame_rate
-        .and_then(|rate| Some((rate, on_grid(kept, rate)?)));
+    let frame_rate = grid.as_ref().map(|(rate, _)| *rate).or(track.frame_rate);
     let (timescale, unit, mut pts, mut dts): (u32, i64, Vec<i64>, Vec<i64>) = match grid {
         Some((rate, numbers)) => {
             let unit = i64::from(rate.den);
@@ -232,6 +278,8 @@ fn timed_part(
             pts: *pts,
             // Open groups inside are not listed: demuxers would start at them too late.
             key: index == 0 || placed.sample.sync == SyncKind::Idr,
+            sync: placed.sample.sync,
+            splice: false,
             data: placed.sample.data.clone(),
         })
         .collect();
@@ -245,13 +293,54 @@ fn timed_part(
         sets_change,
         width: track.width,
         height: track.height,
+        sizes: Vec::new(),
+        frame_rate,
         pixel_aspect: track.pixel_aspect,
         open_start: kept[0].sample.sync != SyncKind::Idr,
+        seamless: false,
+        room: 0,
     }
 }
 
+/// GStreamer (1.22) gives every frame the duration of the rate that the parameter sets or else the
+/// average of the file say, and shows the last hidden frame when that reaches into the first one that
+/// is shown. Where it would, what is shown is moved away from what is hidden.
+fn make_room(part: &mut VideoPart) {
+    let hidden = part.samples.iter().map(|s| s.pts);
+    let Some(last_hidden) = hidden.filter(|pts| *pts < part.media_time).max() else {
+        return;
+    };
+    let own = part.media_time - last_hidden;
+    let said = part.sets.sps.first().and_then(|sps| match part.codec {
+        Codec::Hevc => hevc::parse_sps(sps)?.frame_rate,
+        _ => h264::parse_sps(sps)?.frame_rate,
+    });
+    let ticks = |rate: FrameRate| rate.frame_duration().to_ticks(part.timescale);
+    if said.map(ticks) == Some(own) {
+        return;
+    }
+    // As its demuxer reckons: without the first sample.
+    let end = part.samples.iter().map(|s| s.pts.max(s.dts)).max();
+    let total = end.unwrap_or(0) + part.last_duration;
+    let first = part.samples.get(1).map_or(0, |second| second.dts);
+    let count = (part.samples.len() as i64 - 1).max(1);
+    let average = (total - first + count - 1) / count;
+    let assumed = average.max(said.map_or(0, ticks));
+    if assumed <= own {
+        return;
+    }
+    let unit = part.last_duration.max(1);
+    part.room = (2 * assumed + unit) / unit * unit;
+    for sample in &mut part.samples {
+        if sample.pts >= part.media_time {
+            sample.pts += part.room;
+        }
+    }
+    part.media_time += part.room;
+}
+
 /// Decoding times from presentation times: the same values in order, early enough for all.
-fn rebuilt_dts(pts: &[i64]) -> Vec<i64> {
+pub(super) fn rebuilt_dts(pts: &[i64]) -> Vec<i64> {
     let mut order = pts.to_vec();
     order.sort_unstable();
     for index in 1..order.len() {
@@ -284,10 +373,10 @@ fn set_id(codec: &Codec, unit: &[u8]) -> Option<(u8, u32)> {
     Some((kind, crate::bitstream::bits::BitReader::new(&payload).ue()?))
 }
 
-type Sets = BTreeMap<(u8, u32), Bytes>;
+pub(super) type Sets = BTreeMap<(u8, u32), Bytes>;
 
 /// Takes the parameter sets of a sample; true when one replaces a different one.
-fn take_sets(sets: &mut Sets, codec: &Codec, data: &[u8]) -> bool {
+pub(super) fn take_sets(sets: &mut Sets, codec: &Codec, data: &[u8]) -> bool {
     let mut replaced = false;
     for unit in annex_b_units(data).filter(|unit| role(codec, unit) == Role::Parameters) {
         let Some(id) = set_id(codec, unit) else {
@@ -351,7 +440,7 @@ fn parameter_sets(
     Some((sets, changed))
 }
 
-fn as_parameter_sets(sets: &Sets, codec: &Codec) -> ParameterSets {
+pub(super) fn as_parameter_sets(sets: &Sets, codec: &Codec) -> ParameterSets {
     let of = |kind: u8| {
         sets.iter()
             .filter(|((k, _), _)| *k == kind)

@@ -7,7 +7,7 @@ use matchcut_model::time::MediaTime;
 
 use super::chapters::Chapters;
 use super::layout::{
-    Edit, FileChunk, FileTrack, audio_track, common, interleave, is_video, video_track,
+    Edit, FileChunk, FileTrack, audio_track, common, interleave, is_video, of_slot, video_track,
 };
 use super::{AudioPart, Cut, CutError, Part, VideoPart};
 use crate::mp4::boxes::{make, make_full};
@@ -61,7 +61,7 @@ pub fn replay_notes(cuts: &[Cut]) -> Vec<String> {
         .filter_map(|part| part.video.as_ref())
         .collect();
     let mut notes = Vec::new();
-    if parts.len() > 1 {
+    if parts.len() > 1 && parts.iter().any(|part| !part.seamless) {
         notes.push("browsers leave out as much of the end of a clip as the next one hides at its start, at \
              most a group of pictures; give them the playlist"
                 .into());
@@ -85,21 +85,16 @@ fn write_parts(
         .iter()
         .filter_map(|part| part.video.as_ref())
         .collect();
-    let sounds: Vec<&AudioPart> = parts
-        .iter()
-        .filter_map(|part| part.audio.as_ref())
-        .collect();
+    let sounds: Vec<&AudioPart> = parts.iter().flat_map(|part| &part.audio).collect();
     if videos.is_empty() && sounds.is_empty() {
         return Err(CutError::NoCuts);
     }
     let video_scale = common(videos.iter().map(|video| video.timescale)).unwrap_or(90_000);
-    let audio_scale = sounds.first().map(|sound| sound.sample_rate);
-    let movie_scale = common(
-        audio_scale
-            .into_iter()
-            .chain((!videos.is_empty()).then_some(video_scale)),
-    )
-    .unwrap_or(90_000);
+    let slots = sounds.iter().map(|sound| sound.slot + 1).max().unwrap_or(0);
+    let first_of = |slot| parts.iter().find_map(|part| of_slot(part, slot));
+    let audio_scales = (0..slots).filter_map(first_of).map(|s| s.sample_rate);
+    let movie_scale =
+        common(audio_scales.chain((!videos.is_empty()).then_some(video_scale))).unwrap_or(90_000);
 
     let mut tracks = Vec::new();
     let mut descriptions = Vec::new();
@@ -110,11 +105,25 @@ fn write_parts(
         descriptions.push(describe_video(first, track.in_band)?);
         tracks.push(track);
     }
-    if let (Some(track), Some(first)) = (audio_track(parts, movie_scale)?, sounds.first()) {
-        descriptions.push(describe_audio(first)?);
-        tracks.push(track);
+    for slot in 0..slots {
+        if let (Some(track), Some(first)) = (audio_track(parts, slot, movie_scale)?, first_of(slot))
+        {
+            descriptions.push(describe_audio(first)?);
+            tracks.push(track);
+        }
     }
-    let chunks = interleave(&tracks, movie_scale);
+    write_tracks(&tracks, descriptions, movie_scale, chapters, out)
+}
+
+/// Writes finished tracks: the tables first, then the samples of all tracks, interleaved.
+pub(super) fn write_tracks(
+    tracks: &[FileTrack],
+    mut descriptions: Vec<Description>,
+    movie_scale: u32,
+    chapters: Option<&Chapters>,
+    out: &mut impl Write,
+) -> Result<(), CutError> {
+    let chunks = interleave(tracks, movie_scale);
     let media: u64 = tracks
         .iter()
         .flat_map(|track| &track.samples)
@@ -145,7 +154,7 @@ fn write_parts(
     let moov = |start: u64| {
         let chapters = chapters.map(|chapters| (chapters, start + titles_at));
         moov(
-            &tracks,
+            tracks,
             &descriptions,
             &chunks,
             chapters,
@@ -187,14 +196,14 @@ fn hides_more_than_it_shows(track: &FileTrack, movie_scale: u32) -> bool {
 }
 
 /// What a track's boxes need beside its samples.
-struct Description {
-    entry: Vec<u8>,
-    video: bool,
-    roll: bool,
-    size: (u32, u32),
-    language: [u8; 2],
+pub(super) struct Description {
+    pub entry: Vec<u8>,
+    pub video: bool,
+    pub roll: bool,
+    pub size: (u32, u32),
+    pub language: [u8; 2],
     /// The box that refers to other tracks; may be empty.
-    reference: Vec<u8>,
+    pub reference: Vec<u8>,
 }
 
 fn describe_video(part: &VideoPart, in_band: bool) -> Result<Description, CutError> {
@@ -228,31 +237,37 @@ fn describe_audio(part: &AudioPart) -> Result<Description, CutError> {
         .first()
         .map(|(_, data)| &data[..])
         .unwrap_or_default();
-    let entry = describe::audio(
-        &part.codec,
-        &part.config,
-        part.sample_rate,
-        part.channels,
-        first,
-    )
-    .ok_or_else(|| CutError::Codec {
-        what: "audio",
-        codec: part.codec.clone(),
+    let format = (part.sample_rate, part.channels);
+    let language = part.language.as_deref();
+    describe(&part.codec, &part.config, format, first, language)
+}
+
+/// Describes sound of a rate and number of channels; `first` is its first frame.
+pub(super) fn describe(
+    codec: &Codec,
+    config: &[u8],
+    (sample_rate, channels): (u32, u32),
+    first: &[u8],
+    language: Option<&str>,
+) -> Result<Description, CutError> {
+    let entry = describe::audio(codec, config, sample_rate, channels, first).ok_or_else(|| {
+        CutError::Codec {
+            what: "audio",
+            codec: codec.clone(),
+        }
     })?;
-    let language = pack_language(part.language.as_deref());
-    let roll = part.codec == Codec::Aac;
     Ok(Description {
         entry,
         video: false,
-        roll,
+        roll: *codec == Codec::Aac,
         size: (0, 0),
-        language,
+        language: pack_language(language),
         reference: Vec::new(),
     })
 }
 
 /// Three letters of five bits.
-fn pack_language(code: Option<&str>) -> [u8; 2] {
+pub(super) fn pack_language(code: Option<&str>) -> [u8; 2] {
     let code = code.filter(|c| c.len() == 3 && c.bytes().all(|b| b.is_ascii_lowercase()));
     let letters = code.unwrap_or("und").bytes();
     letters

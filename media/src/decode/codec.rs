@@ -168,6 +168,16 @@ pub(crate) fn choose_audio(
     choose(&audio_name(track))
 }
 
+/// Frames before the first wanted one that a cold decoder of a track must see.
+pub(crate) fn audio_preroll(track: &AudioTrack) -> usize {
+    let name = audio_name(track);
+    let known = |decoder: &&Decoder| decoder.names.contains(&name.as_str());
+    DECODERS
+        .iter()
+        .find(known)
+        .map_or(0, |decoder| decoder.preroll)
+}
+
 fn choose(name: &str) -> Result<(&'static Decoder, &'static str), DecodeError> {
     let decoder = DECODERS
         .iter()

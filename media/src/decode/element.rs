@@ -71,6 +71,16 @@ impl Stage {
         caps: &gst::Caps,
         configure: impl FnOnce(&Stage),
     ) -> Result<Self, StageError> {
+        Self::start_into(factory, caps, None, configure)
+    }
+
+    /// The same for an element that can give several formats: it is to choose one of `wanted`.
+    pub(crate) fn start_into(
+        factory: &str,
+        caps: &gst::Caps,
+        wanted: Option<gst::Caps>,
+        configure: impl FnOnce(&Stage),
+    ) -> Result<Self, StageError> {
         let fail = |message: &str| StageError {
             element: factory.to_owned(),
             message: message.to_owned(),
@@ -83,7 +93,7 @@ impl Stage {
         let queue = Queue::default();
         let stage = Stage {
             input: gst::Pad::new(gst::PadDirection::Src),
-            output: receiving_pad(Arc::clone(&queue)),
+            output: receiving_pad(Arc::clone(&queue), wanted),
             element,
             bus,
             queue,
@@ -158,6 +168,13 @@ impl Stage {
         }
     }
 
+    /// Sets a property of any type from its text, if the element has it.
+    pub(crate) fn set_text(&self, property: &str, value: &str) {
+        if self.element.has_property(property) {
+            self.element.set_property_from_str(property, value);
+        }
+    }
+
     /// Tells the element that nothing follows, so that it gives out what it holds back.
     pub(crate) fn finish(&mut self) {
         self.input.push_event(gst::event::Eos::new());
@@ -210,7 +227,7 @@ impl Drop for Stage {
     }
 }
 
-fn receiving_pad(queue: Queue) -> gst::Pad {
+fn receiving_pad(queue: Queue, wanted: Option<gst::Caps>) -> gst::Pad {
     let of_events = Arc::clone(&queue);
     gst::Pad::builder(gst::PadDirection::Sink)
         .chain_function(move |_, _, buffer| {
@@ -225,12 +242,19 @@ fn receiving_pad(queue: Queue) -> gst::Pad {
             }
             true
         })
-        .query_function(|pad, parent, query| match query.view_mut() {
+        .query_function(move |pad, parent, query| match query.view_mut() {
             gst::QueryViewMut::Allocation(allocation) => {
                 // With these a decoder hands out its own picture, padding and all, where it would
                 // otherwise copy each one.
                 allocation.add_allocation_meta::<VideoMeta>(None);
                 allocation.add_allocation_meta::<AudioMeta>(None);
+                true
+            }
+            gst::QueryViewMut::Caps(caps) if wanted.is_some() => {
+                if let Some(wanted) = &wanted {
+                    let filtered = caps.filter().map(|filter| wanted.intersect(filter));
+                    caps.set_result(filtered.as_ref().unwrap_or(wanted));
+                }
                 true
             }
             gst::QueryViewMut::AcceptCaps(accept) => {

@@ -19,7 +19,8 @@ use crate::view::UnsupportedFormat;
 
 pub(crate) mod codec;
 pub(crate) mod element;
-mod order;
+pub(crate) mod order;
+pub(crate) mod pictures;
 pub(crate) mod preroll;
 pub(crate) mod run;
 mod sound;
@@ -151,6 +152,9 @@ pub enum DecodeError {
     /// The decoder's samples are not understood.
     #[error(transparent)]
     Samples(#[from] UnsupportedSamples),
+    /// The receiver of the frames wants no more.
+    #[error("decoding was stopped")]
+    Stopped,
     /// A decoder could not be set up.
     #[error("the decoder {element} could not start: {message}")]
     Decoder {

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 const MOST_HELD: usize = 16;
 
 /// Items by their rank, given out in order.
-pub(super) struct Ordered<T> {
+pub(crate) struct Ordered<T> {
     next: usize,
     held: BTreeMap<usize, T>,
     late: u64,
 }
 
 impl<T> Ordered<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Ordered {
             next: 0,
             held: BTreeMap::new(),
@@ -23,7 +23,7 @@ impl<T> Ordered<T> {
     }
 
     /// Adds an item. One whose place has been passed, or is taken, is dropped and counted.
-    pub(super) fn add(&mut self, rank: usize, item: T) {
+    pub(crate) fn add(&mut self, rank: usize, item: T) {
         if rank < self.next || self.held.contains_key(&rank) {
             self.late += 1;
         } else {
@@ -32,7 +32,7 @@ impl<T> Ordered<T> {
     }
 
     /// The next item, if it is certain that none comes before it. At the end, `all` that is left.
-    pub(super) fn next(&mut self, all: bool) -> Option<(usize, T)> {
+    pub(crate) fn next(&mut self, all: bool) -> Option<(usize, T)> {
         let first = *self.held.keys().next()?;
         if first != self.next && !all && self.held.len() <= MOST_HELD {
             return None;
@@ -42,7 +42,7 @@ impl<T> Ordered<T> {
     }
 
     /// How many came too late or twice.
-    pub(super) fn late(&self) -> u64 {
+    pub(crate) fn late(&self) -> u64 {
         self.late
     }
 }

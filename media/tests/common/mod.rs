@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(dead_code)]
 
+pub mod paff;
+pub mod small;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -310,7 +313,7 @@ pub fn frames_in_ffmpeg(path: &Path) -> Vec<Option<u16>> {
     numbers(&output(&mut command))
 }
 
-fn gst(path: &Path, pipeline: &str) -> Vec<u8> {
+pub fn gst(path: &Path, pipeline: &str) -> Vec<u8> {
     let out = tempfile::NamedTempFile::new().unwrap();
     // A player that waits for ever is a failure of its own.
     let mut command = Command::new("timeout");

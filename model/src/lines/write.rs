@@ -108,6 +108,10 @@ pub enum Cut {
     Instant,
     /// A file with exactly the frames of the segment.
     Exact,
+    /// The same, its edges encoded anew.
+    Smart,
+    /// The same, all of it encoded anew.
+    Render,
 }
 
 /// A media file of a segment.
