@@ -359,11 +359,12 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
     fn next_or(
         &mut self,
         chunk: ChunkRef,
-        read: Read,
+        mut read: Read,
         refused: impl FnOnce(&mut Self, Failure) -> bool,
     ) -> bool {
         let before = self.progress.timeline.clone();
         let uri = chunk.clone();
+        self.progress.tracks.assign(&mut read.demuxed);
         let times = stream_times(&read.demuxed);
         match self.progress.timeline.place(chunk, &times, read.bytes) {
             Ok(placed) => {
@@ -378,8 +379,9 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
     }
 
     /// A chunk whose place is between others.
-    fn late(&mut self, chunk: ChunkRef, read: Read, stands: Option<Place>) -> bool {
+    fn late(&mut self, chunk: ChunkRef, mut read: Read, stands: Option<Place>) -> bool {
         let position = chunk.position;
+        self.progress.tracks.assign(&mut read.demuxed);
         let placed = |place: &'_ Place| match place {
             Place::Placed(placed) => Some(Arc::clone(placed)),
             Place::Gap(..) => None,

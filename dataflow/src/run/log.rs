@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use matchcut_ingest::SourceCursor;
+use matchcut_media::demux::TrackNumbers;
 use matchcut_model::change::{Change, Row};
 use matchcut_model::chunk::{ChunkRef, PlacedChunk, Position};
 use matchcut_model::timeline::Timeline;
@@ -69,6 +70,9 @@ pub struct InputProgress {
     pub timeline: Timeline,
     /// Where the newest chunk was placed: it may come again.
     pub newest: Timeline,
+    /// Which audio track has which number.
+    #[serde(default)]
+    pub tracks: TrackNumbers,
     /// Feedback files.
     pub feedback: FeedbackCursor,
 }
