@@ -106,6 +106,15 @@ fn written(playlist: &MediaPlaylist) {
     usable
         .segments
         .retain(|segment| segment.unusable.is_none() && segment.duration.is_some());
+    // Keys, marks of breaks and parts are not written here.
+    for segment in &mut usable.segments {
+        segment.key = None;
+        segment.cues.clear();
+        segment.parts.clear();
+        if let Some(map) = &mut segment.map {
+            map.key = None;
+        }
+    }
     let Some(first) = usable.segments.first() else {
         return;
     };
