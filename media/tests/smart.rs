@@ -83,7 +83,8 @@ fn edges_are_encoded_and_the_inside_is_copied() {
     // Groups begin at 0, 25, 50, 75 and 100. The last picture of a group needs nothing after it.
     check(Small::CLOSED, (13, 87), 12 + 12);
     check(Small::CLOSED, (25, 75), 0);
-    check(Small::CLOSED, (24, 76), 1 + 1);
+    check(Small::CLOSED, (24, 76), 1);
+    check(Small::CLOSED, (24, 77), 1 + 2);
     check(Small::CLOSED, (30, 45), 15);
     check(Small::CLOSED, (49, 50), 1);
 }

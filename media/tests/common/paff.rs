@@ -142,9 +142,9 @@ fn field(number: u32, bottom: bool, out: &mut Vec<u8>) {
     let mut skipped = 0;
     for block in 0..COLUMNS * ROWS {
         let (column, row) = (block % COLUMNS, block / COLUMNS);
-        // The second field of an IDR frame begins as a copy of the first.
+        // Both fields of an IDR frame are whole, of the others only what changes.
         let changes = (5..15).contains(&column) && (2..4).contains(&row);
-        if !idr && !changes && !(place == 0 && bottom) {
+        if place != 0 && !changes {
             skipped += 1;
             continue;
         }
