@@ -55,8 +55,7 @@ fn difference(bytes: &[u8]) -> Result<Option<String>, &'static str> {
         }
         (Playlist::Master(ours), Other::MasterPlaylist(other)) => {
             let others = other.variants.iter().filter(|variant| !variant.is_i_frame);
-            let others: Vec<(&str, u64)> =
-                others.map(|v| (v.uri.as_str(), v.bandwidth)).collect();
+            let others: Vec<(&str, u64)> = others.map(|v| (v.uri.as_str(), v.bandwidth)).collect();
             let ours: Vec<(&str, u64)> = ours
                 .variants
                 .iter()
@@ -105,5 +104,20 @@ fn every_real_playlist() {
         return;
     }
     let (equal, different, apart) = compare(&dir);
-    panic!("{equal} {apart} {different:#?}");
+    // Where it reads otherwise: blanks at the end of an address, variants of I-frames in the place of
+    // others, a chunk without EXTINF, parts of a chunk that is not whole yet.
+    let known = [
+        "hls11/index_1010931.m3u8: segments: 6 and 7",
+        "hls_deltatimes/1212000.m3u8: uri",
+        "hls_noaudioonly/master.m3u8: variants",
+        "master-not-ending-in-newline.m3u8: variants",
+        "masterplaylist.m3u8: variants",
+        "manifests/whiteSpace.m3u8: uri",
+        "llhls-byte-range.m3u8: segments: 17 and 18",
+        "integration/whiteSpace.m3u8: uri",
+    ];
+    for (difference, known) in different.iter().zip(known) {
+        assert!(difference.contains(known), "{difference}");
+    }
+    assert_eq!((equal, different.len(), apart), (426, known.len(), 20));
 }

@@ -114,7 +114,8 @@ fn an_encoder_that_restarts_stands_where_the_clock_says() {
     assert_eq!((second.span, second.stretch), (seconds(22, 24), 1));
     assert_eq!(
         (second.utc, second.first_frame),
-        (Some(LATE + 22_000_000), 50)
+        (Some(LATE + 22_000_000), 550),
+        "the frames that it would have sent are counted"
     );
     let third = place(
         &mut timeline,
