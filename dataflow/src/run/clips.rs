@@ -402,7 +402,7 @@ fn write_list(list: &Instant) -> Result<(), String> {
         .try_for_each(|(path, text)| write(path, text.as_bytes()))
 }
 
-fn write(path: &PathBuf, bytes: &[u8]) -> Result<(), String> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
     }

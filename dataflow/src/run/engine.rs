@@ -208,7 +208,7 @@ pub fn run(
     plan: &Plan,
     options: &RunOptions,
     targets: &mut [Target],
-    mut store: Option<&mut EventStore>,
+    store: Option<&mut EventStore>,
     stop: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Outcome, RunError> {
@@ -313,7 +313,7 @@ pub fn run(
     let mut committer = Committer {
         plan,
         targets,
-        store: store.as_deref_mut(),
+        store,
         under_way,
         gate: gate.clone(),
         planner: ClipPlanner::new(options.clips),
