@@ -607,12 +607,13 @@ proptest! {
         let mut timeline = Timeline::default();
         let mut placed: Vec<Option<PlacedChunk>> = vec![None; sizes.len()];
         let mut expected = Vec::new();
-        for position in 0..sizes.len() {
+        for (position, slot) in placed.iter_mut().enumerate() {
+            let skipped = Position(position as u64);
             if is_lost(position) {
                 let declared = chunk(position).declared_duration;
-                expected.push((position, timeline.skip(Position(position as u64), declared).unwrap()));
+                expected.push((position, timeline.skip(skipped, declared).unwrap()));
             } else {
-                placed[position] = Some(place(&mut timeline, chunk(position), &times(position)));
+                *slot = Some(place(&mut timeline, chunk(position), &times(position)));
             }
         }
         for (position, expected) in expected {
