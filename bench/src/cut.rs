@@ -119,8 +119,8 @@ pub fn measure(material: &Material, pairs: usize) -> Result<Section, Error> {
     let head = ["ffmpeg", "ffmpeg, ms", "exact cut, ms", "ratio"];
     let mut section = Section::new("Exact clip", about, &head);
     type Times = (f64, f64, f64);
-    let peers: [(&str, fn(&Times) -> f64); 2] =
-        [("copy", |times| times.0), ("encode again", |times| times.1)];
+    type Of = fn(&Times) -> f64;
+    let peers: [(&str, Of); 2] = [("copy", |times| times.0), ("encode again", |times| times.1)];
     for (name, of) in peers {
         let ratios = Sample::new(measured.iter().map(|times| times.2 / of(times)));
         let (least, most) = ratios.range();

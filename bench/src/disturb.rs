@@ -206,10 +206,10 @@ impl Script {
                     add(later(by), What::Whole);
                 }
             }
-            if let Some((fate, _)) = fate {
-                if let Some((_, count)) = counts.get_mut(*fate as usize) {
-                    *count += 1;
-                }
+            if let Some((fate, _)) = fate
+                && let Some((_, count)) = counts.get_mut(*fate as usize)
+            {
+                *count += 1;
             }
         }
         arrivals.sort();

@@ -78,7 +78,7 @@ fn marked(text: &str) -> String {
     for (mark, tag) in [("**", "strong"), ("`", "code")] {
         let parts: Vec<&str> = out.split(mark).collect();
         // An odd mark at the end stands for itself.
-        if parts.len() % 2 == 0 {
+        if parts.len().is_multiple_of(2) {
             continue;
         }
         let mut joined = String::new();

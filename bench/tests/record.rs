@@ -1,5 +1,7 @@
 //! What is played can be recorded, and what was recorded is played again.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The generated match: the same bytes for the same seed, and what it says it holds.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use matchcut_bench::usopen::{SEED, SPEC, write};
