@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use matchcut_dataflow::plan::Plan;
-use matchcut_model::change::EventState;
+use matchcut_model::change::{EventState, GapRow};
 use matchcut_model::time::MediaTime;
 use serde_json::json;
 
@@ -55,6 +55,10 @@ pub fn text(
                 choice.reason
             )?;
         }
+    }
+    for gap in state.gaps() {
+        let (start, end) = (gap.span.start.to_string(), gap.span.end);
+        writeln!(out, "missing {start:>10} - {end:>10}  {}", gap.reason)?;
     }
     if state.failures().len() > 0 {
         writeln!(out, "{}", count(state.failures().len(), "failure"))?;
@@ -113,12 +117,22 @@ pub fn json(
             (replay.name.to_string(), json!({ "selected": selected }))
         })
         .collect();
+    let gap = |gap: &GapRow| {
+        json!({
+            "position": gap.position,
+            "start": gap.span.start.rounded_seconds(),
+            "end": gap.span.end.rounded_seconds(),
+            "reason": gap.reason,
+        })
+    };
+    let gaps: Vec<_> = state.gaps().map(gap).collect();
     let document = json!({
         "pipeline": plan.pipeline.name,
         "end": state.end().rounded_seconds(),
         "chunks": state.chunks().len(),
         "segments": segments,
         "replays": replays,
+        "gaps": gaps,
         "failures": state.failures().collect::<Vec<_>>(),
         "dirs": dirs,
     });

@@ -27,6 +27,8 @@ pub(crate) struct ReportData<'a> {
     lanes: Vec<Lane<'a>>,
     segments: Vec<SegmentView<'a>>,
     replays: Vec<ReplayView<'a>>,
+    /// Missing chunks: start, end and why.
+    gaps: Vec<(f64, f64, &'a str)>,
     errors: Vec<ErrorView>,
     files: Vec<FileLink>,
 }
@@ -201,6 +203,17 @@ pub(crate) fn report_data<'a>(
                     chosen: chosen.collect(),
                     left: replay.left_out.iter().map(left).collect(),
                 }
+            })
+            .collect(),
+        gaps: state
+            .gaps()
+            .map(|gap| {
+                let (start, end) = (gap.span.start, gap.span.end);
+                (
+                    start.rounded_seconds(),
+                    end.rounded_seconds(),
+                    gap.reason.as_str(),
+                )
             })
             .collect(),
         errors: state

@@ -63,6 +63,8 @@
       }
     }
   }
+  // What is missing stands above everything that was seen.
+  if (data.gaps.length) data.lanes.unshift({ name: "missing", track: null, items: data.gaps.map(([start, end, reason]) => [start, end, { reason }]) });
   const lanesOf = new Map();
   for (const lane of data.lanes) {
     lane.items.forEach((item) => { if (item[1] === null) item[1] = item[0]; });
@@ -85,11 +87,15 @@
   const sub = [data.event !== data.title && data.event, data.source && "source " + data.source, data.utc && "from " + data.utc].filter(Boolean);
   $("sub").textContent = sub.join(" · ");
   const complete = segments.filter((s) => s.end !== null).length;
-  const observed = data.lanes.reduce((sum, lane) => sum + lane.items.length, 0);
+  const observed = data.lanes.filter((lane) => lane.name !== "missing").reduce((sum, lane) => sum + lane.items.length, 0);
   const fact = (name, value, more, kind) => $("facts").append(el("div", { class: kind }, el("dt", null, name), el("dd", null, value, more ? el("small", null, more) : null)));
   fact("Duration", clock(data.duration));
   if (data.chunks) fact("Chunks", data.chunks.toLocaleString("en"));
   if (data.frames) fact("Frames", data.frames.toLocaleString("en"), data.rate + " per second");
+  if (data.gaps.length) {
+    const missing = data.gaps.reduce((sum, gap) => sum + gap[1] - gap[0], 0);
+    fact("Missing chunks", data.gaps.length.toLocaleString("en"), missing.toFixed(1) + " s", "bad");
+  }
   fact("Observations", observed.toLocaleString("en"));
   fact("Segments", segments.length.toLocaleString("en"), complete < segments.length ? segments.length - complete + " open" : "");
   fact("Replays", replays.length.toLocaleString("en"));
