@@ -71,6 +71,8 @@ pub struct FileSink {
     changes: AppendFile,
     told: Told,
     log: AppendFile,
+    /// Whether what results follow from is told by epoch.
+    logs: bool,
 }
 
 /// What was written at the end.
@@ -102,6 +104,7 @@ impl FileSink {
             changes,
             told: Told::default(),
             log,
+            logs: true,
         })
     }
 
@@ -117,6 +120,7 @@ impl FileSink {
             changes,
             told: Told::default(),
             log,
+            logs: true,
         })
     }
 
@@ -124,6 +128,11 @@ impl FileSink {
     pub fn holds(dir: &Path) -> Option<&'static str> {
         let found = |name: &&str| dir.join(name).symlink_metadata().is_ok();
         RESULTS.into_iter().find(found)
+    }
+
+    /// Results of recorded observations: they are the log already, in the file that they came from.
+    pub fn leave_log_empty(&mut self) {
+        self.logs = false;
     }
 
     /// What viewers said, for the exports.
@@ -143,11 +152,13 @@ impl FileSink {
         timeline: &EventTimeline,
     ) -> Result<(), SinkError> {
         let exact = Exact::new(timeline, &self.info);
-        let log = changes::log_lines(epoch, &exact).map_err(|source| SinkError::Json {
-            path: self.dir.join(LOG),
-            source,
-        })?;
-        self.log.append(&log)?;
+        if self.logs {
+            let log = changes::log_lines(epoch, &exact).map_err(|source| SinkError::Json {
+                path: self.dir.join(LOG),
+                source,
+            })?;
+            self.log.append(&log)?;
+        }
         let lines = changes::lines(epoch, &exact, &mut self.told);
         let lines = lines.map_err(|source| SinkError::Json {
             path: self.dir.join(CHANGES),

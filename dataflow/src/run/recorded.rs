@@ -283,6 +283,7 @@ pub fn write(state: &EventState, targets: &mut [Target]) -> Result<Vec<String>, 
     };
     let mut warnings = Vec::new();
     for target in targets {
+        target.leave_log_empty();
         target.commit(&changes, &timeline)?;
         warnings.extend(target.finish(state, &timeline, &Media::default(), &[])?);
     }
