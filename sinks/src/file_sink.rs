@@ -15,6 +15,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use matchcut_model::change::{EpochChanges, EventState};
@@ -31,7 +32,7 @@ use crate::error::SinkError;
 use crate::exact::Exact;
 use crate::export::ExportFormat;
 use crate::fcpxml;
-use crate::files::{AppendFile, create_dir, safe_file_name, write_atomically};
+use crate::files::{AppendFile, create_dir, safe_file_name, write_atomically, write_atomically_by};
 use crate::found::Observed;
 use crate::info::{EventInfo, Media};
 use crate::mre_json::Exports;
@@ -461,15 +462,23 @@ impl Output<'_> {
         name: &str,
         rows: impl Iterator<Item = T>,
     ) -> Result<(), SinkError> {
-        let mut text = Vec::new();
-        for row in rows {
-            serde_json::to_writer(&mut text, &row).map_err(|source| SinkError::Json {
-                path: self.dir.join(name),
-                source,
-            })?;
-            text.push(b'\n');
-        }
-        self.document(name, &text)
+        let path = self.dir.join(name);
+        write_atomically_by(&path, |out| {
+            for row in rows {
+                serde_json::to_writer(&mut *out, &row).map_err(|source| match source.is_io() {
+                    true => SinkError::io("write", &path)(source.into()),
+                    false => SinkError::Json {
+                        path: path.clone(),
+                        source,
+                    },
+                })?;
+                out.write_all(b"\n")
+                    .map_err(SinkError::io("write", &path))?;
+            }
+            Ok(())
+        })?;
+        self.written.files.push(name.to_owned());
+        Ok(())
     }
 
     fn edit_lists(&mut self, stem: &str, parts: &[String]) -> Result<Vec<String>, SinkError> {

@@ -2,7 +2,7 @@
 //! logs grow by whole epochs, and a failed append leaves what stood there before.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::SinkError;
@@ -14,11 +14,21 @@ pub(crate) fn create_dir(path: &Path) -> Result<(), SinkError> {
 
 /// Replaces `path` by `content` in one step. After an error the old content still stands.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), SinkError> {
+    write_atomically_by(path, |out| {
+        out.write_all(content).map_err(SinkError::io("write", path))
+    })
+}
+
+/// Replaces `path` by what `write` writes, in one step and without holding it in memory.
+pub(crate) fn write_atomically_by(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), SinkError>,
+) -> Result<(), SinkError> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".part");
     let part = path.with_file_name(name);
-    let result = write_and_rename(&part, path, content);
+    let result = write_and_rename(&part, path, write);
     if result.is_err() {
         // Nobody is to take the rest of a failed write for a document.
         let _ = fs::remove_file(&part);
@@ -26,10 +36,17 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), SinkError> {
     result
 }
 
-fn write_and_rename(part: &Path, path: &Path, content: &[u8]) -> Result<(), SinkError> {
-    let mut file = File::create(part).map_err(SinkError::io("create", part))?;
-    file.write_all(content)
-        .map_err(SinkError::io("write", path))?;
+fn write_and_rename(
+    part: &Path,
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), SinkError>,
+) -> Result<(), SinkError> {
+    let file = File::create(part).map_err(SinkError::io("create", part))?;
+    let mut out = BufWriter::new(file);
+    write(&mut out)?;
+    let file = out
+        .into_inner()
+        .map_err(|error| SinkError::io("write", path)(error.into_error()))?;
     file.sync_all().map_err(SinkError::io("sync", path))?;
     fs::rename(part, path).map_err(SinkError::io("rename to", path))?;
     let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) else {

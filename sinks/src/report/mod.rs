@@ -3,6 +3,8 @@
 
 mod data;
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 
 pub(crate) use data::{FileLink, ReportData, report_data};
@@ -60,14 +62,37 @@ fn escape_html(text: &str) -> String {
 
 /// JSON that can stand inside a script element: nothing in it ends the element or opens a comment.
 fn script_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let json = serde_json::to_string(value)?;
-    // These characters stand in strings only, where the escaped form means the same.
-    Ok(json
-        .replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029"))
+    let mut out = InScript(Vec::new());
+    serde_json::to_writer(&mut out, value)?;
+    String::from_utf8(out.0).map_err(serde::ser::Error::custom)
+}
+
+/// Takes JSON and escapes what must not stand inside a script element. These characters stand in
+/// strings only, where the escaped form means the same.
+struct InScript(Vec<u8>);
+
+impl Write for InScript {
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len();
+        while let Some((&first, rest)) = bytes.split_first() {
+            let (escaped, taken): (&[u8], usize) = match first {
+                b'<' => (b"\\u003c", 1),
+                b'>' => (b"\\u003e", 1),
+                b'&' => (b"\\u0026", 1),
+                // Pieces of a text end between characters.
+                0xe2 if rest.starts_with(&[0x80, 0xa8]) => (b"\\u2028", 3),
+                0xe2 if rest.starts_with(&[0x80, 0xa9]) => (b"\\u2029", 3),
+                _ => (std::slice::from_ref(&first), 1),
+            };
+            self.0.extend_from_slice(escaped);
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
