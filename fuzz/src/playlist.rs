@@ -101,6 +101,19 @@ fn media(playlist: &MediaPlaylist, load: &[u8]) {
 
 /// Writes the playlist with what can be used of it, reads it again and compares.
 fn written(playlist: &MediaPlaylist) {
+    // What has a complaint is not said in words that can be said again; neither is an address with
+    // quotes, blanks, variables or line ends in it.
+    let plain = |uri: &str| {
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "\"'#{}$,".contains(c);
+        !uri.is_empty() && !uri.contains(odd)
+    };
+    let segments = || playlist.segments.iter();
+    if !playlist.problems.is_empty()
+        || segments().any(|segment| !plain(&segment.uri))
+        || segments().any(|segment| segment.map.as_ref().is_some_and(|map| !plain(&map.uri)))
+    {
+        return;
+    }
     let mut usable = playlist.clone();
     // A chunk without a duration was never right.
     usable
