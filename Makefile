@@ -61,7 +61,7 @@ fuzz: setup
 soak: setup-test build
 	MATCHCUT_KILLS=50 cargo test --locked --test e2e killed_at_random_moments
 	cargo run --release --locked -p matchcut-bench -- memory
-	scripts/fuzz.sh 300
+	SEED=0 scripts/fuzz.sh 300
 
 bench: setup-test build
 	cargo run --release --locked -p matchcut-bench

@@ -26,7 +26,7 @@ use crate::demux::{DemuxError, demux};
 use crate::mp4::Mp4Error;
 use crate::samples::{AudioTrack, Demuxed, Sample, VideoTrack};
 use index::Index;
-use windows::{Group, Layout};
+use windows::{Group, Layout, Unplaced};
 
 /// A transport stream or fragmented MP4 that is one file is read as a whole, up to this size.
 pub const MOST_BYTES_AT_ONCE: u64 = 4 << 30;
@@ -298,7 +298,12 @@ impl MediaFile {
             Content::Index(index) => index.layout(),
             Content::Whole(demuxed) => windows::of_samples(demuxed),
         };
-        let layout = layout.ok_or_else(|| opening.no_tracks("not one complete sample"))?;
+        let layout = layout.map_err(|unplaced| match unplaced {
+            Unplaced::NoSamples => opening.no_tracks("not one complete sample"),
+            Unplaced::TooFar(at) => opening.damaged(format!(
+                "a sample says that it is shown at {at} s, more than a century from the start"
+            )),
+        })?;
         Ok(MediaFile(Arc::new(Inner {
             path: path.to_owned(),
             file,

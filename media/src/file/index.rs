@@ -9,7 +9,7 @@ use bytes::Bytes;
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
 
-use super::windows::{self, Group, Layout};
+use super::windows::{self, Group, Layout, Unplaced};
 use crate::demux::video::frame_rate;
 use crate::mp4::sample_entry::SampleEntry;
 use crate::mp4::sample_table::Place;
@@ -74,8 +74,8 @@ impl Track {
 }
 
 impl Index {
-    /// Groups and span. `None` without samples.
-    pub(super) fn layout(&self) -> Option<Layout> {
+    /// Groups and span.
+    pub(super) fn layout(&self) -> Result<Layout, Unplaced> {
         let video = self.video.iter();
         let groups = video.clone().flat_map(|track| {
             let samples = track.places.iter();

@@ -60,22 +60,40 @@ pub(super) fn groups(samples: impl Iterator<Item = (MediaTime, bool)>) -> Vec<Gr
 /// Without key frames nothing but the times that it states says how long it is.
 const MOST_PARTS: i64 = 1 << 16;
 
+/// No sample lies further from time zero, which is about a century: with it every difference of two
+/// times can be told.
+const FARTHEST: MediaTime = MediaTime::from_flicks(1 << 61);
+
+/// Why a file has no layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unplaced {
+    /// There are no samples.
+    NoSamples,
+    /// A sample says that it belongs to another age.
+    TooFar(MediaTime),
+}
+
 impl Layout {
-    /// From the groups, and start and end of every sample. `None` without samples.
+    /// From the groups, and start and end of every sample.
     pub(super) fn new(
         groups: Vec<Group>,
         samples: impl Iterator<Item = (MediaTime, MediaTime)>,
-    ) -> Option<Layout> {
+    ) -> Result<Layout, Unplaced> {
         // Every start lies inside, whatever the durations say.
         let tick = MediaTime::from_flicks(1);
-        let span = samples.fold(None, |span: Option<TimeRange>, (start, end)| {
-            let end = end.max(start + tick);
-            Some(match span {
+        let mut span: Option<TimeRange> = None;
+        for (start, end) in samples {
+            if start.abs() > FARTHEST {
+                return Err(Unplaced::TooFar(start));
+            }
+            let end = end.min(FARTHEST).max(start + tick);
+            span = Some(match span {
                 None => TimeRange::new(start, end),
                 Some(span) => TimeRange::new(span.start.min(start), span.end.max(end)),
-            })
-        })?;
-        Some(Layout { span, groups })
+            });
+        }
+        let span = span.ok_or(Unplaced::NoSamples)?;
+        Ok(Layout { span, groups })
     }
 
     /// Windows of about `target`.
@@ -109,7 +127,7 @@ impl Layout {
 }
 
 /// The layout of a file that is in memory.
-pub(super) fn of_samples(demuxed: &Demuxed) -> Option<Layout> {
+pub(super) fn of_samples(demuxed: &Demuxed) -> Result<Layout, Unplaced> {
     let at = |ticks, timescale| Timestamp { ticks, timescale }.time();
     let groups = demuxed.video.as_ref().map(|track| {
         groups(
@@ -171,6 +189,17 @@ mod tests {
     }
 
     #[test]
+    fn samples_of_another_age_are_refused() {
+        let far = MediaTime::MAX;
+        let refused = Layout::new(Vec::new(), [(ms(0), ms(40)), (far, far)].into_iter());
+        assert_eq!(refused.unwrap_err(), Unplaced::TooFar(far));
+        let long = Layout::new(Vec::new(), [(ms(0), far)].into_iter()).unwrap();
+        assert_eq!(long.span, TimeRange::new(ms(0), FARTHEST));
+        let none = Layout::new(Vec::new(), [].into_iter());
+        assert_eq!(none.unwrap_err(), Unplaced::NoSamples);
+    }
+
+    #[test]
     fn borders_are_the_key_frames_nearest_to_the_target() {
         let found = layout(&[0, 2000, 4000, 7000, 9000, 12_500], 13_000).parts(ms(6000));
         let borders: Vec<(i64, i64)> = found
@@ -194,7 +223,7 @@ mod tests {
 
     #[test]
     fn sound_that_says_it_lasts_for_centuries_has_some_windows() {
-        let samples = [(ms(0), ms(20)), (MediaTime::MAX, MediaTime::MAX)];
+        let samples = [(ms(0), ms(20)), (FARTHEST, FARTHEST)];
         let layout = Layout::new(Vec::new(), samples.into_iter()).unwrap();
         let parts = layout.parts(ms(6000)).len() as i64;
         assert!(
