@@ -313,7 +313,7 @@ mod tests {
 
     fn chunk(number: u64) -> Change {
         let at = |seconds| MediaTime::from_seconds(i64::try_from(seconds).unwrap());
-        Change::insert(Row::Chunk(ChunkRow {
+        Change::insert(Row::from(ChunkRow {
             extent: ChunkExtent {
                 position: Position(number),
                 span: TimeRange::new(at(number * 6), at(number * 6 + 6)),
@@ -340,14 +340,10 @@ mod tests {
         // Decided by the second chunk, but over in the first.
         let end = MediaTime::from_seconds(5);
         let segment = Segment::new(Name::new("rally"), MediaTime::from_seconds(2), Some(end));
-        let changes = [chunk(1), Change::insert(Row::Segment(segment.clone()))];
+        let changes = [chunk(1), Change::insert(segment.clone())];
         log.committed(&changes, at(6200), &readable);
         // The end of the event comes of no chunk.
-        log.committed(
-            &[Change::retract(Row::Segment(segment))],
-            at(9000),
-            &readable,
-        );
+        log.committed(&[Change::retract(segment)], at(9000), &readable);
         log.written(Stage::Clip, "rally_000002000.mp4", at(6350));
         log.written(Stage::Clip, "rally_0000020001.mp4", at(6350));
         let stages = &log.measured.stages;

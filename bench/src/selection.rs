@@ -93,11 +93,7 @@ impl Told {
             attributes: Attributes::new(),
         };
         let position = Position(0);
-        let mut controls = vec![Control::Part {
-            position,
-            segment: id.clone(),
-            part,
-        }];
+        let mut controls = vec![Control::part(position, id.clone(), part)];
         self.segments.push(Recorded::from(segment));
         for number in (0..DIGITS).filter(|number| worth & (1 << number) != 0) {
             let at = start + MediaTime::from_millis(400).times(i64::from(number));
@@ -109,10 +105,7 @@ impl Told {
                 attributes: Attributes::from([(digit(number), Value::Bool(true))]),
             };
             self.observations.push(observation.clone());
-            controls.push(Control::Observation {
-                position,
-                observation,
-            });
+            controls.push(Control::observation(position, observation));
         }
         (id, controls)
     }

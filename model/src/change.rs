@@ -2,6 +2,7 @@
 //! [`EventState`] adds them up to what is present now, and refuses any multiplicity but 0 and 1.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -109,26 +110,49 @@ pub struct ChoiceRow {
     pub features: Vec<FoundFeature>,
 }
 
-/// A row of a result.
+/// A row of a result. It is shared: on its way from the operator that says it to the sinks it stands in
+/// many places, and is copied in none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "lowercase")]
 pub enum Row {
     /// A chunk that was admitted and placed.
-    Chunk(ChunkRow),
+    Chunk(Arc<ChunkRow>),
     /// A chunk that is missing.
-    Gap(GapRow),
+    Gap(Arc<GapRow>),
     /// What a featurer observed.
-    Observation(Observation),
+    Observation(Arc<Observation>),
     /// A segment, with everything that is known of it.
-    Segment(Segment),
+    Segment(Arc<Segment>),
     /// A clip of a segment.
-    Clip(ClipRow),
+    Clip(Arc<ClipRow>),
     /// A replay as a whole.
-    Replay(ReplayRow),
+    Replay(Arc<ReplayRow>),
     /// A replay's decision on a segment.
-    Choice(ChoiceRow),
+    Choice(Arc<ChoiceRow>),
     /// Something that went wrong.
-    Failure(Failure),
+    Failure(Arc<Failure>),
+}
+
+/// Rows from what they say.
+macro_rules! rows {
+    ($($variant:ident: $content:ty,)*) => {$(
+        impl From<$content> for Row {
+            fn from(content: $content) -> Self {
+                Row::$variant(Arc::new(content))
+            }
+        }
+    )*};
+}
+
+rows! {
+    Chunk: ChunkRow,
+    Gap: GapRow,
+    Observation: Observation,
+    Segment: Segment,
+    Clip: ClipRow,
+    Replay: ReplayRow,
+    Choice: ChoiceRow,
+    Failure: Failure,
 }
 
 /// A row that comes or goes.
@@ -142,12 +166,14 @@ pub struct Change {
 
 impl Change {
     /// A row that comes.
-    pub fn insert(row: Row) -> Self {
+    pub fn insert(row: impl Into<Row>) -> Self {
+        let row = row.into();
         Change { row, diff: 1 }
     }
 
     /// A row that goes.
-    pub fn retract(row: Row) -> Self {
+    pub fn retract(row: impl Into<Row>) -> Self {
+        let row = row.into();
         Change { row, diff: -1 }
     }
 }
@@ -214,14 +240,14 @@ pub enum StateError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventState {
     epoch: Option<Epoch>,
-    chunks: BTreeSet<ChunkRow>,
-    gaps: BTreeMap<Position, GapRow>,
-    observations: BTreeSet<Observation>,
-    segments: BTreeMap<SegmentId, Segment>,
-    clips: BTreeMap<(SegmentId, TrackNumber), ClipRow>,
-    replays: BTreeMap<Name, ReplayRow>,
-    choices: BTreeMap<Name, BTreeSet<ChoiceRow>>,
-    failures: BTreeSet<Failure>,
+    chunks: BTreeSet<Arc<ChunkRow>>,
+    gaps: BTreeMap<Position, Arc<GapRow>>,
+    observations: BTreeSet<Arc<Observation>>,
+    segments: BTreeMap<SegmentId, Arc<Segment>>,
+    clips: BTreeMap<(SegmentId, TrackNumber), Arc<ClipRow>>,
+    replays: BTreeMap<Name, Arc<ReplayRow>>,
+    choices: BTreeMap<Name, BTreeSet<Arc<ChoiceRow>>>,
+    failures: BTreeSet<Arc<Failure>>,
 }
 
 impl EventState {
@@ -403,6 +429,21 @@ impl EventState {
         Ok(())
     }
 
+    /// Every row that is present.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        let chunks = self.chunks.iter().cloned().map(Row::Chunk);
+        let gaps = self.gaps.values().cloned().map(Row::Gap);
+        let observations = self.observations.iter().cloned().map(Row::Observation);
+        let segments = self.segments.values().cloned().map(Row::Segment);
+        let clips = self.clips.values().cloned().map(Row::Clip);
+        let replays = self.replays.values().cloned().map(Row::Replay);
+        let choices = self.choices.values().flatten().cloned().map(Row::Choice);
+        let failures = self.failures.iter().cloned().map(Row::Failure);
+        let media = chunks.chain(gaps).chain(observations);
+        let chosen = segments.chain(clips).chain(replays).chain(choices);
+        media.chain(chosen).chain(failures)
+    }
+
     /// The last epoch that was added.
     pub fn epoch(&self) -> Option<Epoch> {
         self.epoch
@@ -410,42 +451,46 @@ impl EventState {
 
     /// Chunks in timeline order.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = &ChunkRow> {
-        self.chunks.iter()
+        self.chunks.iter().map(|row| &**row)
     }
 
     /// Missing chunks in timeline order.
     pub fn gaps(&self) -> impl ExactSizeIterator<Item = &GapRow> {
-        self.gaps.values()
+        self.gaps.values().map(|row| &**row)
     }
 
     /// Clips by segment and track.
     pub fn clips(&self) -> impl ExactSizeIterator<Item = &ClipRow> {
-        self.clips.values()
+        self.clips.values().map(|row| &**row)
     }
 
     /// Observations by start, end, operator.
     pub fn observations(&self) -> impl ExactSizeIterator<Item = &Observation> {
-        self.observations.iter()
+        self.observations.iter().map(|row| &**row)
     }
 
     /// Segments by start, then segmenter.
     pub fn segments(&self) -> impl ExactSizeIterator<Item = &Segment> {
-        self.segments.values()
+        self.segments.values().map(|row| &**row)
     }
 
     /// One segment.
     pub fn segment(&self, id: &SegmentId) -> Option<&Segment> {
-        self.segments.get(id)
+        self.segments.get(id).map(|row| &**row)
     }
 
     /// Replays by name.
     pub fn replays(&self) -> impl ExactSizeIterator<Item = &ReplayRow> {
-        self.replays.values()
+        self.replays.values().map(|row| &**row)
     }
 
     /// Decisions of one replay, in its order: chosen and left out.
     pub fn choices(&self, replay: &str) -> impl Iterator<Item = &ChoiceRow> {
-        self.choices.get(replay).into_iter().flatten()
+        self.choices
+            .get(replay)
+            .into_iter()
+            .flatten()
+            .map(|row| &**row)
     }
 
     /// The segments that are in a replay, in its order.
@@ -455,7 +500,7 @@ impl EventState {
 
     /// Failures by position, then input.
     pub fn failures(&self) -> impl ExactSizeIterator<Item = &Failure> {
-        self.failures.iter()
+        self.failures.iter().map(|row| &**row)
     }
 
     /// Where the event ends, as far as chunks came.
@@ -487,8 +532,8 @@ mod tests {
     #[test]
     fn a_changed_segment_replaces_itself_whatever_the_order() {
         let mut state = EventState::default();
-        let open = Row::Segment(segment(10, None));
-        let closed = Row::Segment(segment(10, Some(20)));
+        let open = Row::from(segment(10, None));
+        let closed = Row::from(segment(10, Some(20)));
         state
             .apply(&epoch(0, vec![Change::insert(open.clone())]))
             .unwrap();
@@ -505,7 +550,7 @@ mod tests {
 
     #[test]
     fn differences_that_cancel_leave_nothing() {
-        let row = Row::Segment(segment(1, None));
+        let row = Row::from(segment(1, None));
         let both = vec![Change::insert(row.clone()), Change::retract(row)];
         assert_eq!(epoch(0, both.clone()).consolidated(), []);
         let mut state = EventState::default();
@@ -515,7 +560,7 @@ mod tests {
 
     #[test]
     fn only_0_and_1_are_multiplicities() {
-        let row = Row::Segment(segment(1, None));
+        let row = Row::from(segment(1, None));
         let mut state = EventState::default();
         let error = state
             .apply(&epoch(0, vec![Change::retract(row.clone())]))
@@ -547,7 +592,7 @@ mod tests {
 
         let mut state = EventState::default();
         state.apply(&epoch(0, vec![Change::insert(row)])).unwrap();
-        let other = Row::Segment(segment(1, Some(2)));
+        let other = Row::from(segment(1, Some(2)));
         let error = state
             .apply(&epoch(1, vec![Change::insert(other)]))
             .unwrap_err();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use matchcut_model::change::{ChoiceRow, ChunkRow, ClipRow, EpochChanges, GapRow, Row};
+use matchcut_model::change::{Change, ChoiceRow, ChunkRow, ClipRow, EpochChanges, GapRow, Row};
 use matchcut_model::chunk::Position;
 use matchcut_model::failure::Failure;
 use matchcut_model::replay::ReplayEntry;
@@ -104,7 +104,15 @@ pub(crate) fn lines(
     told: &mut Told,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let mut now: BTreeMap<Key, Option<String>> = BTreeMap::new();
-    for change in epoch.consolidated() {
+    let told_here = |change: &&Change| {
+        let row = &change.row;
+        matches!(row, Row::Segment(_) | Row::Clip(_) | Row::Choice(_))
+    };
+    let own = EpochChanges {
+        epoch: epoch.epoch,
+        changes: epoch.changes.iter().filter(told_here).cloned().collect(),
+    };
+    for change in own.consolidated() {
         let Some(key) = key(&change.row) else {
             continue;
         };

@@ -120,10 +120,10 @@ fn odd(rate: FrameRate) -> Sample {
         segment
     };
     let rows = [
-        Row::Segment(segment(one, "=one|frame")),
-        Row::Segment(segment(none, "none")),
-        Row::Segment(segment(crossing, "crossing")),
-        Row::Segment(segment(over, "over")),
+        Row::from(segment(one, "=one|frame")),
+        Row::from(segment(none, "none")),
+        Row::from(segment(crossing, "crossing")),
+        Row::from(segment(over, "over")),
         replay("given"),
         replay("nothing"),
         given(0, crossing),
@@ -139,7 +139,7 @@ fn odd(rate: FrameRate) -> Sample {
 }
 
 fn replay(name: &str) -> Row {
-    Row::Replay(ReplayRow {
+    Row::from(ReplayRow {
         name: Name::new(name),
         track: TrackNumber(2),
         processed: true,
@@ -148,7 +148,7 @@ fn replay(name: &str) -> Row {
 }
 
 fn given(order: u32, range: TimeRange) -> Row {
-    Row::Choice(ChoiceRow {
+    Row::from(ChoiceRow {
         replay: Name::new("given"),
         order,
         segment: None,

@@ -195,7 +195,7 @@ fn the_log_adds_up_to_the_final_state() {
 fn changes_that_nobody_can_see_are_none() {
     let dir = tempfile::tempdir().unwrap();
     let mut sink = FileSink::create(dir.path(), false, EventInfo::default()).unwrap();
-    let row = Row::Segment(Segment::new("rally".into(), millis(1), None));
+    let row = Row::from(Segment::new("rally".into(), millis(1), None));
     let changes = vec![Change::insert(row.clone()), Change::retract(row)];
     let timeline = EventTimeline::new();
     sink.commit(

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -149,7 +150,7 @@ fn read(args: &ReplayArgs) -> Result<RecordedEvent, CommandError> {
         return Err(CommandError::Lines(errors));
     }
     Ok(RecordedEvent {
-        observations: recording.observations,
+        observations: recording.observations.into_iter().map(Arc::new).collect(),
         segments: recording
             .segments
             .into_iter()

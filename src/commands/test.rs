@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use matchcut_dataflow::plan::Plan;
@@ -46,7 +47,7 @@ pub fn run(args: &TestArgs) -> Result<ExitCode, CommandError> {
             observations: test
                 .observations
                 .iter()
-                .map(|told| told.0.clone())
+                .map(|told| Arc::new(told.0.clone()))
                 .collect(),
             end: Some(test.end),
             ..RecordedEvent::default()

@@ -69,17 +69,17 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
         _ => None,
     });
 
-    let mut rows: BTreeSet<Row> = refused.into_iter().map(Row::Failure).collect();
+    let mut rows: BTreeSet<Row> = refused.into_iter().map(Row::from).collect();
     for row in chunks.values().flat_map(|chunk| &chunk.rows) {
         match row {
-            ScanRow::Chunk(chunk) => drop(rows.insert(Row::Chunk(chunk.clone()))),
-            ScanRow::Failure(failure) => drop(rows.insert(Row::Failure(failure.clone()))),
-            ScanRow::Gap(gap) => drop(rows.insert(Row::Gap(gap.clone()))),
+            ScanRow::Chunk(chunk) => drop(rows.insert(Row::from(chunk.clone()))),
+            ScanRow::Failure(failure) => drop(rows.insert(Row::from(failure.clone()))),
+            ScanRow::Gap(gap) => drop(rows.insert(Row::from(gap.clone()))),
             ScanRow::Signature { .. } => {}
         }
     }
     rows.extend(log.controls.iter().filter_map(|control| match control {
-        Control::Failure(failure) => Some(Row::Failure(failure.clone())),
+        Control::Failure(failure) => Some(Row::from(Failure::clone(failure))),
         _ => None,
     }));
 
@@ -97,7 +97,7 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
                 } if observation.operator == node.name => {
                     own.entry(*position)
                         .or_default()
-                        .insert(observation.clone());
+                        .insert(Observation::clone(observation));
                 }
                 Control::Part {
                     position,
@@ -105,7 +105,7 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
                     part,
                 } if segment.segmenter == node.name => {
                     mark(&mut own_marks, *position, segment, part);
-                    parts.insert((segment.clone(), part.clone()));
+                    parts.insert((segment.clone(), Part::clone(part)));
                 }
                 _ => {}
             }
@@ -214,7 +214,7 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
             .controls
             .iter()
             .filter_map(|control| match control {
-                Control::Remark { segment, remark } if named(segment) == name => Some(remark),
+                Control::Remark { segment, remark } if named(segment) == name => Some(&**remark),
                 _ => None,
             })
             .collect();
@@ -224,8 +224,8 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
     }
     segments.sort();
 
-    rows.extend(observations.iter().cloned().map(Row::Observation));
-    rows.extend(segments.iter().cloned().map(Row::Segment));
+    rows.extend(observations.iter().cloned().map(Row::from));
+    rows.extend(segments.iter().cloned().map(Row::from));
     let observations: Vec<Observation> = observations.into_iter().collect();
     for control in &log.controls {
         if let Control::Replay(definition) = control {
@@ -266,8 +266,9 @@ fn edits(controls: &[Control], segmenter: &Name, marked: &mut Marked) {
         if let Control::Part {
             position,
             segment: id,
-            part: Part::Edited { end, attributes },
+            part,
         } = control
+            && let Part::Edited { end, attributes } = &**part
             && id.segmenter == *segmenter
         {
             let mut segment = Segment::new(id.segmenter.clone(), id.start, Some(*end));

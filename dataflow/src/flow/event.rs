@@ -53,7 +53,8 @@ pub struct EventGraph {
     pub window: usize,
 }
 
-/// An entry of the log that is not a chunk.
+/// An entry of the log that is not a chunk. Most entries of a recording are observations: what is larger
+/// than they are lies elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Control {
     /// Somebody outside observed something.
@@ -61,7 +62,7 @@ pub enum Control {
         /// The position it is told at.
         position: Position,
         /// What.
-        observation: Observation,
+        observation: Arc<Observation>,
     },
     /// Somebody outside marks a segment, or says something of one.
     Part {
@@ -70,14 +71,14 @@ pub enum Control {
         /// The segment.
         segment: SegmentId,
         /// What is said of it.
-        part: Part,
+        part: Box<Part>,
     },
     /// A person says something of a segment that is there.
     Remark {
         /// The segment, by its mark-in to the millisecond.
         segment: SegmentId,
         /// What.
-        remark: Remark,
+        remark: Box<Remark>,
     },
     /// Somebody likes or dislikes a clip. Of several on one clip the one with the highest
     /// `sequence` counts.
@@ -88,11 +89,43 @@ pub enum Control {
         feedback: Feedback,
     },
     /// Something went wrong outside the dataflow.
-    Failure(Failure),
+    Failure(Box<Failure>),
     /// A replay is asked for.
     Replay(Arc<ReplayDefinition>),
     /// The event ends at this event time.
     End(MediaTime),
+}
+
+impl Control {
+    /// Somebody outside observed something.
+    pub fn observation(position: Position, observation: impl Into<Arc<Observation>>) -> Self {
+        Control::Observation {
+            position,
+            observation: observation.into(),
+        }
+    }
+
+    /// Somebody outside marks a segment, or says something of one.
+    pub fn part(position: Position, segment: SegmentId, part: Part) -> Self {
+        Control::Part {
+            position,
+            segment,
+            part: Box::new(part),
+        }
+    }
+
+    /// A person says something of a segment that is there.
+    pub fn remark(segment: SegmentId, remark: Remark) -> Self {
+        Control::Remark {
+            segment,
+            remark: Box::new(remark),
+        }
+    }
+
+    /// Something went wrong outside the dataflow.
+    pub fn failure(failure: Failure) -> Self {
+        Control::Failure(Box::new(failure))
+    }
 }
 
 /// An entry of the log that brings media.

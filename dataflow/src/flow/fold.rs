@@ -7,6 +7,7 @@
 //! where input and state agree again with what was there; only what differs leaves, as +1 and -1.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, VecCollection};
@@ -26,17 +27,17 @@ pub const END_POSITION: Position = Position(u64::MAX);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Item {
     /// The chunk is there, and covers this time.
-    Extent(ChunkExtent),
+    Extent(Arc<ChunkExtent>),
     /// The chunk will never come.
     Gap,
     /// The event ends here (at [`END_POSITION`]).
     End(MediaTime),
     /// The signature of the operator's own scan, by audio track.
-    Signature(Option<TrackNumber>, Vec<u8>),
+    Signature(Option<TrackNumber>, Arc<Vec<u8>>),
     /// What an input observed.
-    Observation(Observation),
+    Observation(Arc<Observation>),
     /// What the input segmenter marked.
-    Segment(Segment),
+    Segment(Arc<Segment>),
 }
 
 /// What a fold emitted, and where.
@@ -274,12 +275,12 @@ fn run_step(
     let mut segments: Vec<Segment> = Vec::new();
     for (item, _) in items.iter().filter(|(_, count)| **count > 0) {
         match item {
-            Item::Extent(found) => extent = Some(found),
+            Item::Extent(found) => extent = Some(&**found),
             Item::Gap => gap = true,
             Item::End(at) => end = Some(*at),
             Item::Signature(track, bytes) => drop(signatures.insert(*track, bytes.as_slice())),
-            Item::Observation(observation) => observations.push(observation.clone()),
-            Item::Segment(segment) => segments.push(segment.clone()),
+            Item::Observation(observation) => observations.push(Observation::clone(observation)),
+            Item::Segment(segment) => segments.push(Segment::clone(segment)),
         }
     }
     // Items are sorted, and both types sort by their start first.

@@ -20,6 +20,7 @@ mod ranking;
 mod remember;
 mod render;
 mod selection;
+mod shared;
 
 pub use deliver::Delivery;
 pub use event::{ChunkEntry, Control, EventGraph, OperatorNode, ReplayDefinition};

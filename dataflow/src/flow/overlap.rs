@@ -49,12 +49,13 @@ impl Interval {
     }
 }
 
-/// What `pair` makes of every left and right row whose intervals overlap. A pair that shares several
+/// What `pair` makes of every left and right row whose intervals overlap. The right rows, of which there
+/// may be very many, tell theirs when they are asked. A pair that shares several
 /// buckets is looked at only in the bucket where the later of the two starts, so that the join stays
 /// linear: one change costs what lies in its own buckets, however long the event is.
 pub fn overlap_join<'scope, A, B, I>(
     left: VecCollection<'scope, u64, (A, Interval), isize>,
-    right: VecCollection<'scope, u64, (B, Interval), isize>,
+    (right, interval): (VecCollection<'scope, u64, B, isize>, fn(&B) -> Interval),
     width: MediaTime,
     left_name: &str,
     right_name: &str,
@@ -74,12 +75,13 @@ where
         })
         .arrange_by_key_named(left_name);
     let right = right
-        .flat_map(move |(row, interval)| {
-            let buckets = interval.buckets(width);
-            buckets.map(move |bucket| (bucket, (interval, row.clone())))
+        .flat_map(move |row| {
+            let buckets = interval(&row).buckets(width);
+            buckets.map(move |bucket| (bucket, row.clone()))
         })
         .arrange_by_key_named(right_name);
-    left.join_core(right, move |bucket, (x, a), (y, b)| {
+    left.join_core(right, move |bucket, (x, a), b| {
+        let y = &interval(b);
         let here = x.overlaps(y) && x.start.max(y.start).div_euclid(width) == *bucket;
         here.then(|| pair(a, b)).into_iter().flatten()
     })

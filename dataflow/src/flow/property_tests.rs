@@ -418,7 +418,7 @@ fn log(random: &mut Random) -> Vec<Entry> {
                 vec![(
                     Control::Observation {
                         position,
-                        observation,
+                        observation: observation.into(),
                     },
                     1,
                 )]
@@ -444,25 +444,24 @@ fn edit(random: &mut Random, chunks: u64) -> Control {
         segmenter: "runs".into(),
     };
     match random.below(3) {
-        0 => Control::Part {
-            position: Position(random.below(chunks + 1)),
-            segment,
-            part: Part::Edited {
+        0 => {
+            let part = Part::Edited {
                 end: start + second(1 + random.below(9) as i64),
                 attributes: Attributes::from([("run".into(), Value::Bool(true))]),
-            },
-        },
-        1 => Control::Remark {
+            };
+            Control::part(Position(random.below(chunks + 1)), segment, part)
+        }
+        1 => Control::remark(
             segment,
-            remark: Remark::Label(format!("by hand {}", random.below(3))),
-        },
-        _ => Control::Remark {
-            segment,
-            remark: Remark::Trim {
+            Remark::Label(format!("by hand {}", random.below(3))),
+        ),
+        _ => {
+            let trim = Remark::Trim {
                 track: TrackNumber(1 + random.below(2) as u32),
                 marks: TimeRange::new(start + second(1), start + second(2)),
-            },
-        },
+            };
+            Control::remark(segment, trim)
+        }
     }
 }
 

@@ -28,12 +28,13 @@ use super::offload::offload;
 use super::once::once;
 use super::remember::{ScanRow, Scanned, remember};
 use super::selection::select_replays;
+use super::shared::Shared;
 use crate::run::pool::Pool;
 
 type Rows<'scope, D> = VecCollection<'scope, u64, D, isize>;
 
 /// Where an observation was told, and what.
-type Told = (Position, Observation);
+type Told = (Position, Arc<Observation>);
 
 /// Looks at the media of a chunk; runs on the pool.
 pub type Scanner = Arc<dyn Fn(&ChunkEntry) -> Scanned + Send + Sync>;
@@ -165,7 +166,7 @@ fn render<'scope>(
 ) -> Rows<'scope, Row> {
     // What every ordered fold sees: the chunks, and the end.
     let extents = scans.clone().flat_map(|(position, row)| match row {
-        ScanRow::Chunk(chunk) => Some((position, Item::Extent(chunk.extent))),
+        ScanRow::Chunk(chunk) => Some((position, Item::Extent(Arc::new(chunk.extent)))),
         ScanRow::Gap(_) => Some((position, Item::Gap)),
         _ => None,
     });
@@ -176,8 +177,8 @@ fn render<'scope>(
     let steps = extents.concat(end);
 
     let mut results = scans.clone().flat_map(|(_, row)| match row {
-        ScanRow::Chunk(chunk) => Some(Row::Chunk(chunk)),
-        ScanRow::Gap(gap) => Some(Row::Gap(gap)),
+        ScanRow::Chunk(chunk) => Some(Row::from(chunk)),
+        ScanRow::Gap(gap) => Some(Row::from(gap)),
         ScanRow::Failure(_) | ScanRow::Signature { .. } => None,
     });
     let mut failures = scans.clone().flat_map(|(_, row)| match row {
@@ -185,7 +186,7 @@ fn render<'scope>(
         _ => None,
     });
     failures = failures.concat(told.clone().flat_map(|control| match control {
-        Control::Failure(failure) => Some(failure),
+        Control::Failure(failure) => Some(*failure),
         _ => None,
     }));
     let (told, mut external) = told_by_operator(told, graph);
@@ -193,10 +194,10 @@ fn render<'scope>(
     let mut marked: Vec<Option<Rows<'scope, (Position, Segment)>>> = Vec::new();
     let mut parts: Rows<'scope, (SegmentId, Part)> =
         told.clone().flat_map(|control| match control {
-            Control::Part { segment, part, .. } => Some((segment, part)),
+            Control::Part { segment, part, .. } => Some((segment, *part)),
             _ => None,
         });
-    let mut observations: Rows<'scope, Observation> = told.clone().flat_map(|_| None);
+    let mut observations: Rows<'scope, Arc<Observation>> = told.clone().flat_map(|_| None);
     let mut featurers = BTreeSet::new();
 
     for (index, node) in graph.operators.iter().enumerate() {
@@ -222,6 +223,7 @@ fn render<'scope>(
             failures = failures.concat(refused.map(move |row| refusal(&name, row.position)));
             let name = node.name.clone();
             let emitted = emitted.as_collection();
+            let mut shared = Shared::default();
             said = said.concat(emitted.clone().flat_map({
                 move |row| match row.emission {
                     Emission::Observation {
@@ -231,6 +233,7 @@ fn render<'scope>(
                     } => {
                         let operator = name.clone();
                         let track = row.track;
+                        let attributes = shared.share(attributes);
                         let observation = Observation {
                             start,
                             end,
@@ -238,7 +241,7 @@ fn render<'scope>(
                             track,
                             attributes,
                         };
-                        Some((row.position, observation))
+                        Some((row.position, Arc::new(observation)))
                     }
                     _ => None,
                 }
@@ -278,7 +281,7 @@ fn render<'scope>(
                         position,
                         segment,
                         part,
-                    } if segment.segmenter == name => Some((position, (segment, part))),
+                    } if segment.segmenter == name => Some((position, (segment, *part))),
                     _ => None,
                 });
                 let all = match own {
@@ -317,14 +320,14 @@ fn render<'scope>(
     }
 
     let remarks = told.clone().flat_map(|control| match control {
-        Control::Remark { segment, remark } => Some((named(&segment), remark)),
+        Control::Remark { segment, remark } => Some((named(&segment), *remark)),
         _ => None,
     });
     let segments = merge_parts(parts, remarks);
     // The same failure may be told twice, and is one.
-    results = results.concat(failures.distinct().map(Row::Failure));
+    results = results.concat(failures.distinct().map(Row::from));
     results = results.concat(observations.clone().map(Row::Observation));
-    results = results.concat(segments.clone().map(Row::Segment));
+    results = results.concat(segments.clone().map(Row::from));
     results.concat(select_replays(
         segments,
         observations,
@@ -378,7 +381,7 @@ fn items_of<'scope>(
                 operator,
                 track,
                 bytes,
-            } if operator == own => Some((position, Item::Signature(track, bytes))),
+            } if operator == own => Some((position, Item::Signature(track, Arc::new(bytes)))),
             _ => None,
         }));
     }
@@ -393,7 +396,7 @@ fn items_of<'scope>(
     if let Some(Some(rows)) = node.segmenter.and_then(|segmenter| marked.get(segmenter)) {
         items = items.concat(
             rows.clone()
-                .map(|(position, row)| (position, Item::Segment(row))),
+                .map(|(position, row)| (position, Item::Segment(Arc::new(row)))),
         );
     }
     items
@@ -430,12 +433,15 @@ fn edited(segmenter: &Name, control: Control) -> Option<(Position, Item)> {
         Control::Part {
             position,
             segment,
-            part: Part::Edited { end, attributes },
-        } if segment.segmenter == *segmenter => {
-            let mut marked = Segment::new(segment.segmenter, segment.start, Some(end));
-            marked.attributes = attributes;
-            Some((position, Item::Segment(marked)))
-        }
+            part,
+        } if segment.segmenter == *segmenter => match *part {
+            Part::Edited { end, attributes } => {
+                let mut marked = Segment::new(segment.segmenter, segment.start, Some(end));
+                marked.attributes = attributes;
+                Some((position, Item::Segment(Arc::new(marked))))
+            }
+            _ => None,
+        },
         _ => None,
     }
 }

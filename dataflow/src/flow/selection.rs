@@ -53,7 +53,7 @@ enum Told {
 enum Whole {
     Replay(Definition),
     Segment(Segment),
-    Observation(Observation),
+    Observation(Arc<Observation>),
     Feedback(u64, Feedback),
     End,
 }
@@ -61,7 +61,7 @@ enum Whole {
 /// The selections of all replays that are asked for, as rows.
 pub fn select_replays<'scope>(
     segments: Rows<'scope, Segment>,
-    observations: Rows<'scope, Observation>,
+    observations: Rows<'scope, Arc<Observation>>,
     told: Rows<'scope, Control>,
     featurers: Arc<BTreeSet<Name>>,
 ) -> Rows<'scope, Row> {
@@ -124,7 +124,7 @@ fn last_feedback<'scope>(told: Rows<'scope, Control>) -> Rows<'scope, (u64, Feed
 /// The segments that may come into each replay, judged.
 fn candidates<'scope>(
     segments: Rows<'scope, Segment>,
-    observations: Rows<'scope, Observation>,
+    observations: Rows<'scope, Arc<Observation>>,
     replays: Rows<'scope, Definition>,
     feedback: Rows<'scope, (u64, Feedback)>,
     featurers: Arc<BTreeSet<Name>>,
@@ -145,13 +145,11 @@ fn candidates<'scope>(
         Some(((segment.id, definition), Interval::of_range(effective)))
     });
     // Observations stand here once, whatever replays weigh: one that is asked for late sees them all.
-    let observed = observations.map(|observation| {
-        let interval = Interval::of_observation(&observation);
-        (observation, interval)
-    });
     let hits = overlap_join(
         ranges,
-        observed,
+        (observations, |observation: &Arc<Observation>| {
+            Interval::of_observation(observation)
+        }),
         BUCKET,
         "Segments by bucket",
         "Observations by bucket",
@@ -387,7 +385,7 @@ pub fn rows_of(definition: &ReplayDefinition, selected: &[Selected], total: Scor
                 value: feature.key.value.clone(),
                 weight: feature.points.and_then(number),
             });
-            Row::Choice(ChoiceRow {
+            Row::from(ChoiceRow {
                 replay: definition.name.clone(),
                 // Elsewhere the time is the order, and one new piece leaves the others as they are.
                 order: if in_given_order {
@@ -406,7 +404,7 @@ pub fn rows_of(definition: &ReplayDefinition, selected: &[Selected], total: Scor
         })
         .collect();
     rows.extend(number(total).map(|total_score| {
-        Row::Replay(ReplayRow {
+        Row::from(ReplayRow {
             name: definition.name.clone(),
             track: definition.request.track,
             processed: is_news(selected, &[], definition.request.mode),
@@ -474,7 +472,7 @@ fn rank<'scope>(told: Rows<'scope, (Name, Told)>) -> Rows<'scope, Row> {
 /// Replays under MRE's own rules, which mix everything with everything: recomputed as a whole.
 fn wholes<'scope>(
     segments: Rows<'scope, Segment>,
-    observations: Rows<'scope, Observation>,
+    observations: Rows<'scope, Arc<Observation>>,
     replays: Rows<'scope, Definition>,
     feedback: Rows<'scope, (u64, Feedback)>,
     ends: Rows<'scope, Name>,
@@ -524,7 +522,7 @@ fn select_whole<'a>(rows: impl Iterator<Item = &'a Whole>, featurers: &BTreeSet<
         match row {
             Whole::Replay(found) => definition = Some(found),
             Whole::Segment(segment) => segments.push(segment.clone().into()),
-            Whole::Observation(observation) => observations.push(observation.clone()),
+            Whole::Observation(observation) => observations.push(Observation::clone(observation)),
             Whole::Feedback(sequence, said) => feedback.push((*sequence, *said)),
             Whole::End => ended = true,
         }

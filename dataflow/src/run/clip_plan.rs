@@ -74,7 +74,8 @@ impl ClipPlanner {
             if let Row::Segment(segment) = &change.row {
                 touched.insert(segment.id.clone());
                 if segment.end.is_some() {
-                    self.complete.insert(segment.id.clone(), segment.clone());
+                    self.complete
+                        .insert(segment.id.clone(), Segment::clone(segment));
                 }
             }
         }
@@ -108,13 +109,13 @@ impl ClipPlanner {
                     before
                         .iter()
                         .filter(|(track, clip)| wanted.get(track) != Some(clip))
-                        .map(|(_, clip)| Change::retract(Row::Clip(clip.clone()))),
+                        .map(|(_, clip)| Change::retract(clip.clone())),
                 );
                 told.extend(
                     wanted
                         .iter()
                         .filter(|(track, clip)| before.get(track) != Some(clip))
-                        .map(|(_, clip)| Change::insert(Row::Clip(clip.clone()))),
+                        .map(|(_, clip)| Change::insert(clip.clone())),
                 );
                 let named: BTreeSet<&String> = wanted.values().map(|clip| &clip.path).collect();
                 let gone = before.values().map(|clip| &clip.path);

@@ -204,20 +204,13 @@ fn controls(said: &Segment, position: Position) -> Vec<(String, Control)> {
     let segment = said.id.clone();
     let remark = |what: String, remark: Remark| {
         let segment = said.id.clone();
-        (
-            format!("{name} {what}"),
-            Control::Remark { segment, remark },
-        )
+        (format!("{name} {what}"), Control::remark(segment, remark))
     };
     let mut controls = Vec::new();
     if let Some(end) = said.end {
         let attributes = said.attributes.clone();
         let part = Part::Edited { end, attributes };
-        let control = Control::Part {
-            position,
-            segment,
-            part,
-        };
+        let control = Control::part(position, segment, part);
         controls.push((format!("{name} marks"), control));
     }
     controls.extend(
@@ -234,7 +227,7 @@ fn controls(said: &Segment, position: Position) -> Vec<(String, Control)> {
 }
 
 fn failure(input: String, message: String) -> Control {
-    Control::Failure(Failure {
+    Control::failure(Failure {
         position: None,
         input,
         operator: None,

@@ -179,7 +179,7 @@ pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut
             }
             Fetched::Notice(failure) => {
                 loader.read_to(cursor);
-                loader.controls(vec![(Control::Failure(failure), 1)])
+                loader.controls(vec![(Control::failure(failure), 1)])
             }
             Fetched::Late(chunk, read) => loader.chunk(chunk, Ok(read)),
             Fetched::Failed(failure) => {
@@ -316,7 +316,7 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
                 return self.gap(position, declared, failure, again);
             }
             // What stands there stays.
-            Err(failure) => return self.controls(vec![(Control::Failure(failure), 1)]),
+            Err(failure) => return self.controls(vec![(Control::failure(failure), 1)]),
         };
         if is_next {
             return self.next(chunk, read);
@@ -327,7 +327,7 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
                 let message = "it came after the correction window had passed and was left out; a \
                                larger correction_window takes it";
                 let failure = failure(&chunk, message.to_owned());
-                return self.controls(vec![(Control::Failure(failure), 1)]);
+                return self.controls(vec![(Control::failure(failure), 1)]);
             }
             Some(Place::Placed(placed)) if placed.content == read.content => {
                 tracing::debug!(%position, "the chunk came again unchanged");
@@ -341,7 +341,7 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
                 std::mem::replace(&mut self.progress.timeline, self.progress.newest.clone());
             let listens = self.next_or(chunk, read, |loader, failure| {
                 loader.progress.timeline = timeline;
-                loader.controls(vec![(Control::Failure(failure), 1)])
+                loader.controls(vec![(Control::failure(failure), 1)])
             });
             return listens;
         }
@@ -409,7 +409,7 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
             Ok(placed) => self.place(placed, read) && self.scan_again(position),
             Err(error) => {
                 let failure = failure(&uri, with_warning(error.to_string(), &read.demuxed));
-                self.controls(vec![(Control::Failure(failure), 1)])
+                self.controls(vec![(Control::failure(failure), 1)])
             }
         }
     }

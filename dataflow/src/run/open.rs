@@ -102,7 +102,7 @@ pub fn open(
             }
             Loads::Entry(Entry::Controls(controls), ..) => {
                 failures.extend(controls.into_iter().filter_map(|entry| match entry {
-                    (Control::Failure(failure), _) => Some(failure),
+                    (Control::Failure(failure), _) => Some(*failure),
                     _ => None,
                 }));
             }

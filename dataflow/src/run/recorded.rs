@@ -30,7 +30,7 @@ const STEP: MediaTime = MediaTime::from_seconds(6);
 #[derive(Clone, Debug, Default)]
 pub struct RecordedEvent {
     /// What featurers observed.
-    pub observations: Vec<Observation>,
+    pub observations: Vec<Arc<Observation>>,
     /// Segments that were marked. Those of a segmenter that can be run again are not used.
     pub segments: Vec<Segment>,
     /// What viewers said, in order.
@@ -123,9 +123,9 @@ fn log(event: &RecordedEvent, recorded: &BTreeSet<Name>) -> (Vec<ChunkEntry>, Ve
     let mut controls: Vec<Control> = event
         .observations
         .iter()
-        .map(|observation| Control::Observation {
-            position: told_at(observation.end.max(observation.start)),
-            observation: observation.clone(),
+        .map(|observation| {
+            let position = told_at(observation.end.max(observation.start));
+            Control::observation(position, observation.clone())
         })
         .collect();
     for segment in event
@@ -153,11 +153,9 @@ fn log(event: &RecordedEvent, recorded: &BTreeSet<Name>) -> (Vec<ChunkEntry>, Ve
                 attributes: Default::default(),
             });
         }
-        controls.extend(parts.into_iter().map(|part| Control::Part {
-            position,
-            segment: segment.id.clone(),
-            part,
-        }));
+        let id = &segment.id;
+        let told = parts.into_iter();
+        controls.extend(told.map(|part| Control::part(position, id.clone(), part)));
     }
     controls.extend(
         (0..)
@@ -265,21 +263,9 @@ fn dedup(controls: &mut Vec<Control>) {
 /// Writes what came of a recording.
 pub fn write(state: &EventState, targets: &mut [Target]) -> Result<Vec<String>, RunError> {
     let timeline = EventTimeline::new();
-    let observations = state.observations().cloned().map(Row::Observation);
-    let segments = state.segments().cloned().map(Row::Segment);
-    let replays = state.replays().cloned().map(Row::Replay);
-    let chosen = state
-        .replays()
-        .flat_map(|replay| state.chosen(&replay.name).cloned());
-    let failures = state.failures().cloned().map(Row::Failure);
-    let rows = observations
-        .chain(segments)
-        .chain(replays)
-        .chain(chosen.map(Row::Choice));
-    let changes = rows.chain(failures).map(Change::insert).collect();
     let changes = EpochChanges {
         epoch: Epoch(0),
-        changes,
+        changes: state.rows().map(Change::insert).collect(),
     };
     let mut warnings = Vec::new();
     for target in targets {

@@ -148,12 +148,9 @@ mod tests {
                     track: None,
                     attributes: Attributes::from([("peak".into(), Value::Bool(true))]),
                 };
-                let told = Control::Observation {
-                    position: Position(0),
-                    observation: observation.clone(),
-                };
+                let told = Control::observation(Position(0), observation.clone());
                 let changes = event.tell(vec![told]).unwrap();
-                let expected = vec![Change::insert(Row::Observation(observation))];
+                let expected = vec![Change::insert(observation)];
                 assert_eq!(changes.epoch, Epoch(number.unsigned_abs()));
                 assert_eq!(changes.changes, expected);
             }

@@ -322,7 +322,7 @@ fn replay_rows(
         .iter()
         .zip(0..)
         .map(|(piece, order)| {
-            Row::Choice(ChoiceRow {
+            Row::from(ChoiceRow {
                 replay: name.clone(),
                 order,
                 segment: piece.segment.clone(),
@@ -344,7 +344,7 @@ fn replay_rows(
             })
         })
         .collect();
-    rows.push(Row::Replay(ReplayRow {
+    rows.push(Row::from(ReplayRow {
         name: name.clone(),
         track: replay.request.track,
         processed: selection.processed,
@@ -373,17 +373,17 @@ pub fn sample(size: &Size) -> Sample {
     let every = (size.chunks / 8).max(1);
     for (number, placed) in timeline.iter().enumerate() {
         let span = placed.span;
-        let mut changes = vec![Change::insert(Row::Chunk(ChunkRow {
+        let mut changes = vec![Change::insert(Row::from(ChunkRow {
             extent: placed.extent(),
             uri: placed.chunk.media.uri.clone(),
             frames: placed.frames.len() as u64,
             bytes: placed.bytes,
         }))];
         for row in observations.iter().filter(|row| span.contains(row.start)) {
-            changes.push(Change::insert(Row::Observation(row.clone())));
+            changes.push(Change::insert(Row::from(row.clone())));
         }
         for segment in &segments {
-            let open = Row::Segment(Segment::new(
+            let open = Row::from(Segment::new(
                 segment.id.segmenter.clone(),
                 segment.start(),
                 None,
@@ -395,7 +395,7 @@ pub fn sample(size: &Size) -> Sample {
             }
             if ends {
                 changes.extend((!starts).then(|| Change::retract(open)));
-                changes.push(Change::insert(Row::Segment(segment.clone())));
+                changes.push(Change::insert(Row::from(segment.clone())));
             }
         }
         let last = number as u64 + 1 == size.chunks;
@@ -415,7 +415,7 @@ pub fn sample(size: &Size) -> Sample {
             told = rows;
         }
         if number == 2 {
-            changes.push(Change::insert(Row::Failure(Failure {
+            changes.push(Change::insert(Row::from(Failure {
                 position: Some(Position(2)),
                 input: placed.chunk.media.uri.clone(),
                 operator: Some("cheers".into()),
