@@ -46,6 +46,14 @@ pub enum FetchError {
         /// Its length.
         length: usize,
     },
+    /// Its key did not come.
+    #[error("{uri} cannot be decrypted: its key did not come: {error}")]
+    NoKey {
+        /// What was asked for.
+        uri: String,
+        /// Why.
+        error: Box<FetchError>,
+    },
     /// It cannot be decrypted.
     #[error("{uri} cannot be decrypted with the key {key}: {message}")]
     Decrypt {
@@ -126,6 +134,7 @@ impl FetchError {
             | FetchError::TooLarge { uri, .. }
             | FetchError::Range { uri, .. }
             | FetchError::Key { uri, .. }
+            | FetchError::NoKey { uri, .. }
             | FetchError::Decrypt { uri, .. }
             | FetchError::Address { uri, .. } => uri,
         }
@@ -136,6 +145,7 @@ impl FetchError {
         match self {
             FetchError::TooLarge { .. } | FetchError::Address { .. } => Domain::User,
             FetchError::NotFound { status: None, .. } => Domain::User,
+            FetchError::NoKey { error, .. } => error.domain(),
             _ => Domain::External,
         }
     }
@@ -143,6 +153,7 @@ impl FetchError {
     /// Whether trying again may help.
     pub fn retry(&self) -> Retry {
         let passes = match self {
+            FetchError::NoKey { error, .. } => return error.retry(),
             FetchError::Timeout { .. } | FetchError::Transport { .. } => true,
             FetchError::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,

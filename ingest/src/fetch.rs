@@ -141,7 +141,15 @@ impl Fetcher {
             key: encryption.key_uri.clone(),
             message,
         };
-        let (key, iv) = (self.key(&encryption.key_uri).await?, encryption.iv);
+        let key = self.key(&encryption.key_uri).await;
+        let key = key.map_err(|error| match error {
+            FetchError::Key { .. } => error,
+            error => FetchError::NoKey {
+                uri: uri.to_owned(),
+                error: Box::new(error),
+            },
+        })?;
+        let iv = encryption.iv;
         let work = tokio::task::spawn_blocking(move || decrypt(bytes.into(), key, iv));
         let plain = work.await.map_err(|error| failed(error.to_string()))?;
         plain.map(Bytes::from).map_err(failed)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use matchcut_model::chunk::{ChunkRef, Position};
+use matchcut_model::cue::Cue;
 use matchcut_model::failure::Failure;
 use matchcut_model::time::MediaTime;
 
@@ -17,6 +18,24 @@ pub struct Missing {
     pub each: Option<MediaTime>,
     /// Which, and why.
     pub failure: Failure,
+    /// What the playlist marks in it, where it is one: that holds all the same.
+    pub cues: Vec<Cue>,
+    /// The time of day at its start, where that is known.
+    pub program_date_time: Option<i64>,
+}
+
+impl Missing {
+    /// Missing chunks that nothing more is known of.
+    pub fn new(position: Position, count: u64, each: Option<MediaTime>, failure: Failure) -> Self {
+        Missing {
+            position,
+            count,
+            each,
+            failure,
+            cues: Vec::new(),
+            program_date_time: None,
+        }
+    }
 }
 
 /// One thing that a source says. Positions are dense: each chunk has one, each missing chunk too.

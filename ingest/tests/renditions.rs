@@ -374,10 +374,13 @@ async fn cues_come_with_the_chunks_that_they_are_about() {
         items.push((item, source.cursor()));
     }
     for (item, _) in &items {
-        if let SourceItem::Chunk(chunk) = item {
-            let cues = chunk.cues.iter().map(|cue| (cue.kind, cue.at));
-            said.push((name(&chunk.media.uri), cues.collect::<Vec<_>>()));
-        }
+        let (input, cues) = match item {
+            SourceItem::Chunk(chunk) => (&chunk.media.uri, &chunk.cues),
+            SourceItem::Missing(missing) => (&missing.failure.input, &missing.cues),
+            other => panic!("{other:?}"),
+        };
+        let cues = cues.iter().map(|cue| (cue.kind, cue.at));
+        said.push((name(input), cues.collect::<Vec<_>>()));
     }
     let nine = CueTime::Utc(1_714_554_000_000_000);
     let start = CueTime::ChunkStart;
@@ -390,14 +393,15 @@ async fn cues_come_with_the_chunks_that_they_are_about() {
                 vec![(CueKind::Out, start), (CueKind::DateRange, nine)]
             ),
             ("1.ts", vec![]),
-            // The end of the break was at a chunk that is missing, and a range began in it.
+            // It is missing, and its marks hold all the same.
             (
-                "3.ts",
+                "2.ts",
                 vec![
                     (CueKind::In, start),
                     (CueKind::DateRange, CueTime::Utc(1_714_557_609_000_000))
                 ]
             ),
+            ("3.ts", vec![]),
             ("4.ts", vec![(CueKind::Out, start)]),
             ("5.ts", vec![]),
         ]

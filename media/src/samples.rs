@@ -333,6 +333,10 @@ impl Demuxed {
                 self.warnings
                     .push(format!("audio rendition \"{name}\": {warning}"));
             }
+            if demuxed.audio.is_empty() {
+                // Its number is kept for it: the next chunk may have it.
+                next += 1;
+            }
             let id = RENDITION | crate::demux::checksum(name.as_bytes()) >> 1;
             for mut track in demuxed.audio {
                 next += 1;
@@ -342,6 +346,25 @@ impl Demuxed {
                 self.audio.push(track);
             }
         }
+    }
+
+    /// Takes the separate audio renditions of another variant of the same chunk, on the same clock and
+    /// with their numbers. Tracks of its own get the numbers that those of the other variant have, in
+    /// order; one more than there are has none and is left out.
+    pub fn share_audio(&mut self, other: &Demuxed) {
+        let separate = |track: &&AudioTrack| track.id.is_some_and(|id| id & RENDITION != 0);
+        let own: Vec<TrackNumber> = other
+            .audio
+            .iter()
+            .filter(|track| !separate(track))
+            .map(|track| track.number)
+            .collect();
+        self.audio.truncate(own.len());
+        for (track, number) in self.audio.iter_mut().zip(own) {
+            track.number = number;
+        }
+        self.audio
+            .extend(other.audio.iter().filter(separate).cloned());
     }
 
     /// When its first picture is shown, or without pictures its first sound is heard.
@@ -363,5 +386,70 @@ impl Demuxed {
     pub fn is_empty(&self) -> bool {
         self.video.as_ref().is_none_or(|v| v.samples.is_empty())
             && self.audio.iter().all(|a| a.samples.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track(number: u32) -> AudioTrack {
+        AudioTrack {
+            number: TrackNumber(number),
+            id: Some(256 + number),
+            codec: Codec::Aac,
+            timescale: 90_000,
+            sample_rate: 48_000,
+            channels: 2,
+            frame_samples: 1024,
+            language: None,
+            config: Bytes::new(),
+            samples: Vec::new(),
+        }
+    }
+
+    fn with(tracks: u32) -> Demuxed {
+        Demuxed {
+            audio: (1..=tracks).map(track).collect(),
+            ..Demuxed::default()
+        }
+    }
+
+    fn rendition(name: &str, tracks: u32) -> AudioRendition {
+        AudioRendition {
+            demuxed: with(tracks),
+            name: name.to_owned(),
+            language: None,
+            wraps: true,
+        }
+    }
+
+    fn numbers(chunk: &Demuxed) -> Vec<u32> {
+        chunk.audio.iter().map(|track| track.number.0).collect()
+    }
+
+    #[test]
+    fn a_rendition_that_did_not_come_keeps_its_number() {
+        let mut chunk = with(1);
+        chunk.add_audio([rendition("en", 1), rendition("fr", 0), rendition("de", 1)]);
+        assert_eq!(numbers(&chunk), [1, 2, 4]);
+    }
+
+    #[test]
+    fn another_variant_is_heard_with_the_sound_that_was_analysed() {
+        let mut analysed = with(1);
+        analysed.add_audio([rendition("en", 0), rendition("fr", 1)]);
+        // As it was numbered by the tracks of the chunks before.
+        analysed.audio[0].number = TrackNumber(4);
+        let fr = analysed.audio[1].clone();
+        for own in [1, 2] {
+            let mut variant = with(own);
+            variant.share_audio(&analysed);
+            assert_eq!(numbers(&variant), [4, 3], "{own} of its own");
+            assert_eq!(variant.audio[1], fr);
+        }
+        let mut silent = with(0);
+        silent.share_audio(&analysed);
+        assert_eq!(numbers(&silent), [3]);
     }
 }

@@ -3,7 +3,7 @@
 
 use matchcut_model::chunk::PlacedChunk;
 use matchcut_model::cue::{Cue, CueKind, CueTime};
-use matchcut_model::time::MediaTime;
+use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::value::Attributes;
 use serde::{Deserialize, Serialize};
 
@@ -26,14 +26,20 @@ pub struct PlacedCue {
 /// The cues of a chunk, from its playlist and from its own stream (`carried`), in order of time.
 pub fn place(chunk: &PlacedChunk, carried: &[Cue]) -> Vec<PlacedCue> {
     let cues = chunk.chunk.cues.iter().chain(carried);
-    let mut placed: Vec<PlacedCue> = cues
-        .map(|cue| PlacedCue {
-            time: time_of(chunk, cue.at),
-            kind: cue.kind,
-            duration: cue.duration,
-            attributes: cue.attributes.clone(),
-        })
-        .collect();
+    in_order(cues.map(|cue| placed(cue, time_of(chunk, cue.at))))
+}
+
+fn placed(cue: &Cue, time: MediaTime) -> PlacedCue {
+    PlacedCue {
+        time,
+        kind: cue.kind,
+        duration: cue.duration,
+        attributes: cue.attributes.clone(),
+    }
+}
+
+fn in_order(cues: impl Iterator<Item = PlacedCue>) -> Vec<PlacedCue> {
+    let mut placed: Vec<PlacedCue> = cues.collect();
     placed.sort();
     placed.dedup();
     placed
@@ -52,15 +58,36 @@ fn time_of(chunk: &PlacedChunk, at: CueTime) -> MediaTime {
             let away = ((time - start).flicks() + half).rem_euclid(turn) - half;
             start + MediaTime::from_flicks(away)
         }
-        CueTime::Utc(utc) => chunk.utc.map_or(start, |from| {
-            start + MediaTime::from_ticks(utc.saturating_sub(from), 1_000_000)
-        }),
+        CueTime::Utc(utc) => of_day(utc, chunk.utc, start),
     }
+}
+
+/// A time of day, where `from` is that of `start`.
+fn of_day(utc: i64, from: Option<i64>, start: MediaTime) -> MediaTime {
+    from.map_or(start, |from| {
+        start + MediaTime::from_ticks(utc.saturating_sub(from), 1_000_000)
+    })
 }
 
 /// The signature of a chunk: equal cues give equal bytes.
 pub fn signature(chunk: &PlacedChunk, carried: &[Cue]) -> Result<Vec<u8>, String> {
     serde_json::to_vec(&place(chunk, carried)).map_err(|error| error.to_string())
+}
+
+/// The signature of a chunk that is missing, and would cover `span` from the time of day `utc`: what
+/// its playlist marks in it.
+pub fn signature_of_gap(
+    cues: &[Cue],
+    utc: Option<i64>,
+    span: TimeRange,
+) -> Result<Vec<u8>, String> {
+    let time = |at: CueTime| match at {
+        // The clock of its stream is not known.
+        CueTime::ChunkStart | CueTime::Pts(_) => span.start,
+        CueTime::Utc(at) => of_day(at, utc, span.start),
+    };
+    let cues = cues.iter().map(|cue| placed(cue, time(cue.at)));
+    serde_json::to_vec(&in_order(cues)).map_err(|error| error.to_string())
 }
 
 /// The cues of a signature; none of one that is damaged.
@@ -141,6 +168,28 @@ mod tests {
         let mut undated = chunk(0, vec![cue(CueTime::Utc(noon))]);
         undated.utc = None;
         assert_eq!(place(&undated, &[])[0].time.to_string(), "10.000");
+    }
+
+    #[test]
+    fn cues_of_a_missing_chunk_land_where_it_would_be() {
+        let at = |seconds| MediaTime::from_seconds(seconds);
+        let pts = Timestamp {
+            ticks: 0,
+            timescale: 90_000,
+        };
+        let cues = [
+            cue(CueTime::Utc(15_500_000)),
+            cue(CueTime::ChunkStart),
+            cue(CueTime::Pts(pts)),
+        ];
+        let span = TimeRange::new(at(10), at(12));
+        let times = |utc| {
+            let cues = read(&signature_of_gap(&cues, utc, span).unwrap());
+            let times = cues.iter().map(|cue| cue.time.to_string());
+            times.collect::<Vec<_>>()
+        };
+        assert_eq!(times(Some(14_000_000)), ["10.000", "11.500"]);
+        assert_eq!(times(None), ["10.000"], "without a date all are one");
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn packet(pid: u16, counter: u8, section: &[u8]) -> Vec<u8> {
 }
 
 /// A splice_insert: out of network at `pts` for `duration` ticks.
-fn insert(pts: u64, duration: u32) -> Vec<u8> {
+pub fn insert(pts: u64, duration: u32) -> Vec<u8> {
     let mut bytes = vec![0xfc, 0x30, 37, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xf0, 20, 5];
     bytes.extend([0, 0, 0, 7, 0x7f, 0xef, 0xfe | (pts >> 32) as u8]);
     bytes.extend((pts as u32).to_be_bytes());

@@ -52,10 +52,25 @@ pub fn frames(path: &Path) -> usize {
 
 /// A fingerprint of every picture, in order of presentation.
 pub fn pictures(path: &Path) -> Vec<String> {
-    let path = path.as_os_str();
-    let args = ["-i".as_ref(), path, "-map".as_ref(), "0:v:0".as_ref()];
-    let rest = ["-fps_mode", "passthrough", "-f", "framemd5", "-"].map(OsStr::new);
-    let said = tool("ffmpeg", args.into_iter().chain(rest));
+    // Keys and chunks may be called anything.
+    let mut args = ["-allowed_extensions", "ALL"].map(OsStr::new).to_vec();
+    if path.extension() != Some(OsStr::new("m3u8")) {
+        args.clear();
+    }
+    args.extend(["-i".as_ref(), path.as_os_str()]);
+    args.extend(
+        [
+            "-map",
+            "0:v:0",
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "framemd5",
+            "-",
+        ]
+        .map(OsStr::new),
+    );
+    let said = tool("ffmpeg", args);
     let picture = |line: &str| line.rsplit(',').next().unwrap().trim().to_owned();
     said.lines()
         .filter(|line| !line.starts_with('#'))
@@ -83,4 +98,49 @@ pub fn sound(path: &Path) -> f64 {
         .map(samples)
         .sum();
     sum as f64 / 48_000.0
+}
+
+/// How strong two tones are in the sound of a file, from 0 to 1 for a sine at full scale.
+pub fn tones(path: &Path, hertz: [f64; 2]) -> [f64; 2] {
+    const RATE: f64 = 8000.0;
+    let path = path.as_os_str();
+    let args = ["-v", "error", "-i"].map(OsStr::new);
+    let rest = [
+        "-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "s16le", "-",
+    ]
+    .map(OsStr::new);
+    let output = Command::new("ffmpeg")
+        .args(args.into_iter().chain([path]).chain(rest))
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    let samples: Vec<f64> = output
+        .stdout
+        .chunks_exact(2)
+        .map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0)
+        .collect();
+    hertz.map(|hertz| {
+        let (mut cosine, mut sine) = (0.0, 0.0);
+        for (number, sample) in samples.iter().enumerate() {
+            let angle = std::f64::consts::TAU * hertz * number as f64 / RATE;
+            (cosine, sine) = (cosine + sample * angle.cos(), sine + sample * angle.sin());
+        }
+        2.0 * f64::hypot(cosine, sine) / samples.len().max(1) as f64
+    })
+}
+
+/// Width and height of the pictures.
+pub fn size(path: &Path) -> (u32, u32) {
+    let options = [
+        "-select_streams",
+        "v:0",
+        "-show_entries",
+        "stream=width,height",
+        "-of",
+        "csv=p=0",
+    ];
+    let args = options.iter().map(OsStr::new);
+    let said = tool("ffprobe", args.chain([path.as_os_str()]));
+    let mut numbers = said.trim().split(',').map(|word| word.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
 }

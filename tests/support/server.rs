@@ -15,6 +15,8 @@ pub enum Answer {
     Redirect(String),
     /// Another status.
     Status(u16),
+    /// Another status the first time, then 200 and these bytes.
+    StatusOnce(u16, Vec<u8>),
 }
 
 /// A server on a free port of this machine, until the tests are over.
@@ -62,6 +64,14 @@ impl Server {
         self.set(path, Answer::Bytes(bytes.into()));
     }
 
+    /// From now on the files of a directory are served by their names.
+    pub fn serve_all(&self, dir: &std::path::Path) {
+        for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            self.serve(&name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+
     /// How often `path` was asked for.
     pub fn asked(&self, path: &str) -> usize {
         let path = format!("/{path}");
@@ -92,7 +102,14 @@ fn answer(
         .unwrap_or_default()
         .to_owned();
     asked.lock().unwrap().push(path.clone());
-    let answer = answers.lock().unwrap().get(&path).cloned();
+    let answer = {
+        let mut answers = answers.lock().unwrap();
+        let answer = answers.get(&path).cloned();
+        if let Some(Answer::StatusOnce(_, bytes)) = &answer {
+            answers.insert(path, Answer::Bytes(bytes.clone()));
+        }
+        answer
+    };
     let head = |status: &str, length: usize, more: &str| {
         format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{more}Connection: close\r\n\r\n")
     };
@@ -105,6 +122,8 @@ fn answer(
             let place = format!("Location: {to}\r\n");
             stream.write_all(head("302 Found", 0, &place).as_bytes())
         }
-        Answer::Status(code) => stream.write_all(head(&format!("{code} No"), 0, "").as_bytes()),
+        Answer::Status(code) | Answer::StatusOnce(code, _) => {
+            stream.write_all(head(&format!("{code} No"), 0, "").as_bytes())
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use matchcut_model::change::{Change, ClipRow, Row};
-use matchcut_model::chunk::{ContentId, PlacedChunk, TrackNumber};
+use matchcut_model::chunk::{ContentId, PlacedChunk, Position, TrackNumber};
 use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::timeline::EventTimeline;
@@ -194,11 +194,19 @@ fn marks_of(
     Some(marks.collect())
 }
 
-/// The identity of the chunks that a clip shows.
+/// The identity of the chunks that a clip shows, and of those beside it that decoders start in and
+/// whose sound reaches in.
 fn content(marks: TimeRange, timeline: &EventTimeline) -> ContentId {
-    let ids: Vec<[u8; 8]> = timeline
-        .chunks_covering(marks)
-        .iter()
+    let shown = timeline.chunks_covering(marks);
+    let first = shown.first().map(|first| first.chunk.position.0);
+    let before = first.and_then(|first| timeline.get(Position(first.checked_sub(1)?)));
+    let last = shown.last().map(|last| last.chunk.position);
+    let behind = timeline.locate(marks.end);
+    let behind = behind.filter(|behind| last.is_some_and(|last| behind.chunk.position > last));
+    let ids: Vec<[u8; 8]> = before
+        .into_iter()
+        .chain(shown)
+        .chain(behind)
         .map(|placed| placed.content.0.to_be_bytes())
         .collect();
     let parts: Vec<&[u8]> = ids.iter().map(<[u8; 8]>::as_slice).collect();

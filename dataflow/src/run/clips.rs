@@ -242,10 +242,8 @@ impl ClipMaker {
         };
         let media = |placed| self.store.get_for_cut(placed);
         let chunk = media(placed).map_err(|failure| failure.message)?;
-        let before = match before(placed, timeline) {
-            Some(before) => Some(media(before).map_err(|failure| failure.message)?),
-            None => None,
-        };
+        // Where the chunk begins with a key frame, it is not needed.
+        let before = before(placed, timeline).and_then(|before| media(before).ok());
         let jpeg = thumbnail::jpeg(
             &chunk,
             before.as_deref(),

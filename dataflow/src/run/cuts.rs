@@ -6,7 +6,7 @@ use std::sync::Arc;
 use matchcut_media::cut::{Cut, CutChunk, CutError, exact, to_decode};
 use matchcut_media::render::Pieces;
 use matchcut_media::samples::Demuxed;
-use matchcut_model::chunk::TrackNumber;
+use matchcut_model::chunk::{PlacedChunk, TrackNumber};
 use matchcut_model::time::TimeRange;
 use matchcut_model::timeline::EventTimeline;
 
@@ -22,24 +22,42 @@ fn select(
     timeline: &EventTimeline,
     by: Select,
 ) -> Result<Cut, String> {
-    let placed = around(range, timeline);
-    let chunks: Vec<Arc<Demuxed>> = placed
+    let mut chunks: Vec<(&PlacedChunk, Arc<Demuxed>)> = Vec::new();
+    let mut beside = None;
+    for placed in around(range, timeline) {
+        match store.get_for_cut(placed) {
+            Ok(chunk) => chunks.push((placed, chunk)),
+            Err(failure) if placed.span.overlaps(&range) => return Err(failure.to_string()),
+            // It may not be needed: it is there for a key frame, and for sound at the edge.
+            Err(failure) => {
+                tracing::debug!(%failure, "the clip is cut without the chunk beside it");
+                beside = Some(failure);
+            }
+        }
+    }
+    let cut_chunks: Vec<CutChunk<'_>> = chunks
         .iter()
-        .map(|placed| {
-            let media = store.get_for_cut(placed);
-            media.map_err(|failure| failure.to_string())
-        })
-        .collect::<Result<_, _>>()?;
-    let cut_chunks: Vec<CutChunk<'_>> = placed
-        .iter()
-        .zip(&chunks)
         .map(|(placed, demuxed)| CutChunk {
             demuxed,
             offset: placed.offset,
             stretch: placed.stretch,
         })
         .collect();
-    by(&cut_chunks, range, tracks).map_err(|error| error.to_string())
+    let cut = by(&cut_chunks, range, tracks);
+    match (cut, beside) {
+        (cut, None) => cut.map_err(|error| error.to_string()),
+        (Ok(cut), Some(_)) if cut.report.frames == frames_in(range, timeline) => Ok(cut),
+        // Another variant may have some of the frames in it.
+        (Ok(_), Some(failure)) => Err(failure.to_string()),
+        (Err(error), Some(failure)) => Err(format!("{error} ({failure})")),
+    }
+}
+
+/// The number of frames that a range shows.
+fn frames_in(range: TimeRange, timeline: &EventTimeline) -> u64 {
+    let chunks = timeline.chunks_covering(range).into_iter();
+    let frames = chunks.flat_map(|placed| placed.frames.iter());
+    frames.filter(|frame| range.contains(frame.time)).count() as u64
 }
 
 /// The exact cut of a range with some audio tracks, or with all (`None`).

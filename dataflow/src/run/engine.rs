@@ -16,6 +16,7 @@ use matchcut_model::chunk::Epoch;
 use matchcut_model::failure::Failure;
 use matchcut_model::time::MediaTime;
 use matchcut_model::timeline::EventTimeline;
+use matchcut_operators::sdk::Operator;
 use matchcut_sinks::SinkError;
 use matchcut_store::StoreError;
 
@@ -279,6 +280,7 @@ pub fn run(
         let replays = convert::replays(plan);
         let (media, stop) = (Arc::clone(&media), Arc::clone(stop));
         let feedback = options.feedback.clone();
+        let cues = cue_operators(plan);
         thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || {
@@ -295,6 +297,7 @@ pub fn run(
                         stop: &stop,
                         window,
                         feedback: &feedback,
+                        cues: &cues,
                     };
                     loader::run(source, &setting, earlier.start, |loads| {
                         admitter.admit(loads)
@@ -360,6 +363,13 @@ pub fn run(
         elapsed: started.elapsed(),
         warnings,
     })
+}
+
+/// The operators that read what the stream marks in itself.
+fn cue_operators(plan: &Plan) -> Vec<u32> {
+    let operators = plan.operators.iter();
+    let reads = operators.filter(|operator| matches!(operator.operator, Operator::Cues(_)));
+    reads.map(|operator| operator.index as u32).collect()
 }
 
 /// How many recent chunks are kept: what a segment that has just closed can reach back to, and what can

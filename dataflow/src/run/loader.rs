@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use matchcut_ingest::{Fetcher, Source, SourceCursor, SourceItem};
+use matchcut_ingest::{Fetcher, Missing, Source, SourceCursor, SourceItem};
 use matchcut_media::samples::Demuxed;
 use matchcut_model::change::GapRow;
 use matchcut_model::chunk::{ChunkRef, Container, ContentId, PlacedChunk, Position, Resource};
+use matchcut_model::cue::Cue;
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::timeline::Surroundings;
+use matchcut_operators::cues;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,7 +24,7 @@ use tokio::task::JoinHandle;
 use super::feedback::{Entries, FeedbackFiles};
 use super::files::OpenFiles;
 use super::log::InputProgress;
-use super::media::{Loaded, MediaStore, Read, load};
+use super::media::{Loaded, MediaStore, Read, can_be_fetched, load};
 use super::times::{stream_times, unwrap_to};
 use crate::flow::{Control, ScanRow};
 
@@ -67,7 +69,7 @@ pub enum Loads {
 
 enum Fetched {
     Chunk(ChunkRef, JoinHandle<Result<Read, Failure>>),
-    Missing(Position, u64, Option<MediaTime>, Failure),
+    Missing(Missing),
     Notice(Failure),
     Failed(Failure),
     /// A chunk that could not be fetched before.
@@ -104,6 +106,8 @@ pub struct Setting<'a> {
     pub window: usize,
     /// Files of feedback.
     pub feedback: &'a [PathBuf],
+    /// Operators that read what the stream marks in itself.
+    pub cues: &'a [u32],
 }
 
 /// Reads a source to its end, or until it is stopped. `tell` blocks while no more may be admitted, and
@@ -121,7 +125,7 @@ pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut
     let mut loader = Loader::new(setting, start, sender, tell);
     let (mut broken, mut interrupted) = (None, false);
     let mut looked = Instant::now();
-    let mut listens = loader.feedback(false) && loader.retry_gaps();
+    let mut listens = loader.feedback(false) && loader.retry_all();
     while listens {
         if setting.stop.load(Ordering::SeqCst) {
             interrupted = true;
@@ -163,7 +167,8 @@ pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut
                 loader.read_to(cursor);
                 loader.chunk(chunk, result)
             }
-            Fetched::Missing(position, count, each, failure) => {
+            Fetched::Missing(missing) => {
+                let count = missing.count;
                 let mut listens = true;
                 for number in 0..count {
                     if setting.stop.load(Ordering::SeqCst) || !listens {
@@ -172,8 +177,8 @@ pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut
                     if number + 1 == count {
                         loader.read_to(cursor.clone());
                     }
-                    let position = Position(position.0 + number);
-                    listens = loader.gap(position, each, failure.clone(), None);
+                    let hole = Hole::of_missing(&missing, number);
+                    listens = loader.gap(hole, missing.failure.clone());
                 }
                 listens
             }
@@ -261,21 +266,24 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
     }
 
     /// What could not be fetched before a restart is tried again.
-    fn retry_gaps(&mut self) -> bool {
-        let gaps: Vec<ChunkRef> = self
-            .recent
-            .values()
-            .filter_map(|place| match place {
-                Place::Gap(_, chunk) => chunk.clone(),
-                Place::Placed(_) => None,
-            })
-            .collect();
-        gaps.into_iter().for_each(|chunk| self.try_again(chunk));
+    fn retry_all(&mut self) -> bool {
+        let waits = |(position, place): (&Position, &Place)| match place {
+            Place::Gap(_, chunk) => Some((chunk.clone()?, Vec::new())),
+            Place::Placed(placed) => {
+                let unheard = self.progress.unheard.get(position)?;
+                Some((placed.chunk.clone(), unheard.clone()))
+            }
+        };
+        let all: Vec<(ChunkRef, Vec<String>)> = self.recent.iter().filter_map(waits).collect();
+        for (chunk, unheard) in all {
+            self.try_again(chunk, unheard);
+        }
         true
     }
 
-    /// Tries to fetch a chunk until it comes, or is too old.
-    fn try_again(&mut self, chunk: ChunkRef) {
+    /// Tries to fetch a chunk until it comes, or is too old. One that is there but for some sound
+    /// (`unheard`) is fetched when that is there.
+    fn try_again(&mut self, chunk: ChunkRef, unheard: Vec<String>) {
         let position = chunk.position;
         let (fetcher, files) = (
             self.setting.store.fetcher().clone(),
@@ -287,7 +295,12 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
             loop {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(longest);
-                if let Ok(read) = load(&fetcher, &files, &chunk).await {
+                if !can_be_fetched(&fetcher, &chunk, &unheard).await {
+                    continue;
+                }
+                if let Ok(read) = load(&fetcher, &files, &chunk).await
+                    && (unheard.is_empty() || read.may_be_heard() != unheard)
+                {
                     let _ = sender
                         .send(Item::Fetched(Fetched::Late(chunk, read), None))
                         .await;
@@ -311,9 +324,8 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
         let read = match loaded {
             Ok(read) => read,
             Err(failure) if is_next => {
-                let again = (failure.retry == Retry::WithBackoff).then(|| chunk.clone());
-                let declared = chunk.declared_duration;
-                return self.gap(position, declared, failure, again);
+                let again = failure.retry == Retry::WithBackoff;
+                return self.gap(Hole::left_by(&chunk, again), failure);
             }
             // What stands there stays.
             Err(failure) => return self.controls(vec![(Control::failure(failure), 1)]),
@@ -331,6 +343,10 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
             }
             Some(Place::Placed(placed)) if placed.content == read.content => {
                 tracing::debug!(%position, "the chunk came again unchanged");
+                let unheard = read.may_be_heard();
+                if !unheard.is_empty() {
+                    self.try_again(chunk, unheard);
+                }
                 return true;
             }
             Some(_) => {}
@@ -350,10 +366,8 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
 
     /// The next chunk in playlist order.
     fn next(&mut self, chunk: ChunkRef, read: Read) -> bool {
-        let (position, declared) = (chunk.position, chunk.declared_duration);
-        self.next_or(chunk, read, |loader, failure| {
-            loader.gap(position, declared, failure, None)
-        })
+        let hole = Hole::left_by(&chunk, false);
+        self.next_or(chunk, read, |loader, failure| loader.gap(hole, failure))
     }
 
     fn next_or(
@@ -416,12 +430,22 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
 
     /// Tells a chunk that has its place.
     fn place(&mut self, mut placed: PlacedChunk, read: Read) -> bool {
+        let unheard = read.may_be_heard();
         let Read {
             mut demuxed,
             bytes,
             content,
+            ..
         } = read;
         placed.content = content;
+        let position = placed.chunk.position;
+        match unheard.is_empty() {
+            true => drop(self.progress.unheard.remove(&position)),
+            false => {
+                self.try_again(placed.chunk.clone(), unheard.clone());
+                self.progress.unheard.insert(position, unheard);
+            }
+        }
         unwrap_to(&placed, &mut demuxed);
         self.admit(Arc::new(placed), Arc::new(demuxed), bytes)
     }
@@ -486,20 +510,21 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
     }
 
     /// A chunk that is missing. One that is known at that position stays.
-    fn gap(
-        &mut self,
-        position: Position,
-        each: Option<MediaTime>,
-        failure: Failure,
-        again: Option<ChunkRef>,
-    ) -> bool {
+    fn gap(&mut self, hole: Hole, failure: Failure) -> bool {
+        let Hole {
+            position,
+            each,
+            cues: marks,
+            utc,
+            again,
+        } = hole;
         let before = self.progress.timeline.clone();
         let Ok(span) = self.progress.timeline.skip(position, each) else {
             return true;
         };
         self.progress.newest = before;
         let reason = failure.message.clone();
-        let rows = vec![
+        let mut rows = vec![
             ScanRow::Gap(GapRow {
                 position,
                 span,
@@ -510,9 +535,22 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
                 ..failure
             }),
         ];
+        // What its playlist marks in it holds all the same; who fills the hole says it again.
+        let signature = match marks.is_empty() {
+            true => None,
+            false => cues::signature_of_gap(&marks, utc, span).ok(),
+        };
+        if let Some(bytes) = signature {
+            let operators = self.setting.cues.iter();
+            rows.extend(operators.map(|operator| ScanRow::Signature {
+                operator: *operator,
+                track: None,
+                bytes: bytes.clone(),
+            }));
+        }
         self.remember(position, Place::Gap(span, again.clone()));
         if let Some(chunk) = again.clone() {
-            self.try_again(chunk);
+            self.try_again(chunk, Vec::new());
         }
         self.tell(Entry::Gap(position, rows, again), 0)
     }
@@ -523,6 +561,7 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
             let Some((old, _)) = self.recent.pop_first() else {
                 break;
             };
+            self.progress.unheard.remove(&old);
             if let Some(task) = self.again.remove(&old) {
                 task.abort();
             }
@@ -541,6 +580,43 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
             interrupted,
             progress: Box::new(self.progress),
         });
+    }
+}
+
+/// A position where nothing is, and what is known of it.
+struct Hole {
+    position: Position,
+    /// How long what is missing was to be.
+    each: Option<MediaTime>,
+    /// What its playlist marks in it.
+    cues: Vec<Cue>,
+    /// The time of day at its start.
+    utc: Option<i64>,
+    /// What could be tried again.
+    again: Option<ChunkRef>,
+}
+
+impl Hole {
+    /// One of several chunks that are missing.
+    fn of_missing(missing: &Missing, number: u64) -> Self {
+        Hole {
+            position: Position(missing.position.0 + number),
+            each: missing.each,
+            cues: missing.cues.clone(),
+            utc: missing.program_date_time,
+            again: None,
+        }
+    }
+
+    /// The hole of a chunk that could not be read.
+    fn left_by(chunk: &ChunkRef, again: bool) -> Self {
+        Hole {
+            position: chunk.position,
+            each: chunk.declared_duration,
+            cues: chunk.cues.clone(),
+            utc: chunk.program_date_time,
+            again: again.then(|| chunk.clone()),
+        }
     }
 }
 
@@ -579,12 +655,7 @@ async fn read(
                 return;
             }
             Ok(SourceItem::Chunk(chunk)) => fetch(&fetcher, &files, chunk),
-            Ok(SourceItem::Missing(missing)) => Fetched::Missing(
-                missing.position,
-                missing.count,
-                missing.each,
-                missing.failure,
-            ),
+            Ok(SourceItem::Missing(missing)) => Fetched::Missing(missing),
             Ok(SourceItem::Notice(failure)) => Fetched::Notice(failure),
             Ok(SourceItem::File(path)) => match parts(&files, &path).await {
                 Ok(chunks) => {

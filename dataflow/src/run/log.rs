@@ -2,6 +2,7 @@
 //! and how far the inputs were read with it. From these a run is taken up again without reading or
 //! decoding anything twice.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use matchcut_ingest::SourceCursor;
@@ -73,6 +74,9 @@ pub struct InputProgress {
     /// Which audio track has which number.
     #[serde(default)]
     pub tracks: TrackNumbers,
+    /// Sound of the last chunks that did not come and may come yet, by its addresses.
+    #[serde(default)]
+    pub unheard: BTreeMap<Position, Vec<String>>,
     /// Feedback files.
     pub feedback: FeedbackCursor,
 }

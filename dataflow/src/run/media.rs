@@ -33,6 +33,19 @@ pub struct Read {
     pub bytes: u64,
     /// Their identity.
     pub content: ContentId,
+    /// Sound in playlists of its own that did not come: the chunk is there without it.
+    pub unheard: Vec<Failure>,
+}
+
+impl Read {
+    /// The addresses of sound that did not come, and that may come when it is asked for again.
+    pub fn may_be_heard(&self) -> Vec<String> {
+        let passing = self
+            .unheard
+            .iter()
+            .filter(|failure| failure.retry == Retry::WithBackoff);
+        passing.map(|failure| failure.input.clone()).collect()
+    }
 }
 
 struct Recent {
@@ -151,9 +164,14 @@ impl MediaStore {
         let Read {
             mut demuxed,
             content,
+            unheard,
             ..
         } = self.runtime.block_on(loading)?;
         if content != placed.content {
+            // Its sound was there when it was analysed.
+            if let Some(failure) = unheard.into_iter().next() {
+                return Err(failure);
+            }
             return Err(Failure {
                 position: Some(position),
                 input: placed.chunk.media.uri.clone(),
@@ -184,9 +202,13 @@ impl MediaStore {
         if let Some(chunk) = self.recent(key, placed) {
             return Ok(chunk);
         }
-        let loading = load_cut(&self.fetcher, &placed.chunk, variant);
-        let (mut demuxed, bytes) = self.runtime.block_on(loading)?;
+        let loading = load_rendition(&self.fetcher, &placed.chunk, variant);
+        let (mut demuxed, bytes, _) = self.runtime.block_on(loading)?;
         unwrap_to(placed, &mut demuxed);
+        if !placed.chunk.audio.is_empty() {
+            // What is heard is what was analysed, under the same numbers.
+            demuxed.share_audio(&*self.get(placed)?);
+        }
         let chunk = Arc::new(demuxed);
         let recent = Recent {
             chunk: Arc::clone(&chunk),
@@ -242,25 +264,47 @@ pub async fn load(fetcher: &Fetcher, files: &OpenFiles, chunk: &ChunkRef) -> Res
     let mut demuxed = demux(chunk.container, init.as_deref(), &media)
         .map_err(|error| failed(error.to_string(), Domain::External, Retry::No))?;
     let mut bytes = media.len() as u64;
+    let (mut sounds, mut unheard) = (Vec::new(), Vec::new());
     for rendition in &chunk.audio {
-        match load_rendition(fetcher, chunk, rendition).await {
+        let sound = match load_rendition(fetcher, chunk, rendition).await {
             Ok((sound, size, id)) => {
                 bytes += size;
                 content = content_of(&[&content.0.to_be_bytes(), &id.0.to_be_bytes()]);
-                demuxed.add_audio([audio_of(rendition, sound)]);
+                sound
             }
             // Its pictures and its other sound are there all the same.
-            Err(failure) => demuxed.warnings.push(format!(
-                "audio rendition \"{}\" cannot be heard: {}",
-                rendition.name, failure.message
-            )),
-        }
+            Err(failure) => {
+                demuxed.warnings.push(format!(
+                    "audio rendition \"{}\" cannot be heard: {}",
+                    rendition.name, failure.message
+                ));
+                unheard.push(failure);
+                Demuxed::default()
+            }
+        };
+        sounds.push(audio_of(rendition, sound));
     }
+    demuxed.add_audio(sounds);
     Ok(Read {
         demuxed,
         bytes,
         content,
+        unheard,
     })
+}
+
+/// Whether the parts of a chunk with these addresses can be fetched now.
+pub async fn can_be_fetched(fetcher: &Fetcher, chunk: &ChunkRef, addresses: &[String]) -> bool {
+    let renditions = chunk.audio.iter();
+    let parts = renditions.flat_map(|rendition| rendition.init.iter().chain(&rendition.media));
+    let asked = parts.filter(|part| addresses.contains(&part.uri));
+    let asked: Vec<Resource> = asked.cloned().collect();
+    for part in asked {
+        if fetcher.fetch(&part).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 fn audio_of(rendition: &Rendition, demuxed: Demuxed) -> AudioRendition {
@@ -270,21 +314,6 @@ fn audio_of(rendition: &Rendition, demuxed: Demuxed) -> AudioRendition {
         language: rendition.language.clone(),
         wraps: rendition.container != Container::FragmentedMp4,
     }
-}
-
-/// The variant that clips of a chunk are cut from, with the separate sound of the chunk.
-async fn load_cut(
-    fetcher: &Fetcher,
-    chunk: &ChunkRef,
-    variant: &Rendition,
-) -> Result<(Demuxed, u64), Failure> {
-    let (mut demuxed, mut bytes, _) = load_rendition(fetcher, chunk, variant).await?;
-    for rendition in &chunk.audio {
-        let (sound, size, _) = load_rendition(fetcher, chunk, rendition).await?;
-        bytes += size;
-        demuxed.add_audio([audio_of(rendition, sound)]);
-    }
-    Ok((demuxed, bytes))
 }
 
 /// Fetches and demuxes a rendition: its segments one after the other.
@@ -345,5 +374,6 @@ fn read_part(files: &OpenFiles, chunk: &ChunkRef) -> Result<Read, String> {
         demuxed,
         bytes,
         content: content_of(&[window.as_bytes()]),
+        unheard: Vec::new(),
     })
 }

@@ -85,6 +85,7 @@ pub fn open(
         stop: &stop,
         window: 1,
         feedback: &[],
+        cues: &[],
     };
     loader::run(source, &setting, Start::default(), |loads| {
         match loads {

@@ -9,8 +9,10 @@ use matchcut_model::timeline::{AudioTimes, StreamTimes, VideoTimes};
 /// modulo 2^33, to the clock of the timeline, and gives its audio tracks the numbers that they were
 /// placed with.
 pub fn unwrap_to(placed: &PlacedChunk, chunk: &mut Demuxed) {
-    // The tracks are those that were placed, in the same order.
-    for (track, number) in chunk.audio.iter_mut().zip(&placed.audio_tracks) {
+    // The tracks are those that were placed, in the same order; one without a sample has no place.
+    let tracks = chunk.audio.iter_mut();
+    let heard = tracks.filter(|track| !track.samples.is_empty());
+    for (track, number) in heard.zip(&placed.audio_tracks) {
         track.number = *number;
     }
     let wraps = matches!(

@@ -443,12 +443,7 @@ impl DirectorySource {
             };
             let place = Position(position);
             let failure = self.failure(Some(place), "", message);
-            let item = SourceItem::Missing(Missing {
-                position: place,
-                count,
-                each,
-                failure,
-            });
+            let item = SourceItem::Missing(Missing::new(place, count, each, failure));
             let behind = Behind::Hole {
                 number: first,
                 position,
@@ -472,12 +467,7 @@ impl DirectorySource {
         let item = match media.filter(|_| entry.size > 0) {
             None => {
                 let failure = self.failure(Some(place), &entry.name, "the file is empty".into());
-                SourceItem::Missing(Missing {
-                    position: place,
-                    count: 1,
-                    each,
-                    failure,
-                })
+                SourceItem::Missing(Missing::new(place, 1, each, failure))
             }
             Some(media) => {
                 let map = said.and_then(|said| Some((said, said.segment.map.as_ref()?)));

@@ -37,8 +37,6 @@ pub struct HlsCursor {
     ranges: Vec<(u64, u64)>,
     /// Whether the programme was left.
     pub(crate) in_break: bool,
-    /// Cues of chunks that are missing: the next one has them.
-    pub(crate) carried: Vec<Cue>,
     /// Where the next chunk stands: durations added up.
     pub(crate) clock: MediaTime,
     /// The last chunks on that clock.
@@ -72,7 +70,6 @@ pub(crate) struct Behind {
     pub told: Option<u64>,
     pub ranges: Vec<(u64, u64)>,
     pub in_break: Option<bool>,
-    pub carried: Option<Vec<Cue>>,
     pub slot: Option<Slot>,
     pub followed: Option<Vec<FollowMark>>,
     /// What is known of parts, if that changes.
@@ -116,7 +113,6 @@ impl HlsCursor {
         let over = self.ranges.len().saturating_sub(RANGES);
         self.ranges.drain(..over);
         self.in_break = behind.in_break.unwrap_or(self.in_break);
-        self.carried = behind.carried.unwrap_or(std::mem::take(&mut self.carried));
         self.parts = behind.parts.unwrap_or(self.parts);
         if let Some(slot) = behind.slot {
             self.clock = slot.end;

@@ -138,6 +138,7 @@ impl HlsSource {
                     format!("{which} left the live playlist before it was loaded ({count})");
                 let position = self.head.next_position;
                 let item = missing(position, count, Some(each), base.to_string(), message);
+                let item = SourceItem::Missing(item);
                 let behind = Behind {
                     next_position: Some(position + count),
                     mark: Some(mark),
@@ -191,7 +192,6 @@ impl HlsSource {
                 );
                 behind.followed = self.followed();
                 behind.slot = slot;
-                behind.carried = (!self.head.carried.is_empty()).then(Vec::new);
                 let chunk = self.chunk(&segment, position, (media, init));
                 SourceItem::Chunk(ChunkRef {
                     audio,
@@ -201,11 +201,10 @@ impl HlsSource {
                 })
             }
             Err(reason) => {
-                self.remember(&segment, Some(position), (&[], &None, &[]), &mut behind);
+                self.remember(&segment, Some(position), (&[], &None, &cues), &mut behind);
                 let passed = self.pass(slot);
                 (behind.slot, behind.followed) = (passed.slot, passed.followed);
-                behind.carried = (!cues.is_empty()).then_some(cues);
-                unread(base, &segment, position, &reason)
+                unread(base, &segment, position, &reason, cues)
             }
         };
         behind.next_position = Some(position + 1);
@@ -276,7 +275,6 @@ impl HlsSource {
             ..Behind::default()
         };
         let (audio, cut_from) = (told.audio, told.cut_from);
-        // Marks of a chunk that was missing went to the next one.
         let cues = told.cues;
         self.remember(
             &segment,
@@ -291,7 +289,7 @@ impl HlsSource {
                 cues,
                 ..self.chunk(&segment, position, resources)
             }),
-            Err(reason) => unread(base, &segment, position, &reason),
+            Err(reason) => unread(base, &segment, position, &reason, cues),
         };
         self.push(item, behind);
     }
@@ -312,11 +310,10 @@ impl HlsSource {
         }
     }
 
-    /// The cues that are told with a chunk: its own, those of missing chunks before it, and ranges
-    /// of dates that it is in or after.
+    /// The cues that are told with a chunk: its own, and ranges of dates that it is in or after.
     fn cues(&self, segment: &Segment) -> (Vec<Cue>, Behind) {
         let mut behind = Behind::default();
-        let mut cues = self.head.carried.clone();
+        let mut cues = Vec::new();
         let mut in_break = self.head.in_break;
         for cue in &segment.cues {
             let continued = cue.attributes.contains_key(CONTINUED);
@@ -343,7 +340,7 @@ impl HlsSource {
                 None => *before <= segment.sequence,
             };
             let told = (hash(&[range.id.as_bytes()]), range.fingerprint);
-            if due && segment.unusable.is_none() && !self.head.has_told_range(told, start, date) {
+            if due && !self.head.has_told_range(told, start, date) {
                 behind.ranges.push(told);
                 cues.push(range.cue.clone());
             }
@@ -387,6 +384,7 @@ impl HlsSource {
                     segment.sequence
                 );
                 let item = missing(position, 1, rest, base.to_string(), message);
+                let item = SourceItem::Missing(item);
                 let next_position = Some(position + 1);
                 self.push(
                     item,
@@ -454,9 +452,6 @@ impl HlsSource {
                 behind.slot.clone_from(&closed.slot);
                 behind.parts = Some(None);
             }
-            if index == 0 && !self.head.carried.is_empty() {
-                behind.carried = Some(Vec::new());
-            }
             let item = self.part(base, segment, part, position, (index == 0, before), cues);
             self.push(item, behind);
         }
@@ -487,16 +482,26 @@ impl HlsSource {
                 cues,
                 ..self.chunk(&segment, position, resources)
             }),
-            Err(reason) => unread(base, &segment, position, &reason),
+            Err(reason) => unread(base, &segment, position, &reason, cues),
         }
     }
 }
 
-fn unread(base: &Url, segment: &Segment, position: u64, reason: &str) -> SourceItem {
+fn unread(
+    base: &Url,
+    segment: &Segment,
+    position: u64,
+    reason: &str,
+    cues: Vec<Cue>,
+) -> SourceItem {
     let input = crate::uri::resolve(base, &segment.uri);
     let input = input.map_or(segment.uri.clone(), Url::into);
     let message = format!("not read: {reason} (line {} of {base})", segment.line);
-    missing(position, 1, segment.duration, input, message)
+    SourceItem::Missing(Missing {
+        cues,
+        program_date_time: segment.program_date_time,
+        ..missing(position, 1, segment.duration, input, message)
+    })
 }
 
 fn missing(
@@ -505,7 +510,7 @@ fn missing(
     each: Option<MediaTime>,
     input: String,
     message: String,
-) -> SourceItem {
+) -> Missing {
     let position = Position(position);
     let failure = Failure {
         position: Some(position),
@@ -515,12 +520,7 @@ fn missing(
         domain: Domain::External,
         retry: Retry::No,
     };
-    SourceItem::Missing(Missing {
-        position,
-        count,
-        each,
-        failure,
-    })
+    Missing::new(position, count, each, failure)
 }
 
 /// What a notice says of a playlist.
