@@ -71,6 +71,7 @@ fn graph() -> EventGraph {
     EventGraph {
         operators,
         window: 16,
+        mre: false,
     }
 }
 

@@ -180,7 +180,7 @@ impl Store {
         let set_up = || {
             self.db.pragma_update(None, "journal_mode", "WAL")?;
             self.db.pragma_update(None, "synchronous", "FULL")?;
-            self.db.pragma_update(None, "cache_size", -4096)
+            self.db.pragma_update(None, "cache_size", -1024)
         };
         set_up().map_err(sqlite(&self.path, "cannot be set up"))
     }

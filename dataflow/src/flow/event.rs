@@ -51,6 +51,9 @@ pub struct EventGraph {
     pub operators: Vec<OperatorNode>,
     /// Positions that stay correctable.
     pub window: usize,
+    /// Whether replays under MRE's own rules may be asked for. They mix everything with everything, so
+    /// that all of it is kept once more for them.
+    pub mre: bool,
 }
 
 /// An entry of the log that is not a chunk. Most entries of a recording are observations: what is larger

@@ -18,7 +18,9 @@ use matchcut_model::time::MediaTime;
 use matchcut_operators::sdk::{Emission, FoldBox, FoldState, Step};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::{Capability, Operator};
+use timely::dataflow::operators::Operator;
+
+use super::epochs::{CompleteEpoch, Epochs};
 
 /// The position of the end of the event: after every chunk.
 pub const END_POSITION: Position = Position(u64::MAX);
@@ -343,33 +345,24 @@ pub fn ordered_fold<'scope>(
         window,
         route,
     } = ordered;
-    type Pending = (Capability<u64>, Vec<((Position, Item), isize)>);
     input
         .inner
         .unary_frontier(
             Exchange::new(move |_| route),
             &format!("Fold {name}"),
             move |_, _| {
-                let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
+                let mut epochs = Epochs::new();
                 let mut track = Track::new(fold, per_track);
                 move |(input, frontier), output| {
                     input.for_each(|capability, rows| {
-                        let Some(capability) = capability.retain_least(0) else {
-                            return;
-                        };
-                        for (row, epoch, diff) in rows.drain(..) {
-                            pending
-                                .entry(epoch)
-                                .or_insert_with(|| (capability.delayed(&epoch), Vec::new()))
-                                .1
-                                .push((row, diff));
-                        }
+                        epochs.receive(capability.retain_least(0), rows);
                     });
-                    while let Some(first) = pending.first_entry() {
-                        if frontier.less_equal(first.key()) {
-                            break; // this epoch may still grow
-                        }
-                        let (epoch, (capability, changes)) = first.remove_entry();
+                    while let Some(complete) = epochs.next(frontier) {
+                        let CompleteEpoch {
+                            epoch,
+                            capability,
+                            rows: changes,
+                        } = complete;
                         let mut diffs = Vec::new();
                         let refused = track.apply(window, changes, &mut diffs);
                         consolidate(&mut diffs);

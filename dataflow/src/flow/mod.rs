@@ -10,6 +10,7 @@
 
 pub mod batch;
 mod deliver;
+mod epochs;
 mod event;
 mod fold;
 mod merge;

@@ -3,43 +3,34 @@
 //! that is asked is whether a count begins or ceases to be positive.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, ExchangeData, Hashable, VecCollection};
+use rustc_hash::FxHashMap;
 use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::{Capability, Operator};
+use timely::dataflow::operators::Operator;
+
+use super::epochs::{CompleteEpoch, Epochs};
 
 /// Each row of `rows` once, as long as anybody says it.
 pub fn once<'scope, D: ExchangeData + Hash>(
     rows: VecCollection<'scope, u64, D, isize>,
     name: &str,
 ) -> VecCollection<'scope, u64, D, isize> {
-    type Pending<D> = (Capability<u64>, Vec<(D, isize)>);
     let route = Exchange::new(|row: &(D, u64, isize)| row.0.hashed());
     rows.inner
         .unary_frontier(route, name, move |_, _| {
-            let mut pending: BTreeMap<u64, Pending<D>> = BTreeMap::new();
-            let mut counts: HashMap<D, isize> = HashMap::new();
+            let mut epochs = Epochs::new();
+            let mut counts: FxHashMap<D, isize> = FxHashMap::default();
             move |(input, frontier), output| {
-                input.for_each(|capability, rows| {
-                    let Some(capability) = capability.retain_least(0) else {
-                        return;
-                    };
-                    for (row, epoch, diff) in rows.drain(..) {
-                        pending
-                            .entry(epoch)
-                            .or_insert_with(|| (capability.delayed(&epoch), Vec::new()))
-                            .1
-                            .push((row, diff));
-                    }
-                });
-                while let Some(first) = pending.first_entry() {
-                    if frontier.less_equal(first.key()) {
-                        break; // this epoch may still grow
-                    }
-                    let (epoch, (capability, mut changes)) = first.remove_entry();
+                input.for_each(|capability, rows| epochs.receive(capability.retain_least(0), rows));
+                while let Some(complete) = epochs.next(frontier) {
+                    let CompleteEpoch {
+                        epoch,
+                        capability,
+                        rows: mut changes,
+                    } = complete;
                     consolidate(&mut changes);
                     let mut session = output.session(&capability);
                     for (row, diff) in changes {

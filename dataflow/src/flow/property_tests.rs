@@ -261,6 +261,7 @@ fn windowed(window: usize) -> EventGraph {
             ),
         ],
         window,
+        mre: true,
     }
 }
 
@@ -645,6 +646,7 @@ fn a_correction_before_the_window_is_refused_as_a_row() {
         });
         let graph = EventGraph {
             window: 4,
+            mre: true,
             ..graph()
         };
         let send = move |delivery| drop(sender.send(delivery));

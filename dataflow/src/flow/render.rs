@@ -333,6 +333,7 @@ fn render<'scope>(
         observations,
         told,
         Arc::new(featurers),
+        graph.mre,
     ))
 }
 

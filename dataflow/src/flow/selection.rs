@@ -12,6 +12,7 @@ use std::sync::Arc;
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, Hashable, VecCollection};
 use matchcut_model::change::{ChoiceRow, FoundFeature, ReplayRow, Row};
+use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::observation::Observation;
 use matchcut_model::replay::{
     Candidate, Compat, Feature, Feedback, Hit, Mode, Reason, ReplayRequest, Score, Selected,
@@ -23,8 +24,9 @@ use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::value::{Name, Number};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::{Capability, Operator};
+use timely::dataflow::operators::Operator;
 
+use super::epochs::{CompleteEpoch, Epochs};
 use super::event::{Control, ReplayDefinition};
 use super::overlap::{BUCKET, Interval, overlap_join};
 use super::ranking::Ranking;
@@ -58,12 +60,13 @@ enum Whole {
     End,
 }
 
-/// The selections of all replays that are asked for, as rows.
+/// The selections of all replays that are asked for, as rows. Replays under MRE's own rules need `mre`.
 pub fn select_replays<'scope>(
     segments: Rows<'scope, Segment>,
     observations: Rows<'scope, Arc<Observation>>,
     told: Rows<'scope, Control>,
     featurers: Arc<BTreeSet<Name>>,
+    mre: bool,
 ) -> Rows<'scope, Row> {
     let replays = told.clone().flat_map(|control| match control {
         Control::Replay(definition) => Some(definition),
@@ -92,14 +95,25 @@ pub fn select_replays<'scope>(
         .concat(candidates.map(|(name, candidate)| (name, Told::Candidate(candidate))))
         .concat(ends.clone().map(|name| (name, Told::End)));
     let by_mre = replays.filter(|d| d.request.compat == Compat::Mre);
-    rank(ranked).concat(wholes(
-        segments,
-        observations,
-        by_mre,
-        feedback,
-        ends,
-        featurers,
-    ))
+    rank(ranked).concat(if mre {
+        wholes(segments, observations, by_mre, feedback, ends, featurers)
+    } else {
+        by_mre.map(|definition| Row::from(not_asked_in_time(&definition)))
+    })
+}
+
+/// What is said of a replay under MRE's own rules that the event was not begun with.
+fn not_asked_in_time(definition: &ReplayDefinition) -> Failure {
+    Failure {
+        position: None,
+        input: definition.name.to_string(),
+        operator: None,
+        message: "a replay with compat = \"mre\" must stand in the spec before the event begins: \
+                  what it needs was not kept"
+            .to_owned(),
+        domain: Domain::User,
+        retry: Retry::No,
+    }
 }
 
 /// The last word on each clip, with its place in the order of arrival.
@@ -151,8 +165,7 @@ fn candidates<'scope>(
             Interval::of_observation(observation)
         }),
         BUCKET,
-        "Segments by bucket",
-        "Observations by bucket",
+        "Features in segments",
         |(segment, definition), observation| {
             let hits = hits_of(observation, &definition.request);
             let key = (!hits.is_empty()).then(|| (definition.name.clone(), segment.clone()));
@@ -416,30 +429,19 @@ pub fn rows_of(definition: &ReplayDefinition, selected: &[Selected], total: Scor
 
 /// Keeps the board of every replay and tells what changes on it.
 fn rank<'scope>(told: Rows<'scope, (Name, Told)>) -> Rows<'scope, Row> {
-    type Pending = (Capability<u64>, Vec<((Name, Told), isize)>);
     let route = Exchange::new(|row: &((Name, Told), u64, isize)| row.0.0.hashed());
     told.inner
         .unary_frontier(route, "Select", move |_, _| {
-            let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
+            let mut epochs = Epochs::new();
             let mut boards: HashMap<Name, Board> = HashMap::new();
             move |(input, frontier), output| {
-                input.for_each(|capability, rows| {
-                    let Some(capability) = capability.retain_least(0) else {
-                        return;
-                    };
-                    for (row, epoch, diff) in rows.drain(..) {
-                        pending
-                            .entry(epoch)
-                            .or_insert_with(|| (capability.delayed(&epoch), Vec::new()))
-                            .1
-                            .push((row, diff));
-                    }
-                });
-                while let Some(first) = pending.first_entry() {
-                    if frontier.less_equal(first.key()) {
-                        break; // this epoch may still grow
-                    }
-                    let (epoch, (capability, mut changes)) = first.remove_entry();
+                input.for_each(|capability, rows| epochs.receive(capability.retain_least(0), rows));
+                while let Some(complete) = epochs.next(frontier) {
+                    let CompleteEpoch {
+                        epoch,
+                        capability,
+                        rows: mut changes,
+                    } = complete;
                     consolidate(&mut changes);
                     // What goes first, so that a changed row does not take its successor along.
                     changes.sort_by_key(|(_, diff)| *diff);

@@ -173,7 +173,7 @@ impl Committer<'_> {
         })?;
         let placed = match &admitted.input {
             LogInput::Chunk(placed) => {
-                self.timeline.insert((**placed).clone());
+                self.timeline.insert(Arc::clone(placed));
                 Some(&**placed)
             }
             LogInput::Controls(controls) => {

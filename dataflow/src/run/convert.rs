@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use matchcut_model::replay::Compat;
 use matchcut_model::timecode::TimecodeSource;
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::{AttributeKind, Operator};
@@ -28,6 +29,10 @@ pub fn graph(plan: &Plan, recorded: impl Fn(&Name) -> bool) -> EventGraph {
     EventGraph {
         operators: plan.operators.iter().map(node).collect(),
         window: plan.pipeline.correction_window as usize,
+        mre: plan
+            .replays
+            .iter()
+            .any(|replay| replay.request.compat == Compat::Mre),
     }
 }
 

@@ -400,7 +400,7 @@ impl Earlier {
         store.read(|logged| {
             match &logged.input {
                 LogInput::Chunk(placed) => {
-                    let place = loader::Place::Placed(Arc::new((**placed).clone()));
+                    let place = loader::Place::Placed(Arc::clone(placed));
                     recent.insert(placed.chunk.position, place);
                 }
                 LogInput::Gap(position, chunk) => {
@@ -555,7 +555,7 @@ impl Admitter {
                     return false;
                 };
                 self.media.pin(epoch, loaded);
-                let input = LogInput::Chunk(Box::new((*placed).clone()));
+                let input = LogInput::Chunk(Arc::clone(&placed));
                 self.under_way(epoch, input, Vec::new(), &progress, false);
                 self.send(Feed::Chunk(epoch.0, ChunkEntry::Placed { epoch, placed }))
             }

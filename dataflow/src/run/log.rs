@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use matchcut_ingest::SourceCursor;
 use matchcut_media::demux::TrackNumbers;
@@ -26,7 +27,7 @@ pub const STORE_DIR: &str = ".matchcut";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LogInput {
     /// A chunk.
-    Chunk(Box<PlacedChunk>),
+    Chunk(Arc<PlacedChunk>),
     /// A chunk that is missing at a position, and what could be tried again.
     Gap(Position, Option<Box<ChunkRef>>),
     /// Anything else, with 1 for what comes and -1 for what is taken back.

@@ -90,7 +90,7 @@ pub fn open(
     loader::run(source, &setting, Start::default(), |loads| {
         match loads {
             Loads::Entry(Entry::Chunk(placed, loaded), ..) => {
-                timeline.insert(PlacedChunk::clone(&placed));
+                timeline.insert(Arc::clone(&placed));
                 if !more(&placed, &loaded.chunk) {
                     stop.store(true, Ordering::SeqCst);
                 }

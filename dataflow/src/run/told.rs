@@ -137,6 +137,7 @@ mod tests {
         let graph = EventGraph {
             operators: vec![cheers],
             window: 4,
+            mre: false,
         };
         for workers in [1, 2] {
             let mut event = ToldEvent::start(&graph, workers).unwrap();

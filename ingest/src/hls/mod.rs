@@ -42,7 +42,8 @@ pub struct HlsSource {
     /// Variables of the master playlist.
     imports: Variables,
     state: State,
-    queue: VecDeque<(SourceItem, Behind)>,
+    /// Each apart, so that nothing stays of a long playlist once it is told.
+    queue: VecDeque<Box<(SourceItem, Behind)>>,
     window: Window,
     /// News that wait for other renditions.
     waiting: VecDeque<Waiting>,
@@ -142,7 +143,7 @@ impl HlsSource {
     /// future loses nothing: the next call goes on where it stood.
     pub async fn next(&mut self) -> Result<SourceItem, SourceError> {
         loop {
-            if let Some((item, behind)) = self.queue.pop_front() {
+            if let Some((item, behind)) = self.queue.pop_front().map(|told| *told) {
                 self.tail.pass(behind, self.options.late_window);
                 return Ok(item);
             }

@@ -24,7 +24,7 @@ const PATIENCE: i64 = 3;
 impl HlsSource {
     pub(super) fn push(&mut self, item: SourceItem, behind: Behind) {
         self.head.pass(behind.clone(), self.options.late_window);
-        self.queue.push_back((item, behind));
+        self.queue.push_back(Box::new((item, behind)));
     }
 
     /// Tells something, once.
@@ -78,6 +78,7 @@ impl HlsSource {
             }
             self.tell(waiting);
         }
+        self.waiting.shrink_to_fit();
         None
     }
 

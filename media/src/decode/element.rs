@@ -285,3 +285,44 @@ fn complaint(message: &gst::Message) -> Option<String> {
         _ => error.message().to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaves_nothing(factory: &str, caps: &gst::Caps, data: &'static [u8]) {
+        let mut stage = Stage::start(factory, caps, |_| {}).unwrap();
+        let buffer = gst::Buffer::from_slice(data);
+        let _ = stage.push(buffer);
+        stage.finish();
+        let element = stage.element.downgrade();
+        let pads = [stage.input.downgrade(), stage.output.downgrade()];
+        let bus = stage.bus.downgrade();
+        drop(stage);
+        let element = element.upgrade().map(|element| element.ref_count());
+        assert_eq!(element, None, "references to {factory}");
+        assert!(pads.iter().all(|pad| pad.upgrade().is_none()), "pads");
+        assert!(bus.upgrade().is_none(), "bus");
+    }
+
+    #[test]
+    fn a_dropped_stage_leaves_nothing() {
+        crate::init::init().unwrap();
+        let caps = gst::Caps::builder("audio/x-raw")
+            .field("format", "S16LE")
+            .field("rate", 48_000)
+            .field("channels", 1)
+            .field("layout", "interleaved")
+            .build();
+        leaves_nothing("audioconvert", &caps, &[0; 64]);
+        let caps = gst::Caps::builder("video/x-h264")
+            .field("stream-format", "byte-stream")
+            .field("alignment", "au")
+            .build();
+        leaves_nothing(
+            "avdec_h264",
+            &caps,
+            &[0, 0, 0, 1, 0x65, 0x88, 0x84, 0, 0x33, 0xff],
+        );
+    }
+}

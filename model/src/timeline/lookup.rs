@@ -2,6 +2,7 @@
 //! timestamp of the stream and which time of day belong to a time. All ranges are half-open.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::chunk::{Container, FrameTime, PlacedChunk, Position};
 use crate::time::{MediaTime, TimeRange, Timestamp};
@@ -22,7 +23,7 @@ pub struct FrameAt<'a> {
 /// Placed chunks of one source, put in in any order, found by time.
 #[derive(Clone, Debug, Default)]
 pub struct EventTimeline {
-    chunks: BTreeMap<Position, PlacedChunk>,
+    chunks: BTreeMap<Position, Arc<PlacedChunk>>,
     by_start: BTreeSet<(MediaTime, Position)>,
     /// No chunk is longer: how far back a lookup has to look.
     longest: MediaTime,
@@ -36,7 +37,8 @@ impl EventTimeline {
     }
 
     /// Puts a chunk in; gives back the one that had its position.
-    pub fn insert(&mut self, chunk: PlacedChunk) -> Option<PlacedChunk> {
+    pub fn insert(&mut self, chunk: impl Into<Arc<PlacedChunk>>) -> Option<Arc<PlacedChunk>> {
+        let chunk = chunk.into();
         let (position, span) = (chunk.chunk.position, chunk.span);
         let before = self.chunks.insert(position, chunk);
         if let Some(before) = &before {
@@ -74,12 +76,12 @@ impl EventTimeline {
 
     /// The chunk at a position.
     pub fn get(&self, position: Position) -> Option<&PlacedChunk> {
-        self.chunks.get(&position)
+        self.chunks.get(&position).map(|chunk| &**chunk)
     }
 
     /// All chunks in order of position.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &PlacedChunk> {
-        self.chunks.values()
+        self.chunks.values().map(|chunk| &**chunk)
     }
 
     /// The chunk that is shown at `time`, or `None` in a hole. Where chunks overlap it is the later
@@ -104,7 +106,7 @@ impl EventTimeline {
 
     /// Frame `number` of the event.
     pub fn frame(&self, number: u64) -> Option<FrameAt<'_>> {
-        let holds = |chunk: &&PlacedChunk| {
+        let holds = |chunk: &&Arc<PlacedChunk>| {
             number >= chunk.first_frame && number - chunk.first_frame < chunk.frames.len() as u64
         };
         let chunk = self.chunks.values().find(holds)?;
@@ -151,7 +153,7 @@ impl EventTimeline {
             None => self
                 .chunks
                 .range(chunk.chunk.position..)
-                .map(|(_, c)| c)
+                .map(|(_, c)| &**c)
                 .find(anchored)?,
         };
         Some(anchor.utc? + (time - anchor.span.start).to_ticks(1_000_000))
@@ -164,7 +166,7 @@ impl EventTimeline {
             .range(..(range.end, Position(0)))
             .rev()
             .take_while(|(start, _)| *start + self.longest > range.start)
-            .filter_map(|(_, position)| self.chunks.get(position))
+            .filter_map(|(_, position)| self.get(*position))
             .filter(|chunk| chunk.span.overlaps(&range) && !range.is_empty())
             .collect();
         found.reverse();
@@ -179,7 +181,7 @@ impl EventTimeline {
             .range(..=(time, Position(u64::MAX)))
             .rev()
             .take_while(move |(start, _)| *start + reach > time)
-            .filter_map(|(_, position)| self.chunks.get(position))
+            .filter_map(|(_, position)| self.get(*position))
     }
 }
 

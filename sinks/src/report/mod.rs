@@ -74,7 +74,16 @@ struct InScript(Vec<u8>);
 impl Write for InScript {
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
         let length = bytes.len();
-        while let Some((&first, rest)) = bytes.split_first() {
+        loop {
+            // Nearly everything stays as it is.
+            let special = |byte: &u8| matches!(byte, b'<' | b'>' | b'&' | 0xe2);
+            let plain = bytes.iter().position(special).unwrap_or(bytes.len());
+            let (as_it_is, others) = bytes.split_at(plain);
+            self.0.extend_from_slice(as_it_is);
+            bytes = others;
+            let Some((&first, rest)) = bytes.split_first() else {
+                return Ok(length);
+            };
             let (escaped, taken): (&[u8], usize) = match first {
                 b'<' => (b"\\u003c", 1),
                 b'>' => (b"\\u003e", 1),
@@ -87,7 +96,6 @@ impl Write for InScript {
             self.0.extend_from_slice(escaped);
             bytes = bytes.get(taken..).unwrap_or_default();
         }
-        Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
