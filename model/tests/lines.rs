@@ -7,7 +7,7 @@
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::lines::{
     ClipEntry, Cut, ExactTimes, ObservationLine, Record, Recording, SegmentLine, parse_record,
-    parts, read_feedback, read_part, read_records,
+    read_feedback, read_records,
 };
 use matchcut_model::observation::Observation;
 use matchcut_model::replay::{Feedback, Side, Verdict};
@@ -316,32 +316,6 @@ proptest! {
             (Ok(records), Ok(record)) => prop_assert_eq!(records, Vec::from_iter(record)),
             (Err(errors), Err(problem)) => prop_assert_eq!(&errors[0].problem, &problem),
             (file, line) => prop_assert!(false, "{:?} but {:?}", file, line),
-        }
-    }
-
-    /// A file may be read in parts: the same records, and errors with the same lines.
-    #[test]
-    fn parts_are_the_file(lines in prop::collection::vec(0usize..4, 0..30), number in 0usize..7, end in any::<bool>()) {
-        let kinds = [
-            "{\"operator\":\"a\",\"class\":\"featurer\",\"start\":1.5,\"attributes\":{\"x\":1}}",
-            "",
-            "{\"operator\":\"b\"}",
-            "{\"operator\":\"s\",\"class\":\"segmenter\",\"start\":3}\r",
-        ];
-        let mut text = lines.iter().map(|kind| kinds[*kind]).collect::<Vec<_>>().join("\n");
-        if end {
-            text.push('\n');
-        }
-        let (mut records, mut errors) = (Vec::new(), Vec::new());
-        for part in parts(text.as_bytes(), number) {
-            match read_part("f", &part) {
-                Ok(found) => records.extend(found),
-                Err(found) => errors.extend(found),
-            }
-        }
-        match read_records("f", text.as_bytes()) {
-            Ok(whole) => prop_assert!(errors.is_empty() && whole == records),
-            Err(whole) => prop_assert_eq!(whole, errors),
         }
     }
 

@@ -7,7 +7,7 @@ use matchcut_model::change::{ChoiceRow, EventState, FoundFeature, ReplayRow};
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::observation::{Class, Observation};
 use matchcut_model::replay::{
-    FeatureEntry, FeatureKey, Recorded, ReplayDocument, ReplayEntry, Score, SelectionInput,
+    Compat, FeatureEntry, FeatureKey, Recorded, ReplayDocument, ReplayEntry, Score, SelectionInput,
     Skipped, SkippedEntry, select,
 };
 use matchcut_model::segment::SegmentId;
@@ -36,7 +36,19 @@ pub(crate) fn replays<'a>(state: &'a EventState, info: &'a EventInfo) -> Vec<Rep
         .filter(|operator| operator.class == Class::Featurer)
         .map(|operator| operator.name.clone())
         .collect();
-    let observations: Vec<Observation> = state.observations().cloned().collect();
+    // Replays under MRE's own rules mix everything with everything. For all others it is enough to know
+    // what one of them asks for, which of a match are a few of very many.
+    let requests = || info.replays.values().map(|replay| &replay.request);
+    let all = requests().any(|request| request.compat == Compat::Mre);
+    let asked: BTreeSet<&Name> = requests()
+        .flat_map(|request| &request.priorities)
+        .map(|priority| &priority.key.attribute)
+        .collect();
+    let observations: Vec<Observation> = state
+        .observations()
+        .filter(|row| all || row.attributes.keys().any(|name| asked.contains(name)))
+        .cloned()
+        .collect();
     state
         .replays()
         .map(|row| {

@@ -7,6 +7,7 @@ pub mod graph;
 pub mod home;
 pub mod operators;
 pub mod probe;
+mod records;
 pub mod replay;
 pub mod run;
 pub mod schema;

@@ -3,8 +3,6 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use clap::Args;
@@ -12,10 +10,11 @@ use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::recorded::{self, RecordedEvent};
 use matchcut_dataflow::run::target::{Begin, Target};
 use matchcut_dataflow::spec::Catalog;
-use matchcut_model::lines::{LineError, Record, Recording, parts, read_feedback, read_part};
+use matchcut_model::lines::{LineError, read_feedback};
 use matchcut_model::time::MediaTime;
 
 use super::home::Dirs;
+use super::records;
 use super::run::RunFormat;
 use crate::render::{CommandError, count, load_plan};
 use crate::results;
@@ -98,65 +97,37 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, CommandError> {
         RunFormat::Json => results::json(&mut out, &plan, &state, &dirs)?,
     }
     out.flush()?;
+    // The process ends here, and takes hundreds of thousands of rows with it at once.
+    std::mem::forget((event, state));
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file of a whole match has hundreds of thousands of lines: every core reads a part.
-fn read_side_by_side(file: &str, bytes: &[u8]) -> Vec<Result<Vec<Record>, Vec<LineError>>> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    // Small files are read sooner than a thread starts.
-    let number = cores.min(bytes.len() / SMALL + 1);
-    thread::scope(|scope| {
-        let reading: Vec<_> = parts(bytes, number)
-            .into_iter()
-            .map(|part| scope.spawn(move || read_part(file, &part)))
-            .collect();
-        let joined = reading.into_iter().map(|thread| thread.join());
-        joined
-            .map(|read| read.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
-}
-
-/// Bytes that one thread may as well read alone.
-const SMALL: usize = 1 << 20;
-
 fn read(args: &ReplayArgs) -> Result<RecordedEvent, CommandError> {
-    let load = |path: &PathBuf| {
-        std::fs::read(path).map_err(|source| CommandError::Read {
-            path: path.clone(),
-            source,
-        })
+    let failed = |path: &PathBuf| {
+        let path = path.clone();
+        move |source| CommandError::Read { path, source }
     };
-    let mut recording = Recording::default();
+    let mut event = RecordedEvent {
+        end: args.end,
+        ..RecordedEvent::default()
+    };
     let mut errors: Vec<LineError> = Vec::new();
     for path in &args.observations {
-        let (file, bytes) = (path.display().to_string(), load(path)?);
-        for read in read_side_by_side(&file, &bytes) {
-            match read {
-                Ok(records) => records.into_iter().for_each(|record| recording.add(record)),
-                Err(found) => errors.extend(found),
-            }
-        }
+        let read = records::read(path).map_err(failed(path))?;
+        event.observations.extend(read.observations);
+        event.segments.extend(read.segments);
+        errors.extend(read.errors);
     }
-    let mut feedback = Vec::new();
     for path in &args.feedback {
-        match read_feedback(&path.display().to_string(), &load(path)?) {
-            Ok(lines) => feedback.extend(lines),
+        let bytes = std::fs::read(path).map_err(failed(path))?;
+        match read_feedback(&path.display().to_string(), &bytes) {
+            Ok(lines) => event.feedback.extend(lines),
             Err(found) => errors.extend(found),
         }
     }
-    if !errors.is_empty() {
-        return Err(CommandError::Lines(errors));
+    if errors.is_empty() {
+        Ok(event)
+    } else {
+        Err(CommandError::Lines(errors))
     }
-    Ok(RecordedEvent {
-        observations: recording.observations.into_iter().map(Arc::new).collect(),
-        segments: recording
-            .segments
-            .into_iter()
-            .map(|recorded| recorded.segment)
-            .collect(),
-        feedback,
-        end: args.end,
-    })
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use matchcut_model::change::{Change, ChunkRow, EpochChanges, EventState, Row};
 use matchcut_model::chunk::{ChunkExtent, Epoch, Position, TrackNumber};
@@ -234,24 +235,34 @@ pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<Even
         }
     })
     .map_err(RunError::Start)?;
+    let mut state = EventState::default();
+    let mut complete = false;
+    for delivery in &deliveries {
+        let Delivery::Epoch { epoch, changes } = delivery else {
+            complete = true;
+            break;
+        };
+        let changes = changes
+            .into_iter()
+            .filter(|(row, _)| !matches!(row, Row::Chunk(_)))
+            .map(|(row, diff)| Change {
+                row,
+                diff: diff as i64,
+            })
+            .collect();
+        state.apply_consolidated(Epoch(epoch), changes)?;
+    }
+    if complete {
+        // Nobody has to wait until the workers have given back what they held.
+        thread::spawn(move || drop(guards));
+        return Ok(state);
+    }
     for result in guards.join() {
         result.map_err(RunError::Worker)?;
     }
-    let mut state = EventState::default();
-    for delivery in deliveries.try_iter() {
-        if let Delivery::Epoch { epoch, changes } = delivery {
-            let changes = changes
-                .into_iter()
-                .filter(|(row, _)| !matches!(row, Row::Chunk(_)))
-                .map(|(row, diff)| Change {
-                    row,
-                    diff: diff as i64,
-                })
-                .collect();
-            state.apply_consolidated(Epoch(epoch), changes)?;
-        }
-    }
-    Ok(state)
+    Err(RunError::Worker(
+        "it hung up before the end of the event".to_owned(),
+    ))
 }
 
 /// The same line may stand in two files. In one epoch the order of entries says nothing.

@@ -26,8 +26,8 @@ mod write;
 pub use fields::FieldError;
 pub(crate) use fields::Fields;
 pub use read::{
-    LineError, LineProblem, Part, Record, parse_feedback, parse_record, parts, read_feedback,
-    read_part, read_records,
+    LineError, LineProblem, Record, RecordReader, parse_feedback, parse_record, read_feedback,
+    read_records, without_mark,
 };
 pub use recording::{Recording, UnknownSegmenter};
 pub use told::{Told, parse_told};

@@ -59,82 +59,49 @@ pub enum LineProblem {
 
 /// Reads all lines of an observations file; all errors when there are any.
 pub fn read_records(file: &str, bytes: &[u8]) -> Result<Vec<Record>, Vec<LineError>> {
-    let whole = Part {
-        first_line: 1,
-        bytes: text_of(bytes),
-    };
-    read_part(file, &whole)
+    let mut reader = RecordReader::default();
+    read_all(file, without_mark(bytes), |line| reader.read(line))
 }
 
-/// A part of a file that ends where a line ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part<'a> {
-    /// The number of its first line, from 1.
-    pub first_line: usize,
-    /// Its bytes.
-    pub bytes: &'a [u8],
+/// Reads an observations file line by line.
+#[derive(Debug, Default)]
+pub struct RecordReader {
+    names: plain::Names,
 }
 
-/// Divides a file into up to `number` parts of about one size, to be read side by side.
-pub fn parts(bytes: &[u8], number: usize) -> Vec<Part<'_>> {
-    let mut rest = text_of(bytes);
-    let size = rest.len() / number.max(1) + 1;
-    let mut parts = Vec::new();
-    let mut first_line = 1;
-    while !rest.is_empty() {
-        let least = size.min(rest.len());
-        let end = rest
-            .get(least..)
-            .and_then(|after| after.iter().position(|&byte| byte == b'\n'))
-            .map_or(rest.len(), |more| least + more + 1);
-        let (bytes, after) = rest.split_at(end);
-        parts.push(Part { first_line, bytes });
-        if !after.is_empty() {
-            first_line += bytes.iter().filter(|&&byte| byte == b'\n').count();
-        }
-        rest = after;
-    }
-    parts
-}
-
-/// Reads the lines of a part of an observations file; all errors when there are any.
-pub fn read_part(file: &str, part: &Part<'_>) -> Result<Vec<Record>, Vec<LineError>> {
-    let mut names = plain::Names::default();
-    read_all(file, part, |line| {
-        match plain::observation(line, &mut names) {
+impl RecordReader {
+    /// What a line says, with or without its end; a blank one is `None`.
+    pub fn read(&mut self, line: &[u8]) -> Result<Option<Record>, LineProblem> {
+        match plain::observation(line, &mut self.names) {
             Some(observation) => Ok(Some(Record::Observation(observation))),
             None => parse_record(line),
         }
-    })
+    }
 }
 
-/// Without a byte order mark.
-fn text_of(bytes: &[u8]) -> &[u8] {
+/// The bytes of a file without the byte order mark that it may begin with.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Reads all lines of a feedback file; all errors when there are any.
 pub fn read_feedback(file: &str, bytes: &[u8]) -> Result<Vec<Feedback>, Vec<LineError>> {
-    let whole = Part {
-        first_line: 1,
-        bytes: text_of(bytes),
-    };
-    read_all(file, &whole, parse_feedback)
+    read_all(file, without_mark(bytes), parse_feedback)
 }
 
 fn read_all<T>(
     file: &str,
-    part: &Part<'_>,
+    bytes: &[u8],
     mut parse: impl FnMut(&[u8]) -> Result<Option<T>, LineProblem>,
 ) -> Result<Vec<T>, Vec<LineError>> {
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
-    for (index, line) in part.bytes.split(|&byte| byte == b'\n').enumerate() {
+    for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         match parse(line) {
             Ok(row) => rows.extend(row),
             Err(problem) => {
                 errors.push(LineError {
                     file: file.to_owned(),
-                    line: part.first_line + index,
+                    line: index + 1,
                     problem,
                 });
             }
