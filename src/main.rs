@@ -1,5 +1,6 @@
 //! The command line of matchcut. Each subcommand is a file in `commands`; no logic lives here.
 
+mod allocator;
 mod commands;
 mod failures;
 mod render;
@@ -15,10 +16,8 @@ use commands::{
     bench, clip, doctor, graph, operators, probe, replay, run, schema, select, test, validate,
 };
 
-/// The dataflow makes and drops many small values on several threads: this allocator does it faster, and
-/// gives memory back that the one of the C library would keep over the hours of an event.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 /// Live or recorded HLS in, clips and highlight replays out.
 #[derive(Parser, Debug)]
@@ -58,7 +57,12 @@ fn main() -> ExitCode {
         .with_writer(io::stderr)
         .init();
 
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    match &command {
+        Command::Replay(_) | Command::Select(_) | Command::Test(_) => allocator::be_quick(),
+        _ => allocator::be_small(),
+    }
+    let result = match command {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Clip(args) => clip::run(&args),

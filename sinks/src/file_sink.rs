@@ -38,7 +38,7 @@ use crate::info::{EventInfo, Media};
 use crate::mre_json::Exports;
 use crate::otio::Otio;
 use crate::replay_document::{Replay, document, replays};
-use crate::report::{FileLink, render, report_data};
+use crate::report::{FileLink, lanes, render, report_data};
 use crate::sequence::Sequence;
 use crate::{tables, vtt};
 
@@ -180,13 +180,21 @@ impl FileSink {
         let this = &*self;
         // What was observed is far more than all the rest: it is written beside it.
         std::thread::scope(|scope| {
-            let observations = scope.spawn(|| this.write_observations(state, timeline));
-            let written = this.write_documents(state, timeline, media);
-            observations
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            written
+            let lanes = scope.spawn(|| {
+                this.write_observations(state, timeline)?;
+                lanes(state, &this.info).map_err(|source| this.no_report(source))
+            });
+            this.write_documents(state, timeline, media, || {
+                lanes
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
         })
+    }
+
+    fn no_report(&self, source: serde_json::Error) -> SinkError {
+        let path = self.dir.join(REPORT);
+        SinkError::Json { path, source }
     }
 
     fn write_observations(
@@ -208,6 +216,7 @@ impl FileSink {
         state: &EventState,
         timeline: &EventTimeline,
         media: &Media,
+        lanes: impl FnOnce() -> Result<String, SinkError>,
     ) -> Result<Written, SinkError> {
         let mut out = Output {
             dir: &self.dir,
@@ -246,10 +255,7 @@ impl FileSink {
         self.event(&mut out, &lists, &exports)?;
 
         let data = report_data(&exports, &replays, links, self.links(&out.written.files));
-        let page = render(&data).map_err(|source| SinkError::Json {
-            path: self.dir.join(REPORT),
-            source,
-        })?;
+        let page = render(&data, &lanes()?).map_err(|source| self.no_report(source))?;
         out.document(REPORT, page.as_bytes())?;
         Ok(out.written)
     }

@@ -346,7 +346,7 @@ fn the_report_carries_hostile_text_as_text() {
     sample(&size()).write(dir.path());
     let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
     assert!(!page.contains("<img src=x"));
-    assert_eq!(page.matches("</script>").count(), 2);
+    assert_eq!(page.matches("</script>").count(), 3);
     let (_, rest) = page.split_once("id=\"data\">").unwrap();
     let (data, _) = rest.split_once("</script>").unwrap();
     let data: Json = serde_json::from_str(data).unwrap();
@@ -357,6 +357,16 @@ fn the_report_carries_hostile_text_as_text() {
         json!(["EDL", "replays/best/replay.edl"])
     );
     assert_eq!(data["errors"][0]["where"], "Chunk 2 (court_00002.ts)");
+    let (_, rest) = page.split_once("id=\"lanes\">").unwrap();
+    let (lanes, _) = rest.split_once("</script>").unwrap();
+    let lanes: Json = serde_json::from_str(lanes).unwrap();
+    let shown: usize = lanes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|lane| lane["items"].as_array().unwrap().len())
+        .sum();
+    assert_eq!(shown, 12);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use matchcut_model::change::{Change, EventState, Row};
 use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::time::MediaTime;
 
+use crate::allocator;
 use crate::commands::home::{Dirs, Home, How};
 use crate::failures::FailureLines;
 use crate::render::{CommandError, count, load_plan};
@@ -203,6 +204,9 @@ fn print(
     Ok(out.flush()?)
 }
 
+/// After so many chunks, about a minute of media, free memory is given back.
+const GIVE_BACK_AFTER: u64 = 10;
+
 /// Tells on stderr how the run goes on: a line for each new segment and each change of a replay,
 /// and from time to time how far it has come.
 struct Teller {
@@ -252,6 +256,9 @@ impl Teller {
                 Row::Chunk(chunk) => {
                     self.chunks += 1;
                     self.frames += chunk.frames;
+                    if self.chunks.is_multiple_of(GIVE_BACK_AFTER) {
+                        allocator::give_back();
+                    }
                 }
                 Row::Segment(segment) => self.segment(segment),
                 Row::Choice(_) => replays_changed = true,

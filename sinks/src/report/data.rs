@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use matchcut_model::change::ChoiceRow;
+use matchcut_model::change::{ChoiceRow, EventState};
 use matchcut_model::lines::ClipEntry;
 use matchcut_model::replay::{Mode, Skipped};
 use matchcut_model::segment::SegmentId;
@@ -11,6 +11,7 @@ use matchcut_model::value::{Attributes, Name};
 use serde::Serialize;
 
 use crate::exact::{input_name, utc_text};
+use crate::info::EventInfo;
 use crate::mre_json::Exports;
 use crate::replay_document::{Replay, key_of};
 
@@ -24,7 +25,6 @@ pub(crate) struct ReportData<'a> {
     chunks: usize,
     frames: u64,
     rate: String,
-    lanes: Vec<Lane<'a>>,
     segments: Vec<SegmentView<'a>>,
     replays: Vec<ReplayView<'a>>,
     /// Missing chunks: start, end and why.
@@ -43,7 +43,7 @@ pub(crate) struct FileLink {
 /// The observations of one operator on one track, by start. `items` are `[start, end, attributes]`
 /// with a null end for points.
 #[derive(Debug, Serialize)]
-struct Lane<'a> {
+pub(super) struct Lane<'a> {
     name: &'a Name,
     track: Option<u32>,
     items: Vec<(f64, Option<f64>, &'a Attributes)>,
@@ -141,7 +141,6 @@ pub(crate) fn report_data<'a>(
         chunks: state.chunks().len(),
         frames: state.chunks().map(|chunk| chunk.frames).sum(),
         rate: rounded(rate.as_f64()).to_string(),
-        lanes: lanes(exports),
         segments: state
             .segments()
             .map(|segment| SegmentView {
@@ -248,9 +247,10 @@ fn duration(exports: &Exports<'_>) -> MediaTime {
     observed.chain(segments).max().unwrap_or_default()
 }
 
-fn lanes<'a>(exports: &'a Exports<'a>) -> Vec<Lane<'a>> {
+/// The lanes of all featurers, in the order of the spec, where there is one.
+pub(super) fn lanes<'a>(state: &'a EventState, info: &EventInfo) -> Vec<Lane<'a>> {
     let mut lanes: BTreeMap<(&Name, Option<u32>), Lane<'_>> = BTreeMap::new();
-    for observation in exports.state.observations() {
+    for observation in state.observations() {
         let track = observation.track.map(|track| track.0);
         let name = &observation.operator;
         let empty = || Lane {
@@ -270,9 +270,8 @@ fn lanes<'a>(exports: &'a Exports<'a>) -> Vec<Lane<'a>> {
             .items
             .push(item);
     }
-    // In the order of the spec, where there is one.
     let place = |name: &Name| {
-        let operators = &exports.info.profile.operators;
+        let operators = &info.profile.operators;
         operators
             .iter()
             .position(|operator| &operator.name == name)

@@ -5,7 +5,10 @@ mod data;
 
 use std::io::{self, Write};
 
+use matchcut_model::change::EventState;
 use serde::Serialize;
+
+use crate::info::EventInfo;
 
 pub(crate) use data::{FileLink, ReportData, report_data};
 
@@ -13,13 +16,20 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// The page.
-pub(crate) fn render(data: &ReportData<'_>) -> Result<String, serde_json::Error> {
+/// What was observed, as the page is told it. It is far more than all the rest, and can be made beside
+/// it.
+pub(crate) fn lanes(state: &EventState, info: &EventInfo) -> Result<String, serde_json::Error> {
+    script_json(&data::lanes(state, info))
+}
+
+/// The page, with the text of its [`lanes`].
+pub(crate) fn render(data: &ReportData<'_>, lanes: &str) -> Result<String, serde_json::Error> {
     let title = format!("{} · matchcut report", data.title);
     let parts = [
         ("{{title}}", escape_html(&title)),
         ("{{heading}}", escape_html(data.title)),
         ("{{style}}", STYLE.to_owned()),
+        ("{{lanes}}", lanes.to_owned()),
         ("{{data}}", script_json(data)?),
         ("{{script}}", SCRIPT.to_owned()),
     ];
@@ -125,7 +135,7 @@ mod tests {
     fn places_in_the_data_are_not_filled() {
         let mut data = ReportData::default();
         data.title = "{{script}} {{data}}";
-        let page = render(&data).unwrap();
+        let page = render(&data, "[]").unwrap();
         assert!(page.contains("<h1>{{script}} {{data}}</h1>"));
         assert_eq!(page.matches("\"use strict\"").count(), 1);
         assert!(!page.contains("{{style}}") && !page.contains("{{title}}"));
@@ -133,7 +143,7 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
-        let page = render(&ReportData::default()).unwrap();
+        let page = render(&ReportData::default(), "[]").unwrap();
         for loader in ["http://", "https://", "src=\"//", "@import", "url("] {
             assert!(!page.contains(loader), "{loader}");
         }
