@@ -13,6 +13,7 @@
 //! Clips, thumbnails and videos of replays are cut by others into `clips/`, `thumbnails/` and
 //! `replays/NAME/`; their relative paths are given to [`FileSink::finish`].
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -255,8 +256,8 @@ impl FileSink {
         self.event(&mut out, &lists, &exports)?;
 
         let data = report_data(&exports, &replays, links, self.links(&out.written.files));
-        let page = render(&data, &lanes()?).map_err(|source| self.no_report(source))?;
-        out.document(REPORT, page.as_bytes())?;
+        let page = render(&data, lanes()?).map_err(|source| self.no_report(source))?;
+        out.pieces(REPORT, &page)?;
         Ok(out.written)
     }
 
@@ -450,6 +451,18 @@ impl Output<'_> {
             create_dir(dir)?;
         }
         write_atomically(&path, content)?;
+        self.written.files.push(name.to_owned());
+        Ok(())
+    }
+
+    fn pieces(&mut self, name: &str, pieces: &[Cow<'_, str>]) -> Result<(), SinkError> {
+        let path = self.dir.join(name);
+        write_atomically_by(&path, |out| {
+            let mut written = pieces.iter().map(|piece| out.write_all(piece.as_bytes()));
+            written
+                .try_for_each(|written| written)
+                .map_err(SinkError::io("write", &path))
+        })?;
         self.written.files.push(name.to_owned());
         Ok(())
     }

@@ -204,8 +204,8 @@ fn print(
     Ok(out.flush()?)
 }
 
-/// After so many chunks, about a minute of media, free memory is given back.
-const GIVE_BACK_AFTER: u64 = 10;
+/// After so many chunks, about half a minute of media, free memory is given back.
+const GIVE_BACK_AFTER: u64 = 5;
 
 /// Tells on stderr how the run goes on: a line for each new segment and each change of a replay,
 /// and from time to time how far it has come.
@@ -245,7 +245,7 @@ impl Teller {
                     eprintln!("warning: {line}");
                 }
             }
-            Progress::Finishing => {}
+            Progress::Finishing => allocator::give_back(),
         }
     }
 

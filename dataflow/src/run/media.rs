@@ -101,6 +101,8 @@ pub struct Budget {
 /// ones, by position, as fit into a budget.
 pub struct MediaStore {
     held: Mutex<Held>,
+    /// Chunks that somebody fetches now: who wants the same one waits for it.
+    turns: Mutex<BTreeMap<(Position, Side), Arc<Mutex<()>>>>,
     budget: Budget,
     fetcher: Fetcher,
     files: OpenFiles,
@@ -112,6 +114,7 @@ impl MediaStore {
     pub fn new(budget: Budget, fetcher: Fetcher, runtime: Handle) -> Self {
         MediaStore {
             held: Mutex::default(),
+            turns: Mutex::default(),
             budget,
             fetcher,
             files: OpenFiles::default(),
@@ -156,10 +159,12 @@ impl MediaStore {
 
     /// A chunk, from memory or from where it came.
     pub fn get(&self, placed: &PlacedChunk) -> Result<Arc<Demuxed>, Failure> {
+        let key = (placed.chunk.position, Side::Analysed);
+        self.recent_or(key, placed, || self.fetch_again(placed))
+    }
+
+    fn fetch_again(&self, placed: &PlacedChunk) -> Result<Arc<Demuxed>, Failure> {
         let position = placed.chunk.position;
-        if let Some(chunk) = self.recent((position, Side::Analysed), placed) {
-            return Ok(chunk);
-        }
         let loading = load(&self.fetcher, &self.files, &placed.chunk);
         let Read {
             mut demuxed,
@@ -187,6 +192,28 @@ impl MediaStore {
         Ok(chunk)
     }
 
+    /// A chunk from memory, or else what `fetch` brings, which is asked once however many want it.
+    fn recent_or(
+        &self,
+        key: (Position, Side),
+        placed: &PlacedChunk,
+        fetch: impl FnOnce() -> Result<Arc<Demuxed>, Failure>,
+    ) -> Result<Arc<Demuxed>, Failure> {
+        if let Some(chunk) = self.recent(key, placed) {
+            return Ok(chunk);
+        }
+        let turns = || self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = Arc::clone(turns().entry(key).or_default());
+        let mine = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunk = match self.recent(key, placed) {
+            Some(chunk) => Ok(chunk),
+            None => fetch(),
+        };
+        drop(mine);
+        turns().remove(&key);
+        chunk
+    }
+
     fn recent(&self, key: (Position, Side), placed: &PlacedChunk) -> Option<Arc<Demuxed>> {
         let held = self.lock();
         let recent = held.recent.get(&key)?;
@@ -199,9 +226,15 @@ impl MediaStore {
             return self.get(placed);
         };
         let key = (placed.chunk.position, Side::Cut);
-        if let Some(chunk) = self.recent(key, placed) {
-            return Ok(chunk);
-        }
+        self.recent_or(key, placed, || self.fetch_for_cut(placed, variant))
+    }
+
+    fn fetch_for_cut(
+        &self,
+        placed: &PlacedChunk,
+        variant: &Rendition,
+    ) -> Result<Arc<Demuxed>, Failure> {
+        let key = (placed.chunk.position, Side::Cut);
         let loading = load_rendition(&self.fetcher, &placed.chunk, variant);
         let (mut demuxed, bytes, _) = self.runtime.block_on(loading)?;
         unwrap_to(placed, &mut demuxed);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use matchcut_model::change::{ChoiceRow, EventState};
 use matchcut_model::lines::ClipEntry;
+use matchcut_model::observation::Observation;
 use matchcut_model::replay::{Mode, Skipped};
 use matchcut_model::segment::SegmentId;
 use matchcut_model::time::MediaTime;
 use matchcut_model::value::{Attributes, Name};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::exact::{input_name, utc_text};
 use crate::info::EventInfo;
@@ -46,7 +47,24 @@ pub(crate) struct FileLink {
 pub(super) struct Lane<'a> {
     name: &'a Name,
     track: Option<u32>,
-    items: Vec<(f64, Option<f64>, &'a Attributes)>,
+    items: Vec<Item<'a>>,
+}
+
+/// An observation on a lane.
+#[derive(Debug)]
+struct Item<'a>(&'a Observation);
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Observation {
+            start,
+            end,
+            attributes,
+            ..
+        } = self.0;
+        let end = (!self.0.is_point()).then(|| end.rounded_seconds());
+        (start.rounded_seconds(), end, attributes).serialize(serializer)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -258,17 +276,11 @@ pub(super) fn lanes<'a>(state: &'a EventState, info: &EventInfo) -> Vec<Lane<'a>
             track,
             items: Vec::new(),
         };
-        let end = (!observation.is_point()).then(|| observation.end.rounded_seconds());
-        let item = (
-            observation.start.rounded_seconds(),
-            end,
-            &observation.attributes,
-        );
         lanes
             .entry((name, track))
             .or_insert_with(empty)
             .items
-            .push(item);
+            .push(Item(observation));
     }
     let place = |name: &Name| {
         let operators = &info.profile.operators;

@@ -3,6 +3,7 @@
 
 mod data;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use matchcut_model::change::EventState;
@@ -19,38 +20,43 @@ const SCRIPT: &str = include_str!("script.js");
 /// What was observed, as the page is told it. It is far more than all the rest, and can be made beside
 /// it.
 pub(crate) fn lanes(state: &EventState, info: &EventInfo) -> Result<String, serde_json::Error> {
-    script_json(&data::lanes(state, info))
+    /// About so many bytes tell an observation.
+    const EACH: usize = 56;
+    script_json(&data::lanes(state, info), state.observations().len() * EACH)
 }
 
-/// The page, with the text of its [`lanes`].
-pub(crate) fn render(data: &ReportData<'_>, lanes: &str) -> Result<String, serde_json::Error> {
+/// The page, with the text of its [`lanes`], in pieces that follow each other.
+pub(crate) fn render(
+    data: &ReportData<'_>,
+    lanes: String,
+) -> Result<Vec<Cow<'static, str>>, serde_json::Error> {
     let title = format!("{} · matchcut report", data.title);
-    let parts = [
-        ("{{title}}", escape_html(&title)),
-        ("{{heading}}", escape_html(data.title)),
-        ("{{style}}", STYLE.to_owned()),
-        ("{{lanes}}", lanes.to_owned()),
-        ("{{data}}", script_json(data)?),
-        ("{{script}}", SCRIPT.to_owned()),
+    let mut parts: [(&str, Cow<'static, str>); 6] = [
+        ("{{title}}", escape_html(&title).into()),
+        ("{{heading}}", escape_html(data.title).into()),
+        ("{{style}}", STYLE.into()),
+        ("{{lanes}}", lanes.into()),
+        ("{{data}}", script_json(data, 0)?.into()),
+        ("{{script}}", SCRIPT.into()),
     ];
     // One pass from left to right, so that nothing inside a part is taken for a place.
-    let mut page = String::new();
+    let mut page: Vec<Cow<'static, str>> = Vec::new();
     let mut rest = PAGE;
     while let Some(open) = rest.find("{{") {
         let (before, place) = rest.split_at(open);
-        page.push_str(before);
-        match parts.iter().find(|(name, _)| place.starts_with(name)) {
+        page.push(before.into());
+        match parts.iter_mut().find(|(name, _)| place.starts_with(*name)) {
             Some((name, text)) => {
-                page.push_str(text);
+                page.push(std::mem::take(text));
                 rest = place.get(name.len()..).unwrap_or_default();
             }
             None => {
-                page.push_str("{{");
+                page.push("{{".into());
                 rest = place.get(2..).unwrap_or_default();
             }
         }
     }
-    page.push_str(rest);
+    page.push(rest.into());
     Ok(page)
 }
 
@@ -70,9 +76,10 @@ fn escape_html(text: &str) -> String {
     safe
 }
 
-/// JSON that can stand inside a script element: nothing in it ends the element or opens a comment.
-fn script_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let mut out = InScript(Vec::new());
+/// JSON of about `size` bytes that can stand inside a script element: nothing in it ends the element or
+/// opens a comment.
+fn script_json(value: &impl Serialize, size: usize) -> Result<String, serde_json::Error> {
+    let mut out = InScript(Vec::with_capacity(size));
     serde_json::to_writer(&mut out, value)?;
     String::from_utf8(out.0).map_err(serde::ser::Error::custom)
 }
@@ -123,7 +130,7 @@ mod tests {
             escape_html("<b title=\"x\">'&</b>"),
             "&lt;b title=&quot;x&quot;&gt;&#39;&amp;&lt;/b&gt;"
         );
-        let json = script_json(&"</script><!-- \u{2028}&").unwrap();
+        let json = script_json(&"</script><!-- \u{2028}&", 0).unwrap();
         assert_eq!(json, "\"\\u003c/script\\u003e\\u003c!-- \\u2028\\u0026\"");
         assert_eq!(
             serde_json::from_str::<String>(&json).unwrap(),
@@ -135,7 +142,7 @@ mod tests {
     fn places_in_the_data_are_not_filled() {
         let mut data = ReportData::default();
         data.title = "{{script}} {{data}}";
-        let page = render(&data, "[]").unwrap();
+        let page = render(&data, "[]".to_owned()).unwrap().concat();
         assert!(page.contains("<h1>{{script}} {{data}}</h1>"));
         assert_eq!(page.matches("\"use strict\"").count(), 1);
         assert!(!page.contains("{{style}}") && !page.contains("{{title}}"));
@@ -143,7 +150,9 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
-        let page = render(&ReportData::default(), "[]").unwrap();
+        let page = render(&ReportData::default(), "[]".to_owned())
+            .unwrap()
+            .concat();
         for loader in ["http://", "https://", "src=\"//", "@import", "url("] {
             assert!(!page.contains(loader), "{loader}");
         }
