@@ -170,7 +170,7 @@ pub struct ChunkRef {
     pub audio: Vec<Rendition>,
     /// What clips are cut from, where it is not the chunk itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cut_from: Option<Rendition>,
+    pub cut_from: Option<Box<Rendition>>,
     /// What the playlist marks in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cues: Vec<Cue>,

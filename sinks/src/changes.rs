@@ -130,7 +130,8 @@ pub(crate) fn lines(
             line(&mut text, epoch, key.0, -1, before.as_deref());
             line(&mut text, epoch, key.0, 1, value.as_deref());
         }
-        if let Some(value) = value {
+        if let Some(mut value) = value {
+            value.shrink_to_fit();
             told.0.insert(key, value);
         }
     }

@@ -2,16 +2,53 @@
 //! went in and what came out, each in a trace; here one counter for each row is enough, since all
 //! that is asked is whether a count begins or ceases to be positive.
 
-use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, ExchangeData, Hashable, VecCollection};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
 
 use super::epochs::{CompleteEpoch, Epochs};
+
+/// How often each row is said. Nearly every one is said once, and takes no room for a number.
+struct Counts<D> {
+    single: FxHashSet<D>,
+    others: FxHashMap<D, isize>,
+}
+
+impl<D> Default for Counts<D> {
+    fn default() -> Self {
+        Counts {
+            single: FxHashSet::default(),
+            others: FxHashMap::default(),
+        }
+    }
+}
+
+impl<D: Eq + Hash> Counts<D> {
+    fn get(&self, row: &D) -> isize {
+        match self.single.contains(row) {
+            true => 1,
+            false => self.others.get(row).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Changes the count of a row from `before` to `now`.
+    fn set(&mut self, row: D, before: isize, now: isize) {
+        match before {
+            0 => {}
+            1 => drop(self.single.remove(&row)),
+            _ => drop(self.others.remove(&row)),
+        }
+        match now {
+            0 => {}
+            1 => drop(self.single.insert(row)),
+            _ => drop(self.others.insert(row, now)),
+        }
+    }
+}
 
 /// Each row of `rows` once, as long as anybody says it.
 pub fn once<'scope, D: ExchangeData + Hash>(
@@ -22,7 +59,7 @@ pub fn once<'scope, D: ExchangeData + Hash>(
     rows.inner
         .unary_frontier(route, name, move |_, _| {
             let mut epochs = Epochs::new();
-            let mut counts: FxHashMap<D, isize> = FxHashMap::default();
+            let mut counts = Counts::default();
             move |(input, frontier), output| {
                 input.for_each(|capability, rows| epochs.receive(capability.retain_least(0), rows));
                 while let Some(complete) = epochs.next(frontier) {
@@ -34,26 +71,13 @@ pub fn once<'scope, D: ExchangeData + Hash>(
                     consolidate(&mut changes);
                     let mut session = output.session(&capability);
                     for (row, diff) in changes {
-                        match counts.entry(row) {
-                            Entry::Vacant(unknown) => {
-                                if diff > 0 {
-                                    session.give((unknown.key().clone(), epoch, 1));
-                                }
-                                unknown.insert(diff);
-                            }
-                            Entry::Occupied(mut known) => {
-                                let before = *known.get() > 0;
-                                *known.get_mut() += diff;
-                                let now = *known.get() > 0;
-                                if before != now {
-                                    let change = if now { 1 } else { -1 };
-                                    session.give((known.key().clone(), epoch, change));
-                                }
-                                if *known.get() == 0 {
-                                    known.remove();
-                                }
-                            }
+                        let before = counts.get(&row);
+                        let now = before + diff;
+                        let said = i64::from(now > 0) - i64::from(before > 0);
+                        if said != 0 {
+                            session.give((row.clone(), epoch, said as isize));
                         }
+                        counts.set(row, before, now);
                     }
                 }
             }

@@ -71,11 +71,17 @@ impl<A, B> Side<A, B> {
     }
 }
 
-/// What stands in a bucket, each row once with its multiplicity, sorted. Rows are added and looked
-/// through, and there may be very many: nothing else is kept of them.
-struct Bucket<A, B> {
+/// What changes in a bucket: both sides consolidated.
+struct Changes<A, B> {
     left: Vec<((Interval, A), isize)>,
     right: Vec<(B, isize)>,
+}
+
+/// What stands in a bucket, sorted: left rows with their multiplicity, right rows, of which there may be
+/// very many, as a set.
+struct Bucket<A, B> {
+    left: Vec<((Interval, A), isize)>,
+    right: Vec<B>,
 }
 
 /// Adds sorted differences to sorted rows.
@@ -93,8 +99,21 @@ fn add<D: Ord>(rows: &mut Vec<(D, isize)>, diffs: Vec<(D, isize)>) {
     rows.retain(|(_, multiplicity)| *multiplicity != 0);
 }
 
+/// The same for rows that are there or not: differences are 1 and -1.
+fn add_to_set<D: Ord>(rows: &mut Vec<D>, diffs: Vec<(D, isize)>) {
+    let (come, gone): (Vec<_>, Vec<_>) = diffs.into_iter().partition(|(_, diff)| *diff > 0);
+    if !gone.is_empty() {
+        let goes = |row: &D| gone.binary_search_by(|(gone, _)| gone.cmp(row)).is_ok();
+        rows.retain(|row| !goes(row));
+    }
+    rows.extend(come.into_iter().map(|(row, _)| row));
+    rows.sort();
+    rows.dedup();
+    rows.shrink_to_fit();
+}
+
 /// What `pair` makes of every left and right row whose intervals overlap. The right rows, of which there
-/// may be very many, tell theirs when they are asked. A pair that shares several
+/// may be very many, are a set, and tell their interval when they are asked. A pair that shares several
 /// buckets is looked at only in the bucket where the later of the two starts, so that the join stays
 /// linear: one change costs what lies in its own buckets, however long the event is.
 ///
@@ -148,11 +167,10 @@ where
                         // New left rows meet what stands on the right, then new right rows meet all of
                         // the left.
                         for ((x, a), diff) in &changes.left {
-                            for (b, multiplicity) in &bucket.right {
+                            for b in &bucket.right {
                                 if here(x, &interval(b)) {
-                                    let diff = diff * multiplicity;
                                     let rows = pair(a, b).into_iter();
-                                    session.give_iterator(rows.map(|row| (row, epoch, diff)));
+                                    session.give_iterator(rows.map(|row| (row, epoch, *diff)));
                                 }
                             }
                         }
@@ -167,7 +185,7 @@ where
                                 }
                             }
                         }
-                        add(&mut bucket.right, changes.right);
+                        add_to_set(&mut bucket.right, changes.right);
                         if bucket.left.is_empty() && bucket.right.is_empty() {
                             buckets.remove(&at);
                         }
@@ -178,10 +196,10 @@ where
         .as_collection()
 }
 
-fn by_bucket<A: Ord, B: Ord>(rows: Vec<(Side<A, B>, isize)>) -> BTreeMap<i64, Bucket<A, B>> {
-    let mut buckets: BTreeMap<i64, Bucket<A, B>> = BTreeMap::new();
+fn by_bucket<A: Ord, B: Ord>(rows: Vec<(Side<A, B>, isize)>) -> BTreeMap<i64, Changes<A, B>> {
+    let mut buckets: BTreeMap<i64, Changes<A, B>> = BTreeMap::new();
     for (row, diff) in rows {
-        let empty = || Bucket {
+        let empty = || Changes {
             left: Vec::new(),
             right: Vec::new(),
         };
@@ -209,5 +227,14 @@ mod tests {
         assert_eq!(rows, [(2, 1), (3, 2), (9, -1)]);
         add(&mut rows, vec![(2, -1), (3, -2), (9, 1)]);
         assert_eq!(rows, []);
+    }
+
+    #[test]
+    fn a_set_takes_what_comes_and_loses_what_goes() {
+        let mut rows = vec![1, 3];
+        add_to_set(&mut rows, vec![(1, -1), (2, 1), (9, 1)]);
+        assert_eq!(rows, [2, 3, 9]);
+        add_to_set(&mut rows, vec![(2, -1), (3, -1), (4, 1), (9, -1)]);
+        assert_eq!(rows, [4]);
     }
 }

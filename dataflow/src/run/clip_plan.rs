@@ -2,6 +2,7 @@
 //! determines what is told of clips, and when. Making them is the work of [`super::clips`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use matchcut_model::change::{Change, ClipRow, Row};
 use matchcut_model::chunk::{ContentId, PlacedChunk, Position, TrackNumber};
@@ -33,7 +34,7 @@ pub struct ClipJob {
 pub struct ClipPlanner {
     mode: ClipMode,
     /// Complete segments, as they are now.
-    complete: BTreeMap<SegmentId, Segment>,
+    complete: BTreeMap<SegmentId, Arc<Segment>>,
     /// Those whose surroundings are not there yet.
     waiting: BTreeSet<SegmentId>,
     planned: BTreeMap<SegmentId, Clips>,
@@ -75,7 +76,7 @@ impl ClipPlanner {
                 touched.insert(segment.id.clone());
                 if segment.end.is_some() {
                     self.complete
-                        .insert(segment.id.clone(), Segment::clone(segment));
+                        .insert(segment.id.clone(), Arc::clone(segment));
                 }
             }
         }

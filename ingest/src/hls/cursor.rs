@@ -57,7 +57,7 @@ pub(crate) struct Recent {
     pub position: Option<u64>,
     pub identity: Identity,
     pub audio: Vec<Rendition>,
-    pub cut_from: Option<Rendition>,
+    pub cut_from: Option<Box<Rendition>>,
     pub cues: Vec<Cue>,
 }
 

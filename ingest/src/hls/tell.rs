@@ -218,7 +218,7 @@ impl HlsSource {
         &mut self,
         base: &Url,
         slot: Option<&Slot>,
-    ) -> (Vec<Rendition>, Option<Rendition>) {
+    ) -> (Vec<Rendition>, Option<Box<Rendition>>) {
         let (mut audio, mut cut_from) = (Vec::new(), None);
         let mut notices = Vec::new();
         for follower in &mut self.followers {
@@ -227,7 +227,7 @@ impl HlsSource {
             notices.extend(told);
             match follower.role {
                 Role::Audio { .. } => audio.extend(rendition),
-                Role::Cut => cut_from = rendition,
+                Role::Cut => cut_from = rendition.map(Box::new),
             }
         }
         for message in notices {
@@ -240,7 +240,7 @@ impl HlsSource {
         &self,
         segment: &Segment,
         position: Option<u64>,
-        (audio, cut_from, cues): (&[Rendition], &Option<Rendition>, &[Cue]),
+        (audio, cut_from, cues): (&[Rendition], &Option<Box<Rendition>>, &[Cue]),
         behind: &mut Behind,
     ) {
         let sequence = segment.sequence;

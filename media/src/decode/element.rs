@@ -2,8 +2,8 @@
 //! out before the push returns. There is no pipeline, no clock and no thread to wait for, so a
 //! chunk costs exactly its decoding, and dropping the value frees everything.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -20,18 +20,8 @@ pub(crate) enum Output {
 
 type Queue = Arc<Mutex<VecDeque<Output>>>;
 
-/// Decoders at rest, by factory. GStreamer 1.22 loses what a decoder of FFmpeg holds when the element
-/// goes, some kilobytes each time, but not when it starts again: over the days of a channel that is all
-/// the memory there is.
-static AT_REST: LazyLock<Mutex<HashMap<String, Vec<gst::Element>>>> = LazyLock::new(Mutex::default);
-
-/// So many decoders of a kind are kept: there are hardly more threads that decode.
-const MOST_AT_REST: usize = 16;
-
 /// An element with a pad of ours on either side.
 pub(crate) struct Stage {
-    /// The factory, of an element that is used again.
-    again: Option<String>,
     element: gst::Element,
     /// Feeds the element.
     input: gst::Pad,
@@ -81,17 +71,7 @@ impl Stage {
         caps: &gst::Caps,
         configure: impl FnOnce(&Stage),
     ) -> Result<Self, StageError> {
-        Self::start_with(factory, caps, (None, false), configure)
-    }
-
-    /// The same with an element that was used before, if there is one at rest: `configure` has to set
-    /// every property that anybody sets.
-    pub(crate) fn start_again(
-        factory: &str,
-        caps: &gst::Caps,
-        configure: impl FnOnce(&Stage),
-    ) -> Result<Self, StageError> {
-        Self::start_with(factory, caps, (None, true), configure)
+        Self::start_into(factory, caps, None, configure)
     }
 
     /// The same for an element that can give several formats: it is to choose one of `wanted`.
@@ -101,34 +81,17 @@ impl Stage {
         wanted: Option<gst::Caps>,
         configure: impl FnOnce(&Stage),
     ) -> Result<Self, StageError> {
-        Self::start_with(factory, caps, (wanted, false), configure)
-    }
-
-    fn start_with(
-        factory: &str,
-        caps: &gst::Caps,
-        (wanted, again): (Option<gst::Caps>, bool),
-        configure: impl FnOnce(&Stage),
-    ) -> Result<Self, StageError> {
         let fail = |message: &str| StageError {
             element: factory.to_owned(),
             message: message.to_owned(),
         };
-        let rested = again.then(|| {
-            let mut at_rest = AT_REST.lock().unwrap_or_else(PoisonError::into_inner);
-            at_rest.get_mut(factory).and_then(Vec::pop)
-        });
-        let element = match rested.flatten() {
-            Some(element) => element,
-            None => gst::ElementFactory::make(factory)
-                .build()
-                .map_err(|error| fail(&error.to_string()))?,
-        };
+        let element = gst::ElementFactory::make(factory)
+            .build()
+            .map_err(|error| fail(&error.to_string()))?;
         let bus = gst::Bus::new();
         element.set_bus(Some(&bus));
         let queue = Queue::default();
         let stage = Stage {
-            again: again.then(|| factory.to_owned()),
             input: gst::Pad::new(gst::PadDirection::Src),
             output: receiving_pad(Arc::clone(&queue), wanted),
             element,
@@ -257,29 +220,10 @@ impl Drop for Stage {
     fn drop(&mut self) {
         // The output lets go first: a decoder thread that still pushes must not wait for us.
         let _ = self.output.set_active(false);
-        let stopped = self.element.set_state(gst::State::Null);
+        let _ = self.element.set_state(gst::State::Null);
         let _ = self.input.set_active(false);
         self.bus.set_flushing(true);
         self.element.set_bus(None);
-        // One that had trouble does not come back.
-        let well = stopped.is_ok() && self.complaints.count == 0;
-        if let Some(factory) = self.again.take().filter(|_| well) {
-            for (from, to) in [
-                (self.input.peer(), &self.input),
-                (self.output.peer(), &self.output),
-            ] {
-                let Some(other) = from else { continue };
-                let _ = match to.direction() {
-                    gst::PadDirection::Src => to.unlink(&other),
-                    _ => other.unlink(to),
-                };
-            }
-            let mut at_rest = AT_REST.lock().unwrap_or_else(PoisonError::into_inner);
-            let kind = at_rest.entry(factory).or_default();
-            if kind.len() < MOST_AT_REST {
-                kind.push(self.element.clone());
-            }
-        }
     }
 }
 
@@ -371,31 +315,14 @@ mod tests {
             .field("layout", "interleaved")
             .build();
         leaves_nothing("audioconvert", &caps, &[0; 64]);
-    }
-
-    #[test]
-    fn a_decoder_is_used_again() {
-        crate::init::init().unwrap();
-        let caps = gst::Caps::builder("audio/x-alaw")
-            .field("rate", 8000)
-            .field("channels", 1)
+        let caps = gst::Caps::builder("video/x-h264")
+            .field("stream-format", "byte-stream")
+            .field("alignment", "au")
             .build();
-        let decode = |data: &'static [u8]| {
-            let mut stage = Stage::start_again("alawdec", &caps, |_| {}).unwrap();
-            stage.push(gst::Buffer::from_slice(data)).unwrap();
-            stage.finish();
-            let mut samples = Vec::new();
-            while let Some(output) = stage.take() {
-                if let Output::Buffer(buffer) = output {
-                    samples.extend_from_slice(&buffer.map_readable().unwrap());
-                }
-            }
-            (stage.element.name(), samples)
-        };
-        let (one, first) = decode(&[0x55, 0xd5, 0x80]);
-        let (other, second) = decode(&[0x2a]);
-        assert_eq!(one, other);
-        assert_eq!((first.len(), second.len()), (6, 2));
-        assert_eq!(decode(&[0x55, 0xd5, 0x80]).1, first);
+        leaves_nothing(
+            "avdec_h264",
+            &caps,
+            &[0, 0, 0, 1, 0x65, 0x88, 0x84, 0, 0x33, 0xff],
+        );
     }
 }

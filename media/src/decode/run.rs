@@ -52,7 +52,7 @@ pub(crate) fn run(
     mut emit: impl FnMut(Decoded) -> Result<(), DecodeError>,
 ) -> Result<Option<String>, DecodeError> {
     let marks = gst::Caps::new_empty_simple("timestamp/x-matchcut-unit");
-    let mut stage = Stage::start_again(setup.element, &setup.caps, |stage| {
+    let mut stage = Stage::start(setup.element, &setup.caps, |stage| {
         stage.set(
             "max-threads",
             i32::try_from(setup.threads.max(1)).unwrap_or(1),
