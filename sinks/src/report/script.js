@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  data.lanes = JSON.parse(document.getElementById("lanes").textContent);
+  data.lanes = JSON.parse(document.getElementById("observed").textContent);
   const $ = (id) => document.getElementById(id);
   const PAGE = 120;
 
