@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use timely::dataflow::operators::Capability;
 use timely::progress::frontier::MutableAntichain;
 
+/// Rows with their differences.
+type Rows<D> = Vec<(D, isize)>;
+
 /// Rows of epochs that may still grow.
 pub struct Epochs<D> {
-    waiting: BTreeMap<u64, (Capability<u64>, Vec<(D, isize)>)>,
+    waiting: BTreeMap<u64, (Capability<u64>, Rows<D>)>,
 }
 
 /// An epoch of which everything was said.

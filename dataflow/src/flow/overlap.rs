@@ -112,6 +112,9 @@ fn add_to_set<D: Ord>(rows: &mut Vec<D>, diffs: Vec<(D, isize)>) {
     rows.shrink_to_fit();
 }
 
+/// Rows, and how each tells its interval.
+type Telling<'scope, B> = (VecCollection<'scope, u64, B, isize>, fn(&B) -> Interval);
+
 /// What `pair` makes of every left and right row whose intervals overlap. The right rows, of which there
 /// may be very many, are a set, and tell their interval when they are asked. A pair that shares several
 /// buckets is looked at only in the bucket where the later of the two starts, so that the join stays
@@ -121,7 +124,7 @@ fn add_to_set<D: Ord>(rows: &mut Vec<D>, diffs: Vec<(D, isize)>) {
 /// complete before the next begins, and what stands now is all that is asked.
 pub fn overlap_join<'scope, A, B, I>(
     left: VecCollection<'scope, u64, (A, Interval), isize>,
-    (right, interval): (VecCollection<'scope, u64, B, isize>, fn(&B) -> Interval),
+    (right, interval): Telling<'scope, B>,
     width: MediaTime,
     name: &str,
     pair: impl Fn(&A, &B) -> I + 'static,

@@ -63,6 +63,9 @@ enum Side {
     Cut,
 }
 
+/// Held by who fetches a chunk.
+type Turn = Arc<Mutex<()>>;
+
 #[derive(Default)]
 struct Held {
     pinned: BTreeMap<Epoch, Loaded>,
@@ -102,7 +105,7 @@ pub struct Budget {
 pub struct MediaStore {
     held: Mutex<Held>,
     /// Chunks that somebody fetches now: who wants the same one waits for it.
-    turns: Mutex<BTreeMap<(Position, Side), Arc<Mutex<()>>>>,
+    turns: Mutex<BTreeMap<(Position, Side), Turn>>,
     budget: Budget,
     fetcher: Fetcher,
     files: OpenFiles,
