@@ -6,33 +6,49 @@ use std::collections::BTreeMap;
 use timely::dataflow::operators::Capability;
 use timely::progress::frontier::MutableAntichain;
 
-/// Rows with their differences.
-type Rows<D> = Vec<(D, isize)>;
-
 /// Rows of epochs that may still grow.
-pub struct Epochs<D> {
-    waiting: BTreeMap<u64, (Capability<u64>, Rows<D>)>,
+pub struct Epochs<R> {
+    waiting: BTreeMap<u64, (Capability<u64>, Vec<R>)>,
 }
 
-/// An epoch of which everything was said.
-pub struct CompleteEpoch<D> {
-    /// Its number.
-    pub epoch: u64,
-    /// With this its results are told.
-    pub capability: Capability<u64>,
-    /// What was said, as it came.
-    pub rows: Vec<(D, isize)>,
-}
-
-impl<D> Epochs<D> {
+impl<R> Epochs<R> {
     /// None yet.
     pub fn new() -> Self {
         let waiting = BTreeMap::new();
         Epochs { waiting }
     }
 
-    /// Takes the rows of a message; `None` for a message that has no time, and so no rows.
-    pub fn receive(
+    /// Takes rows of the epoch of their message; `None` for a message that has no time, and so no rows.
+    pub fn receive(&mut self, capability: Option<Capability<u64>>, rows: &mut Vec<R>) {
+        if let Some(capability) = capability {
+            let epoch = *capability.time();
+            self.waiting_for(epoch, &capability).append(rows);
+        }
+    }
+
+    /// The next epoch of which everything was said behind `frontier`: its number, what its results are
+    /// told with, and its rows as they came.
+    pub fn next(
+        &mut self,
+        frontier: &MutableAntichain<u64>,
+    ) -> Option<(u64, Capability<u64>, Vec<R>)> {
+        let first = self.waiting.first_entry()?;
+        if frontier.less_equal(first.key()) {
+            return None;
+        }
+        let (epoch, (capability, rows)) = first.remove_entry();
+        Some((epoch, capability, rows))
+    }
+
+    fn waiting_for(&mut self, epoch: u64, capability: &Capability<u64>) -> &mut Vec<R> {
+        let held = || (capability.delayed(&epoch), Vec::new());
+        &mut self.waiting.entry(epoch).or_insert_with(held).1
+    }
+}
+
+impl<D> Epochs<(D, isize)> {
+    /// The same for differences, each of which names its own epoch.
+    pub fn receive_differences(
         &mut self,
         capability: Option<Capability<u64>>,
         rows: &mut Vec<(D, u64, isize)>,
@@ -41,23 +57,7 @@ impl<D> Epochs<D> {
             return;
         };
         for (row, epoch, diff) in rows.drain(..) {
-            let held = || (capability.delayed(&epoch), Vec::new());
-            let (_, waiting) = self.waiting.entry(epoch).or_insert_with(held);
-            waiting.push((row, diff));
+            self.waiting_for(epoch, &capability).push((row, diff));
         }
-    }
-
-    /// The next epoch that is complete behind `frontier`.
-    pub fn next(&mut self, frontier: &MutableAntichain<u64>) -> Option<CompleteEpoch<D>> {
-        let first = self.waiting.first_entry()?;
-        if frontier.less_equal(first.key()) {
-            return None;
-        }
-        let (epoch, (capability, rows)) = first.remove_entry();
-        Some(CompleteEpoch {
-            epoch,
-            capability,
-            rows,
-        })
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
 
-use super::epochs::{CompleteEpoch, Epochs};
+use super::epochs::Epochs;
 
 /// The position of the end of the event: after every chunk.
 pub const END_POSITION: Position = Position(u64::MAX);
@@ -355,14 +355,9 @@ pub fn ordered_fold<'scope>(
                 let mut track = Track::new(fold, per_track);
                 move |(input, frontier), output| {
                     input.for_each(|capability, rows| {
-                        epochs.receive(capability.retain_least(0), rows);
+                        epochs.receive_differences(capability.retain_least(0), rows);
                     });
-                    while let Some(complete) = epochs.next(frontier) {
-                        let CompleteEpoch {
-                            epoch,
-                            capability,
-                            rows: changes,
-                        } = complete;
+                    while let Some((epoch, capability, changes)) = epochs.next(frontier) {
                         let mut diffs = Vec::new();
                         let refused = track.apply(window, changes, &mut diffs);
                         consolidate(&mut diffs);

@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
 
-use super::epochs::{CompleteEpoch, Epochs};
+use super::epochs::Epochs;
 
 /// How often each row is said. Nearly every one is said once, and takes no room for a number.
 struct Counts<D> {
@@ -61,21 +61,18 @@ pub fn once<'scope, D: ExchangeData + Hash>(
             let mut epochs = Epochs::new();
             let mut counts = Counts::default();
             move |(input, frontier), output| {
-                input.for_each(|capability, rows| epochs.receive(capability.retain_least(0), rows));
-                while let Some(complete) = epochs.next(frontier) {
-                    let CompleteEpoch {
-                        epoch,
-                        capability,
-                        rows: mut changes,
-                    } = complete;
+                input.for_each(|capability, rows| {
+                    epochs.receive_differences(capability.retain_least(0), rows)
+                });
+                while let Some((epoch, capability, mut changes)) = epochs.next(frontier) {
                     consolidate(&mut changes);
                     let mut session = output.session(&capability);
                     for (row, diff) in changes {
                         let before = counts.get(&row);
                         let now = before + diff;
-                        let said = i64::from(now > 0) - i64::from(before > 0);
+                        let said = isize::from(now > 0) - isize::from(before > 0);
                         if said != 0 {
-                            session.give((row.clone(), epoch, said as isize));
+                            session.give((row.clone(), epoch, said));
                         }
                         counts.set(row, before, now);
                     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
 
-use super::epochs::{CompleteEpoch, Epochs};
+use super::epochs::Epochs;
 
 /// The width of a bucket: near the length of a usual segment.
 pub const BUCKET: MediaTime = MediaTime::from_seconds(20);
@@ -151,13 +151,10 @@ where
             let mut epochs = Epochs::new();
             let mut buckets: HashMap<i64, Bucket<A, B>> = HashMap::new();
             move |(input, frontier), output| {
-                input.for_each(|capability, rows| epochs.receive(capability.retain_least(0), rows));
-                while let Some(complete) = epochs.next(frontier) {
-                    let CompleteEpoch {
-                        epoch,
-                        capability,
-                        rows,
-                    } = complete;
+                input.for_each(|capability, rows| {
+                    epochs.receive_differences(capability.retain_least(0), rows)
+                });
+                while let Some((epoch, capability, rows)) = epochs.next(frontier) {
                     let mut session = output.session(&capability);
                     for (at, changes) in by_bucket(rows) {
                         let here = |x: &Interval, y: &Interval| {

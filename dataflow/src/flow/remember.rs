@@ -13,7 +13,9 @@ use matchcut_model::failure::{Domain, Failure, Retry};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::{Capability, Operator};
+use timely::dataflow::operators::Operator;
+
+use super::epochs::Epochs;
 
 /// One thing that the media stage says of a chunk.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,24 +114,12 @@ pub fn remember<'scope>(
     let route = Exchange::new(move |_: &Scanned| route);
     scanned
         .unary_frontier(route, "Remember", move |_, _| {
-            let mut pending: BTreeMap<u64, (Capability<u64>, Vec<Scanned>)> = BTreeMap::new();
+            let mut epochs = Epochs::new();
             let mut known = Known::new(window);
             move |(input, frontier), output| {
-                input.for_each(|capability, items| {
-                    let Some(capability) = capability.retain_least(0) else {
-                        return;
-                    };
-                    let epoch = *capability.time();
-                    let (_, waiting) = pending
-                        .entry(epoch)
-                        .or_insert_with(|| (capability, Vec::new()));
-                    waiting.append(items);
-                });
-                while let Some(first) = pending.first_entry() {
-                    if frontier.less_equal(first.key()) {
-                        break; // an earlier epoch may still say something of the same chunk
-                    }
-                    let (epoch, (capability, mut scanned)) = first.remove_entry();
+                input.for_each(|capability, rows| epochs.receive(capability.retain_least(0), rows));
+                // In order: an earlier epoch may still say something of the same chunk.
+                while let Some((epoch, capability, mut scanned)) = epochs.next(frontier) {
                     // Workers and pool bring the chunks of one epoch in any order.
                     scanned.sort_by_key(|scanned| scanned.position);
                     let mut diffs = Vec::new();

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
 
-use super::epochs::{CompleteEpoch, Epochs};
+use super::epochs::Epochs;
 use super::event::{Control, ReplayDefinition};
 use super::overlap::{BUCKET, Interval, overlap_join};
 use super::ranking::Ranking;
@@ -435,13 +435,10 @@ fn rank<'scope>(told: Rows<'scope, (Name, Told)>) -> Rows<'scope, Row> {
             let mut epochs = Epochs::new();
             let mut boards: HashMap<Name, Board> = HashMap::new();
             move |(input, frontier), output| {
-                input.for_each(|capability, rows| epochs.receive(capability.retain_least(0), rows));
-                while let Some(complete) = epochs.next(frontier) {
-                    let CompleteEpoch {
-                        epoch,
-                        capability,
-                        rows: mut changes,
-                    } = complete;
+                input.for_each(|capability, rows| {
+                    epochs.receive_differences(capability.retain_least(0), rows)
+                });
+                while let Some((epoch, capability, mut changes)) = epochs.next(frontier) {
                     consolidate(&mut changes);
                     // What goes first, so that a changed row does not take its successor along.
                     changes.sort_by_key(|(_, diff)| *diff);
