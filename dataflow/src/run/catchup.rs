@@ -284,26 +284,12 @@ fn remove(path: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use matchcut_model::chunk::{ChunkRef, PlacedChunk, Resource};
+    use crate::run::testing;
+    use matchcut_model::chunk::PlacedChunk;
     use std::collections::BTreeSet;
 
     fn chunk(position: u64, content: u64) -> PlacedChunk {
-        let media = Resource::whole(format!("file:///c{position}.ts"));
-        let seconds = |n: u64| MediaTime::from_seconds(4 * n as i64);
-        PlacedChunk {
-            chunk: ChunkRef::new("court", Position(position), media, Container::MpegTs),
-            span: TimeRange::new(seconds(position), seconds(position + 1)),
-            offset: MediaTime::ZERO,
-            stretch: 0,
-            frames: matchcut_model::chunk::FrameTable::default(),
-            timecodes: Vec::new(),
-            first_frame: 0,
-            frame_rate: None,
-            audio_tracks: Vec::new(),
-            utc: None,
-            bytes: 1000,
-            content: ContentId(content),
-        }
+        testing::chunk(format!("file:///c{position}.ts"), position, content)
     }
 
     fn wanted(id: &str, start: i64, end: i64) -> Wanted {

@@ -3,15 +3,15 @@
 //! comes late, or comes again with other bytes, takes its place between the others.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use matchcut_ingest::{Fetcher, Missing, Source, SourceCursor, SourceItem};
+use matchcut_ingest::{Missing, Source, SourceCursor};
 use matchcut_media::samples::Demuxed;
 use matchcut_model::change::GapRow;
-use matchcut_model::chunk::{ChunkRef, Container, ContentId, PlacedChunk, Position, Resource};
+use matchcut_model::chunk::{ChunkRef, ContentId, PlacedChunk, Position};
 use matchcut_model::cue::Cue;
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::time::{MediaTime, TimeRange};
@@ -22,17 +22,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::feedback::{Entries, FeedbackFiles};
-use super::files::OpenFiles;
 use super::log::InputProgress;
 use super::media::{Loaded, MediaStore, Read, can_be_fetched, load};
+use super::reader::{AHEAD, Fetched, Item, read, stopped};
 use super::times::{stream_times, unwrap_to};
 use crate::flow::{Control, ScanRow};
-
-/// Chunks that are fetched ahead.
-const AHEAD: usize = 3;
-
-/// The length of the chunks that a file is divided into, at the key frame nearest to it.
-pub const FILE_CHUNK: MediaTime = MediaTime::from_seconds(6);
 
 /// How often feedback files are looked at.
 const FEEDBACK_POLL: Duration = Duration::from_millis(300);
@@ -65,15 +59,6 @@ pub enum Loads {
         /// How far the inputs were read.
         progress: Box<InputProgress>,
     },
-}
-
-enum Fetched {
-    Chunk(ChunkRef, JoinHandle<Result<Read, Failure>>),
-    Missing(Missing),
-    Notice(Failure),
-    Failed(Failure),
-    /// A chunk that could not be fetched before.
-    Late(ChunkRef, Read),
 }
 
 /// Where a run stands when its loader starts.
@@ -125,7 +110,8 @@ pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut
     let mut loader = Loader::new(setting, start, sender, tell);
     let (mut broken, mut interrupted) = (None, false);
     let mut looked = Instant::now();
-    let mut listens = loader.feedback(false) && loader.retry_all();
+    loader.retry_all();
+    let mut listens = loader.feedback(false);
     while listens {
         if setting.stop.load(Ordering::SeqCst) {
             interrupted = true;
@@ -266,7 +252,7 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
     }
 
     /// What could not be fetched before a restart is tried again.
-    fn retry_all(&mut self) -> bool {
+    fn retry_all(&mut self) {
         let waits = |(position, place): (&Position, &Place)| match place {
             Place::Gap(_, chunk) => Some((chunk.clone()?, Vec::new())),
             Place::Placed(placed) => {
@@ -278,7 +264,6 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
         for (chunk, unheard) in all {
             self.try_again(chunk, unheard);
         }
-        true
     }
 
     /// Tries to fetch a chunk until it comes, or is too old. One that is there but for some sound
@@ -625,111 +610,4 @@ fn with_warning(message: String, demuxed: &Demuxed) -> String {
         Some(warning) => format!("{message} ({warning})"),
         None => message,
     }
-}
-
-/// What goes to the loader: something of the source, with how far it was read, or its end.
-enum Item {
-    Fetched(Fetched, Option<SourceCursor>),
-    End,
-}
-
-/// Takes items from the source and starts to fetch them, a few ahead of who reads them. Parts of a
-/// file up to `last` are known.
-async fn read(
-    mut source: Source,
-    sender: mpsc::Sender<Item>,
-    files: OpenFiles,
-    stop: Arc<AtomicBool>,
-    last: Option<Position>,
-) {
-    let fetcher = source.fetcher().clone();
-    loop {
-        let item = tokio::select! {
-            item = source.next() => item,
-            () = stopped(&stop) => return,
-        };
-        let cursor = Some(source.cursor());
-        let fetched = match item {
-            Ok(SourceItem::End) => {
-                let _ = sender.send(Item::End).await;
-                return;
-            }
-            Ok(SourceItem::Chunk(chunk)) => fetch(&fetcher, &files, chunk),
-            Ok(SourceItem::Missing(missing)) => Fetched::Missing(missing),
-            Ok(SourceItem::Notice(failure)) => Fetched::Notice(failure),
-            Ok(SourceItem::File(path)) => match parts(&files, &path).await {
-                Ok(chunks) => {
-                    let new = |chunk: &ChunkRef| last.is_none_or(|last| chunk.position > last);
-                    for chunk in chunks.into_iter().filter(new) {
-                        let item = Item::Fetched(fetch(&fetcher, &files, chunk), None);
-                        if sender.send(item).await.is_err() {
-                            return;
-                        }
-                    }
-                    continue;
-                }
-                Err(message) => Fetched::Failed(Failure {
-                    position: None,
-                    input: path.display().to_string(),
-                    operator: None,
-                    message,
-                    domain: Domain::User,
-                    retry: Retry::No,
-                }),
-            },
-            Err(error) => Fetched::Failed(Failure {
-                position: None,
-                input: "source".to_owned(),
-                operator: None,
-                message: error.to_string(),
-                domain: error.domain(),
-                retry: error.retry(),
-            }),
-        };
-        if sender.send(Item::Fetched(fetched, cursor)).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn stopped(stop: &AtomicBool) {
-    while !stop.load(Ordering::SeqCst) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn fetch(fetcher: &Fetcher, files: &OpenFiles, chunk: ChunkRef) -> Fetched {
-    let task = {
-        let (fetcher, files, chunk) = (fetcher.clone(), files.clone(), chunk.clone());
-        tokio::spawn(async move { load(&fetcher, &files, &chunk).await })
-    };
-    Fetched::Chunk(chunk, task)
-}
-
-/// The chunks of a file, divided at key frames.
-async fn parts(files: &OpenFiles, path: &Path) -> Result<Vec<ChunkRef>, String> {
-    let (files, path) = (files.clone(), path.to_owned());
-    let divide = move || -> Result<Vec<ChunkRef>, String> {
-        let absolute = std::path::absolute(&path).map_err(|error| error.to_string())?;
-        let uri = matchcut_ingest::uri::from_path(&absolute)
-            .ok_or_else(|| "its path cannot be written as a URI".to_owned())?
-            .to_string();
-        let file = files.open(&absolute).map_err(|error| error.to_string())?;
-        let windows = file.parts(FILE_CHUNK).into_iter();
-        Ok(windows
-            .zip(0..)
-            .map(|(window, position)| {
-                let media = Resource::whole(uri.clone());
-                let position = Position(position);
-                ChunkRef {
-                    window: Some(window),
-                    declared_duration: Some(window.duration()),
-                    ..ChunkRef::new("file", position, media, Container::FilePart)
-                }
-            })
-            .collect())
-    };
-    tokio::task::spawn_blocking(divide)
-        .await
-        .map_err(|error| error.to_string())?
 }

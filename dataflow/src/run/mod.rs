@@ -18,9 +18,12 @@ pub mod media;
 pub mod open;
 pub mod playlist;
 pub mod pool;
+mod reader;
 pub mod recorded;
 mod scan;
 pub mod target;
+#[cfg(test)]
+mod testing;
 mod times;
 pub mod told;
 

@@ -436,24 +436,14 @@ fn relative(uri: &str, base: Option<&Url>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use matchcut_model::chunk::{ChunkRef, ContentId, Encryption, Rendition};
+    use crate::run::testing;
+    use matchcut_model::chunk::{Encryption, Rendition};
 
     fn chunk(number: u64) -> PlacedChunk {
-        let media = Resource::whole(format!("file:///event/media/c{number}.ts"));
-        let seconds = |n: u64| MediaTime::from_seconds(4 * n as i64);
+        let uri = format!("file:///event/media/c{number}.ts");
         PlacedChunk {
-            chunk: ChunkRef::new("court", Position(number), media, Container::MpegTs),
-            span: TimeRange::new(seconds(number), seconds(number + 1)),
-            offset: MediaTime::ZERO,
-            stretch: 0,
-            frames: matchcut_model::chunk::FrameTable::default(),
-            timecodes: Vec::new(),
-            first_frame: 0,
-            frame_rate: None,
-            audio_tracks: Vec::new(),
             utc: Some(1_725_825_600_000_000 + 4_000_000 * number as i64),
-            bytes: 1_000_000,
-            content: ContentId(number),
+            ..testing::chunk(uri, number, number)
         }
     }
 
