@@ -3,13 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A form that results are written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A form that results are written in, beside JSON lines.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportFormat {
-    /// Edit decision lists (CMX 3600 and its styles).
+    /// Edit decision lists in the style of `edl_style`.
     Edl,
     /// OpenTimelineIO.
     Otio,
@@ -19,7 +22,7 @@ pub enum ExportFormat {
     Csv,
     /// Chapters as WebVTT.
     Vtt,
-    /// JSON in the shape of MRE.
+    /// JSON in the shape of AWS Media Replay Engine.
     Mre,
 }
 
@@ -36,7 +39,7 @@ impl ExportFormat {
 }
 
 /// What the clips of OpenTimelineIO and Final Cut Pro XML refer to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Link {
     /// The source of the event, by its timecode: clips can be made longer.

@@ -98,24 +98,22 @@ impl FileSink {
             Some(_) => remove_results(dir)?,
             None => create_dir(dir)?,
         }
-        let changes = AppendFile::create(&dir.join(CHANGES))?;
-        let log = AppendFile::create(&dir.join(LOG))?;
-        Ok(FileSink {
-            dir: dir.to_owned(),
-            info,
-            changes,
-            told: Told::default(),
-            log,
-            logs: true,
-        })
+        FileSink::with_logs(dir, info, AppendFile::create)
     }
 
     /// Takes a directory of results to go on with: the log of changes is told again from its start,
     /// and what of it stands there already stays.
     pub fn resume(dir: &Path, info: EventInfo) -> Result<Self, SinkError> {
         create_dir(dir)?;
-        let changes = AppendFile::resume(&dir.join(CHANGES))?;
-        let log = AppendFile::resume(&dir.join(LOG))?;
+        FileSink::with_logs(dir, info, AppendFile::resume)
+    }
+
+    fn with_logs(
+        dir: &Path,
+        info: EventInfo,
+        open: impl Fn(&Path) -> Result<AppendFile, SinkError>,
+    ) -> Result<Self, SinkError> {
+        let (changes, log) = (open(&dir.join(CHANGES))?, open(&dir.join(LOG))?);
         Ok(FileSink {
             dir: dir.to_owned(),
             info,

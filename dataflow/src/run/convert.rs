@@ -1,19 +1,19 @@
 //! From a plan to what the dataflow is rendered from, and to what the sinks tell of the event.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use matchcut_model::replay::Compat;
 use matchcut_model::timecode::TimecodeSource;
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::{AttributeKind, Operator};
-use matchcut_sinks::edl::{self, EdlOptions};
-use matchcut_sinks::export::{ExportFormat, ExportOptions, Link};
+use matchcut_sinks::edl::EdlOptions;
+use matchcut_sinks::export::ExportOptions;
 use matchcut_sinks::{EventInfo, OperatorInfo, Profile, ReplayInfo};
 
 use crate::flow::{Control, EventGraph, OperatorNode, ReplayDefinition};
 use crate::plan::{Plan, PlanInput};
-use crate::spec::{self, Catalog, EdlStyle, Export, ExportMedia, FileSinkOptions};
+use crate::spec::{self, Catalog, FileSinkOptions};
 
 /// The graph of a plan. Operators for which `recorded` holds are not run: what they say comes from
 /// outside.
@@ -134,12 +134,12 @@ pub fn event_info(plan: &Plan, catalog: &Catalog) -> EventInfo {
         edl: EdlOptions {
             start_timecode: plan.pipeline.start_timecode.clone(),
             drop_frame: plan.pipeline.drop_frame,
-            style: edl_style(plan.pipeline.edl_style),
+            style: plan.pipeline.edl_style,
             ..EdlOptions::default()
         },
         exports: ExportOptions {
-            formats: formats(&plan.pipeline.exports),
-            link: link(plan.pipeline.export_media),
+            formats: plan.pipeline.exports.iter().copied().collect(),
+            link: plan.pipeline.export_media,
         },
         ..EventInfo::default()
     }
@@ -148,42 +148,13 @@ pub fn event_info(plan: &Plan, catalog: &Catalog) -> EventInfo {
 /// The same with what a `file` sink says otherwise.
 pub fn for_sink(mut info: EventInfo, options: &FileSinkOptions) -> EventInfo {
     if let Some(exports) = &options.exports {
-        info.exports.formats = formats(exports);
+        info.exports.formats = exports.iter().copied().collect();
     }
     if let Some(style) = options.edl_style {
-        info.edl.style = edl_style(style);
+        info.edl.style = style;
     }
     if let Some(media) = options.export_media {
-        info.exports.link = link(media);
+        info.exports.link = media;
     }
     info
-}
-
-fn formats(exports: &[Export]) -> BTreeSet<ExportFormat> {
-    let format = |export: &Export| match export {
-        Export::Edl => ExportFormat::Edl,
-        Export::Otio => ExportFormat::Otio,
-        Export::Fcpxml => ExportFormat::Fcpxml,
-        Export::Csv => ExportFormat::Csv,
-        Export::Vtt => ExportFormat::Vtt,
-        Export::Mre => ExportFormat::Mre,
-    };
-    exports.iter().map(format).collect()
-}
-
-fn edl_style(style: EdlStyle) -> edl::EdlStyle {
-    match style {
-        EdlStyle::Cmx3600 => edl::EdlStyle::Cmx3600,
-        EdlStyle::Avid => edl::EdlStyle::Avid,
-        EdlStyle::Premiere => edl::EdlStyle::Premiere,
-        EdlStyle::Resolve => edl::EdlStyle::Resolve,
-        EdlStyle::Marker => edl::EdlStyle::Marker,
-    }
-}
-
-fn link(media: ExportMedia) -> Link {
-    match media {
-        ExportMedia::Source => Link::Source,
-        ExportMedia::Clips => Link::Clips,
-    }
 }

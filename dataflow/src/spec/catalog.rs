@@ -10,7 +10,8 @@ use matchcut_operators::sdk::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::settings::{EdlStyle, Export, ExportMedia};
+use matchcut_sinks::edl::EdlStyle;
+use matchcut_sinks::export::{ExportFormat, Link};
 
 /// A type of source or sink.
 #[derive(Clone, Debug, Serialize)]
@@ -141,12 +142,12 @@ pub struct FileSinkOptions {
     #[schemars(extend("format" = "path"))]
     pub dir: String,
     /// The forms that results are written in; those of `[pipeline]` where nothing is said.
-    pub exports: Option<Vec<Export>>,
+    pub exports: Option<Vec<ExportFormat>>,
     /// For which editor edit decision lists are written; as `[pipeline]` says where nothing is said.
     pub edl_style: Option<EdlStyle>,
     /// What the clips of OpenTimelineIO and Final Cut Pro XML refer to; as `[pipeline]` says where
     /// nothing is said.
-    pub export_media: Option<ExportMedia>,
+    pub export_media: Option<Link>,
 }
 
 impl Default for FileSinkOptions {

@@ -30,10 +30,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use options::{pipeline_options, replay_options};
 pub use overrides::Override;
 pub use rendering::{FitChoice, RenderSettings, TransitionKind, TransitionSettings, frame_rate};
-pub use settings::{
-    Compat, EdlStyle, Export, ExportMedia, Mode, Moment, Pipeline, ReplaySettings, Stretch,
-    TimecodeSource,
-};
+pub use settings::{Compat, Mode, Moment, Pipeline, ReplaySettings, Stretch, TimecodeSource};
 
 use diagnostic::{Report, Texts};
 

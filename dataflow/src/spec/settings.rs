@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use matchcut_model::time::MediaTime;
 use matchcut_operators::sdk::text_duration;
+use matchcut_sinks::edl::EdlStyle;
+use matchcut_sinks::export::{ExportFormat, Link};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,66 +24,6 @@ pub enum TimecodeSource {
     /// The timecode that the source carries, as the time of day in UTC; where it carries none, from the
     /// program date and time of the source.
     UtcBased,
-}
-
-/// A form that results are written in, beside JSON lines.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Export {
-    /// Edit decision lists in the style of `edl_style`.
-    Edl,
-    /// OpenTimelineIO.
-    Otio,
-    /// Final Cut Pro XML.
-    Fcpxml,
-    /// Tables of comma-separated values.
-    Csv,
-    /// Chapters as WebVTT.
-    Vtt,
-    /// JSON in the shape of AWS Media Replay Engine.
-    Mre,
-}
-
-impl Export {
-    /// All forms.
-    pub const ALL: [Export; 6] = [
-        Export::Edl,
-        Export::Otio,
-        Export::Fcpxml,
-        Export::Csv,
-        Export::Vtt,
-        Export::Mre,
-    ];
-}
-
-/// For which editor edit decision lists are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EdlStyle {
-    /// The form that all read.
-    #[default]
-    Cmx3600,
-    /// With source files and locators, for Avid Media Composer.
-    Avid,
-    /// With the source file as the name of each clip, for Adobe Premiere Pro.
-    Premiere,
-    /// With coloured markers, for DaVinci Resolve.
-    Resolve,
-    /// Markers of DaVinci Resolve alone: a segment each, at its place in the event.
-    Marker,
-}
-
-/// What the clips of OpenTimelineIO and Final Cut Pro XML refer to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ExportMedia {
-    /// The source, by its timecode.
-    #[default]
-    Source,
-    /// The exact clips in the directory of results, where there are such.
-    Clips,
 }
 
 /// `[pipeline]`.
@@ -111,11 +53,11 @@ pub struct Pipeline {
     /// Drop-frame timecode at 29.97 and 59.94 frames a second.
     pub drop_frame: bool,
     /// The forms that results are written in, beside JSON lines.
-    pub exports: Vec<Export>,
+    pub exports: Vec<ExportFormat>,
     /// For which editor edit decision lists are written.
     pub edl_style: EdlStyle,
     /// What the clips of OpenTimelineIO and Final Cut Pro XML refer to.
-    pub export_media: ExportMedia,
+    pub export_media: Link,
 }
 
 impl Default for Pipeline {
@@ -130,9 +72,9 @@ impl Default for Pipeline {
             timecode: TimecodeSource::NotEmbedded,
             start_timecode: "00:00:00:00".to_owned(),
             drop_frame: true,
-            exports: Export::ALL.into(),
+            exports: ExportFormat::ALL.into(),
             edl_style: EdlStyle::default(),
-            export_media: ExportMedia::default(),
+            export_media: Link::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::timecode::Timecode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sequence::{Edit, FrameRange, Sequence, one_line};
@@ -16,8 +17,8 @@ use text::{channels, file_name, marker_text, reel_name, title_text};
 /// Event numbers have three digits; a longer list is split.
 pub const MAX_EVENTS: usize = 999;
 
-/// For which editor a list is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// For which editor edit decision lists are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EdlStyle {
     /// The form and the name of each clip, nothing else.
