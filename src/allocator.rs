@@ -104,3 +104,24 @@ pub fn give_back() {
         libc::malloc_trim(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_allocated_before_goes_back_to_where_it_came_from() {
+        let mut before: Vec<u64> = (0..1000).collect();
+        let kept = Box::new(7);
+        assert!(!is_quick_at(before.as_mut_ptr().cast()));
+        be_quick();
+        let mut after: Vec<u64> = (0..1000).collect();
+        assert!(is_quick_at(after.as_mut_ptr().cast()));
+        assert!(!is_quick_at(before.as_mut_ptr().cast()));
+        // Grows where it is.
+        before.extend(0..100_000);
+        assert!(!is_quick_at(before.as_mut_ptr().cast()));
+        assert_eq!(before[1000..2000], after[..]);
+        drop((before, kept, after));
+    }
+}

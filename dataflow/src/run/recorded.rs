@@ -253,8 +253,9 @@ pub fn replay(plan: &Plan, event: &RecordedEvent, workers: usize) -> Result<Even
         state.apply_consolidated(Epoch(epoch), changes)?;
     }
     if complete {
-        // Nobody has to wait until the workers have given back what they held.
-        thread::spawn(move || drop(guards));
+        // Nobody has to wait until the workers have given back what they held; where there is no thread
+        // for it, it is waited for here.
+        let _ = thread::Builder::new().spawn(move || drop(guards));
         return Ok(state);
     }
     for result in guards.join() {

@@ -118,11 +118,12 @@ impl ToldEvent {
 mod tests {
     use matchcut_model::chunk::Position;
     use matchcut_model::observation::{Class, Observation};
+    use matchcut_model::replay::{Compat, ReplayRequest};
     use matchcut_model::time::MediaTime;
     use matchcut_model::value::{Attributes, Name, Value};
 
     use super::*;
-    use crate::flow::OperatorNode;
+    use crate::flow::{OperatorNode, ReplayDefinition};
 
     #[test]
     fn every_entry_is_answered_with_its_own_changes() {
@@ -157,5 +158,38 @@ mod tests {
             }
             event.close().unwrap();
         }
+    }
+
+    #[test]
+    fn a_replay_that_nothing_was_kept_for_says_so() {
+        let graph = EventGraph {
+            operators: Vec::new(),
+            window: 4,
+            mre: false,
+        };
+        let request = ReplayRequest {
+            compat: Compat::Mre,
+            ..ReplayRequest::default()
+        };
+        let definition = ReplayDefinition {
+            name: Name::new("best"),
+            segmenter: Name::new("rally"),
+            request,
+        };
+        let mut event = ToldEvent::start(&graph, 1).unwrap();
+        let told = vec![Control::Replay(Arc::new(definition))];
+        let changes = event.tell(told).unwrap().changes;
+        let [
+            Change {
+                row: Row::Failure(failure),
+                diff: 1,
+            },
+        ] = changes.as_slice()
+        else {
+            panic!("{changes:?}")
+        };
+        assert_eq!(failure.input, "best");
+        assert!(failure.message.contains("compat = \"mre\""), "{failure}");
+        event.close().unwrap();
     }
 }
