@@ -6,7 +6,7 @@
 mod common;
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::small::{
@@ -19,6 +19,15 @@ use matchcut_media::render::{
 };
 use matchcut_media::samples::Demuxed;
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
+use tempfile::TempDir;
+
+/// A material, a directory, and the file in it to render to; `None` where nothing can encode it.
+fn begin(material: Small) -> Option<(Demuxed, TempDir, PathBuf)> {
+    let demuxed = material.demuxed(&material.make()?);
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("replay.mp4");
+    Some((demuxed, out, file))
+}
 
 fn cuts(material: Small, demuxed: &Demuxed, ranges: &[(i64, i64)]) -> Vec<Cut> {
     let cut = |(from, to): &(i64, i64)| {
@@ -288,12 +297,9 @@ fn luma(path: &Path) -> Vec<f64> {
 
 #[test]
 fn fades_dip_to_a_colour_and_the_sound_goes_along() {
-    let Some(path) = Small::CLOSED.make() else {
+    let Some((demuxed, _out, file)) = begin(Small::CLOSED) else {
         return;
     };
-    let demuxed = Small::CLOSED.demuxed(&path);
-    let out = tempfile::tempdir().unwrap();
-    let file = out.path().join("replay.mp4");
     let ranges = [(10, 50), (60, 100)];
     let hard = rendered(cuts(Small::CLOSED, &demuxed, &ranges), &usual(), &file);
     let before = (luma(&file), sound_of_track(&file, 0));
@@ -342,12 +348,9 @@ fn fades_dip_to_a_colour_and_the_sound_goes_along() {
 
 #[test]
 fn a_still_or_a_video_between_clips() {
-    let Some(path) = Small::CLOSED.make() else {
+    let Some((demuxed, out, file)) = begin(Small::CLOSED) else {
         return;
     };
-    let demuxed = Small::CLOSED.demuxed(&path);
-    let out = tempfile::tempdir().unwrap();
-    let file = out.path().join("replay.mp4");
     let ranges = [(63, 94), (13, 77)];
     for extension in ["png", "jpg"] {
         let still = out.path().join(format!("still.{extension}"));
@@ -474,12 +477,9 @@ fn loudness(path: &Path) -> (f64, f64) {
 
 #[test]
 fn loudness_reaches_the_target_or_stops_at_the_peak() {
-    let Some(path) = Small::CLOSED.make() else {
+    let Some((demuxed, _out, file)) = begin(Small::CLOSED) else {
         return;
     };
-    let demuxed = Small::CLOSED.demuxed(&path);
-    let out = tempfile::tempdir().unwrap();
-    let file = out.path().join("replay.mp4");
     let ranges = [(0, 60), (65, 120)];
     for target in [-23.0, -30.0] {
         let plan = RenderPlan {
@@ -548,12 +548,9 @@ fn several_tracks_and_clips_without_sound() {
 
 #[test]
 fn it_can_be_cancelled_and_leaves_nothing() {
-    let Some(path) = Small::CLOSED.make() else {
+    let Some((demuxed, out, file)) = begin(Small::CLOSED) else {
         return;
     };
-    let demuxed = Small::CLOSED.demuxed(&path);
-    let out = tempfile::tempdir().unwrap();
-    let file = out.path().join("replay.mp4");
     let error = render(
         &mut cuts(Small::CLOSED, &demuxed, &RANGES),
         &usual(),

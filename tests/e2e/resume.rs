@@ -159,8 +159,8 @@ fn contains(bytes: &[u8], text: &str) -> bool {
             .any(|window| window == text.as_bytes())
 }
 
-#[test]
-fn nothing_is_fetched_or_decoded_twice() {
+/// A run of a live stream of which it has read the first `number` chunks, and waits for more.
+fn live(number: usize) -> (Server, Work, Running) {
     let server = Server::start();
     for chunk in CHUNKS {
         server.serve(chunk, fs::read(chunks().join(chunk)).unwrap());
@@ -169,12 +169,19 @@ fn nothing_is_fetched_or_decoded_twice() {
         ended: false,
         ..DATED
     };
-    server.serve("index.m3u8", live.text(4));
+    server.serve("index.m3u8", live.text(number));
     let work = Work::new();
     let source = format!("\"{}\"\nreload = \"50ms\"", server.url("index.m3u8"));
     work.write("shots.toml", spec().replace("\"index.m3u8\"", &source));
     let mut run = work.matchcut(["run", "shots.toml", "--out", "out"]);
-    run.until("out/log.jsonl", |text| text.contains("c03.ts"));
+    let last = CHUNKS[number - 1];
+    run.until("out/log.jsonl", |text| text.contains(last));
+    (server, work, run)
+}
+
+#[test]
+fn nothing_is_fetched_or_decoded_twice() {
+    let (server, work, mut run) = live(4);
     run.kill();
     let before: Vec<usize> = CHUNKS.iter().map(|chunk| server.asked(chunk)).collect();
     assert_eq!(before, [1, 1, 1, 1, 0, 0]);
@@ -258,20 +265,7 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn an_interrupted_run_can_be_gone_on_with() {
-    let server = Server::start();
-    for chunk in CHUNKS {
-        server.serve(chunk, fs::read(chunks().join(chunk)).unwrap());
-    }
-    let live = Playlist {
-        ended: false,
-        ..DATED
-    };
-    server.serve("index.m3u8", live.text(3));
-    let work = Work::new();
-    let source = format!("\"{}\"\nreload = \"50ms\"", server.url("index.m3u8"));
-    work.write("shots.toml", spec().replace("\"index.m3u8\"", &source));
-    let mut run = work.matchcut(["run", "shots.toml", "--out", "out"]);
-    run.until("out/log.jsonl", |text| text.contains("c02.ts"));
+    let (server, work, run) = live(3);
     run.interrupt();
     run.wait().exits(130);
     assert!(
