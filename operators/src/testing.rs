@@ -258,6 +258,7 @@ fn take_step(fold: &FoldBox, step: &Step<'_>, state: &mut FoldState, emitted: &m
             Emission::Segment { start, end, .. } => end.is_some_and(|end| *start < end),
             Emission::Optimized { marks, .. } => marks.start <= marks.end,
             Emission::Labelled { .. } => true,
+            Emission::Failure { message } => !message.is_empty(),
         };
         assert!(
             good,

@@ -1,7 +1,9 @@
 //! What an operator says of itself: class, edges, attributes, options. Documentation, validation
 //! and the JSON Schema of the spec all come from here.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use matchcut_model::observation::Class;
 use matchcut_model::time::MediaTime;
@@ -150,6 +152,21 @@ pub struct Description {
     pub options: Vec<OptionSpec>,
 }
 
+/// A name that is known only while the program runs (an attribute of another program), as long as names
+/// that are written into the program. Each is kept once.
+pub fn intern(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    match names.get(name) {
+        Some(known) => known,
+        None => {
+            let name: &'static str = Box::leak(name.into());
+            names.insert(name);
+            name
+        }
+    }
+}
+
 /// Options of one operator of a spec, as JSON.
 pub type Options = serde_json::Map<String, serde_json::Value>;
 
@@ -177,6 +194,12 @@ impl OptionError {
 pub trait OperatorType: Send + Sync {
     /// What it is.
     fn describe(&self) -> Description;
+
+    /// What it is with these options, where that depends on them: another program or a model has
+    /// attributes of its own. Only asked about options that [`OperatorType::build`] takes.
+    fn describe_with(&self, _options: &Options) -> Description {
+        self.describe()
+    }
 
     /// A configured operator. All wrong options are reported together.
     fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>>;

@@ -13,8 +13,10 @@ use matchcut_model::segment::Segment;
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::value::Attributes;
 
+use super::call::{Caller, Calling, Recall};
+
 /// What a fold sees at one position.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Step<'a> {
     /// The position; the end of the event is the position after the last.
     pub position: Position,
@@ -33,6 +35,22 @@ pub struct Step<'a> {
     pub observations: &'a [Observation],
     /// Complete segments that the input segmenter marked at this position, sorted by start.
     pub segments: &'a [Segment],
+}
+
+impl Step<'_> {
+    /// A position at which there is nothing.
+    pub fn at(position: Position, watermark: MediaTime) -> Self {
+        Step {
+            position,
+            extent: None,
+            watermark,
+            end_of_event: false,
+            track: None,
+            signature: None,
+            observations: &[],
+            segments: &[],
+        }
+    }
 }
 
 /// What a fold emits at a position.
@@ -78,6 +96,11 @@ pub enum Emission {
         /// What else is said of it.
         attributes: Attributes,
     },
+    /// By operators that can fail: nothing is said at this position, and why. It is shown to the user.
+    Failure {
+        /// What went wrong, and how it is mended.
+        message: String,
+    },
 }
 
 /// Which mark of a segment.
@@ -105,6 +128,23 @@ pub trait Fold: Send + Sync + 'static {
 
 /// A snapshot of the state of some fold.
 pub struct FoldState(Box<dyn AnyState>);
+
+impl FoldState {
+    /// Hides the type of `state`.
+    pub(super) fn new<S: Clone + Eq + fmt::Debug + Send + 'static>(state: S) -> Self {
+        FoldState(Box::new(state))
+    }
+
+    /// The state, where it has this type: the runtime keeps states by operator, so that no other comes.
+    pub(super) fn get<S: 'static>(&self) -> Option<&S> {
+        (*self.0).as_any().downcast_ref()
+    }
+
+    /// The same to be changed.
+    pub(super) fn get_mut<S: 'static>(&mut self) -> Option<&mut S> {
+        (*self.0).as_any_mut().downcast_mut()
+    }
+}
 
 trait AnyState: Send {
     fn clone_box(&self) -> Box<dyn AnyState>;
@@ -156,26 +196,35 @@ impl fmt::Debug for FoldState {
 #[derive(Clone)]
 pub struct FoldBox(Arc<dyn DynFold>);
 
-trait DynFold: Send + Sync {
+pub(super) trait DynFold: Send + Sync {
     fn initial(&self) -> FoldState;
     fn step(&self, step: &Step<'_>, state: &mut FoldState, emit: &mut Vec<Emission>);
     fn tail(&self, state: &FoldState, emit: &mut Vec<Emission>);
+
+    fn calls_out(&self) -> bool {
+        false
+    }
+
+    fn remembering(&self, _operator: u32, _recall: Arc<dyn Recall>) -> Option<FoldBox> {
+        None
+    }
+
+    fn forget(&self, _position: Position) {}
 }
 
 impl<F: Fold> DynFold for F {
     fn initial(&self) -> FoldState {
-        FoldState(Box::new(F::State::default()))
+        FoldState::new(F::State::default())
     }
 
     fn step(&self, step: &Step<'_>, state: &mut FoldState, emit: &mut Vec<Emission>) {
-        // A state of another fold cannot come here: the runtime keeps states by operator.
-        if let Some(state) = (*state.0).as_any_mut().downcast_mut::<F::State>() {
+        if let Some(state) = state.get_mut::<F::State>() {
             Fold::step(self, step, state, emit);
         }
     }
 
     fn tail(&self, state: &FoldState, emit: &mut Vec<Emission>) {
-        if let Some(state) = (*state.0).as_any().downcast_ref::<F::State>() {
+        if let Some(state) = state.get::<F::State>() {
             Fold::tail(self, state, emit);
         }
     }
@@ -185,6 +234,32 @@ impl FoldBox {
     /// Hides the type of `fold`.
     pub fn new(fold: impl Fold) -> Self {
         FoldBox(Arc::new(fold))
+    }
+
+    /// An ordered part that calls out.
+    pub fn calling(caller: impl Caller) -> Self {
+        FoldBox::of(Calling::new(caller))
+    }
+
+    pub(super) fn of(fold: impl DynFold + 'static) -> Self {
+        FoldBox(Arc::new(fold))
+    }
+
+    /// Whether a step may take long or fail: it must run on a thread of its own.
+    pub fn calls_out(&self) -> bool {
+        self.0.calls_out()
+    }
+
+    /// The same fold, as operator number `operator` of a plan, with a memory for what it asks. Folds that
+    /// do not call out need none.
+    pub fn remembering(&self, operator: u32, recall: Arc<dyn Recall>) -> Self {
+        let fold = self.0.remembering(operator, recall);
+        fold.unwrap_or_else(|| self.clone())
+    }
+
+    /// Positions before `position` are final.
+    pub fn forget(&self, position: Position) {
+        self.0.forget(position);
     }
 
     /// The state before the first chunk.

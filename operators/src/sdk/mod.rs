@@ -7,15 +7,19 @@
 //! stream's own marks that count, the signature is made without a scan. All other operators are a fold
 //! alone.
 
+mod call;
 mod describe;
 mod fold;
+mod said;
 mod scan;
 
+pub use call::{Answer, Caller, Recall};
 pub use describe::{
     AttributeKind, AttributeSpec, Description, EdgeKind, InputRule, OperatorType, OptionError,
-    OptionSpec, Options, options_of, parse_options, text_duration,
+    OptionSpec, Options, intern, options_of, parse_options, text_duration,
 };
 pub use fold::{Emission, Fold, FoldBox, FoldState, Mark, Step};
+pub use said::{Said, pass_on, signature_of};
 pub use scan::{AudioScan, AudioScanner, ChunkContext, VideoScan, VideoScanner};
 
 use std::sync::Arc;
