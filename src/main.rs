@@ -86,5 +86,6 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
     };
+    matchcut_operators::hosts::end_all();
     result.unwrap_or_else(|error| error.report())
 }
