@@ -4,9 +4,9 @@ use matchcut_model::chunk::ChunkExtent;
 use matchcut_model::observation::Class;
 use matchcut_model::time::{MediaTime, TimeRange};
 
-use super::attributes;
 use super::describe::Described;
 use super::message::{Answered, SaidLabel, SaidMarks, SaidObservation, SaidSegment, Tail};
+use crate::declared;
 use crate::sdk::{Answer, Emission, SETTLE, Said, signature_of};
 
 /// The signature of a chunk of which this was said.
@@ -47,7 +47,7 @@ pub(super) fn signature(
                 chunk.span.start, chunk.span.end
             ));
         }
-        attributes::check(&observation.attributes, &own.attributes)?;
+        declared::check(&observation.attributes, &own.attributes)?;
         let attributes = observation.attributes;
         all.push(Said {
             start,
@@ -111,7 +111,7 @@ impl Check<'_> {
         let mut emissions = Vec::new();
         for observation in said.observations {
             let (start, end) = span(&observation)?;
-            attributes::check(&observation.attributes, &self.own.attributes)?;
+            declared::check(&observation.attributes, &self.own.attributes)?;
             let attributes = observation.attributes;
             emissions.push(Emission::Observation {
                 start,
@@ -152,7 +152,7 @@ impl Check<'_> {
             }
             _ => {}
         }
-        attributes::check(&said.attributes, &self.own.attributes)?;
+        declared::check(&said.attributes, &self.own.attributes)?;
         let attributes = said.attributes;
         Ok(Emission::Segment {
             start,
@@ -168,7 +168,7 @@ impl Check<'_> {
                 "optimized marks end at {end} s, before their start at {start} s"
             ));
         }
-        attributes::check(&said.attributes, &self.own.attributes)?;
+        declared::check(&said.attributes, &self.own.attributes)?;
         Ok(Emission::Optimized {
             segment: said.segment.0,
             track: said.track,
@@ -178,7 +178,7 @@ impl Check<'_> {
     }
 
     fn label(&self, said: SaidLabel) -> Result<Emission, String> {
-        attributes::check(&said.attributes, &self.own.attributes)?;
+        declared::check(&said.attributes, &self.own.attributes)?;
         Ok(Emission::Labelled {
             segment: said.segment.0,
             label: said.label,

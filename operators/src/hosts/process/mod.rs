@@ -3,7 +3,6 @@
 //! `docs/src/reference/operator-protocol.md`.
 
 mod answer;
-mod attributes;
 mod child;
 mod describe;
 mod launch;

@@ -1,4 +1,4 @@
-//! Attributes against what the program says that it emits: none that it does not declare, and each of the
+//! Attributes against what an operator says that it emits: none that it does not declare, and each of the
 //! type that it declares, since weights and templates of a spec were checked against that.
 
 use matchcut_model::value::{Attributes, Value};
@@ -6,7 +6,7 @@ use matchcut_model::value::{Attributes, Value};
 use crate::sdk::{AttributeKind, AttributeSpec};
 
 /// What is wrong with `attributes`, if anything is.
-pub(super) fn check(attributes: &Attributes, declared: &[AttributeSpec]) -> Result<(), String> {
+pub(crate) fn check(attributes: &Attributes, declared: &[AttributeSpec]) -> Result<(), String> {
     for (name, value) in attributes.iter() {
         let found = declared.iter().find(|spec| spec.name == name.as_str());
         let any = || declared.iter().find(|spec| spec.name == "*");
