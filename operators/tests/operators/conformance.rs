@@ -7,14 +7,20 @@ use matchcut_model::chunk::{ChunkExtent, Position, TrackNumber};
 use matchcut_model::observation::Class;
 use matchcut_model::segment::Segment;
 use matchcut_model::time::{MediaTime, TimeRange};
+use matchcut_operators::kit;
 use matchcut_operators::registry;
-use matchcut_operators::sdk::{EdgeKind, FoldBox, Operator, Options, Step};
+use matchcut_operators::sdk::{EdgeKind, FoldBox, Operator, OperatorType, Options, Step};
 use matchcut_operators::testing::{Emitted, Script, labels, optimized, segments};
 use proptest::prelude::*;
 use serde_json::json;
 
+/// Every operator but those that are other programs.
+fn built_in() -> impl Iterator<Item = &'static dyn OperatorType> {
+    registry::all().into_iter().filter(|kind| !kind.varies())
+}
+
 fn folds() -> Vec<(&'static str, Class, FoldBox)> {
-    let all = registry::all().into_iter().map(|kind| {
+    let all = built_in().map(|kind| {
         let description = kind.describe();
         let fold = match kind.build(&Options::new()).unwrap() {
             Operator::Video { fold, .. }
@@ -30,7 +36,7 @@ fn folds() -> Vec<(&'static str, Class, FoldBox)> {
 #[test]
 fn every_operator_describes_itself() {
     let mut names = BTreeSet::new();
-    for kind in registry::all() {
+    for kind in built_in() {
         let description = kind.describe();
         let name = description.name;
         assert!(names.insert(name), "{name} stands twice");
@@ -104,6 +110,16 @@ fn every_operator_describes_itself() {
         "stream_cues",
     ];
     assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn every_operator_keeps_the_rules() {
+    for kind in built_in() {
+        let description = kind.describe();
+        let operator = kind.build(&Options::new()).unwrap();
+        let findings = kit::conformance(&description, &operator);
+        assert_eq!(findings, [], "{}", description.name);
+    }
 }
 
 #[test]
