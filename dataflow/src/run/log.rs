@@ -352,9 +352,10 @@ pub struct Committed<'a> {
 
 /// Says what is run: an event that was begun under one identity is not continued under another.
 pub fn identity(plan: &Plan, mode: ClipMode) -> String {
+    let renders: Vec<_> = plan.replays.iter().map(|replay| &replay.render).collect();
+    let made = format!("{mode:?} {renders:?}");
     let plan = serde_json::to_vec(plan).unwrap_or_default();
-    let mode = format!("{mode:?}");
-    content_of(&[&plan, mode.as_bytes()]).to_string()
+    content_of(&[&plan, made.as_bytes()]).to_string()
 }
 
 fn change_records(changes: &[Change]) -> serde_json::Result<Vec<ChangeRecord>> {
