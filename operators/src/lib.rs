@@ -1,7 +1,10 @@
 //! The operator SDK and the built-in operators, by class.
 
 pub mod cues;
+mod declared;
 mod featurers;
+pub mod hosts;
+pub mod kit;
 mod labelers;
 mod optimizers;
 pub mod registry;
