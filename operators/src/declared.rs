@@ -8,7 +8,9 @@ use crate::sdk::{AttributeKind, AttributeSpec};
 /// What is wrong with `attributes`, if anything is.
 pub(crate) fn check(attributes: &Attributes, declared: &[AttributeSpec]) -> Result<(), String> {
     for (name, value) in attributes.iter() {
-        let found = declared.iter().find(|spec| spec.name == name.as_str());
+        let found = declared
+            .iter()
+            .find(|spec| spec.name == name.as_str() || on_track(name) == Some(spec.name));
         let any = || declared.iter().find(|spec| spec.name == "*");
         let Some(spec) = found.or_else(any) else {
             let names: Vec<&str> = declared.iter().map(|spec| spec.name).collect();
@@ -35,6 +37,12 @@ pub(crate) fn check(attributes: &Attributes, declared: &[AttributeSpec]) -> Resu
         }
     }
     Ok(())
+}
+
+/// What an attribute of one audio track is called on the first: `code` for `code_2`.
+fn on_track(name: &str) -> Option<&str> {
+    let (name, track) = name.rsplit_once('_')?;
+    track.parse::<u32>().ok().map(|_| name)
 }
 
 #[cfg(test)]
@@ -66,7 +74,7 @@ mod tests {
             says(json!({"ball": true, "luma": 3, "who": "far", "box": [1, 2]})),
             ""
         );
-        assert_eq!(says(json!({"luma": 0.5})), "");
+        assert_eq!(says(json!({"luma": 0.5, "luma_2": 0.5})), "");
         assert_eq!(
             says(json!({"ball": 1})),
             "attribute \"ball\" is declared as true or false, this is 1"

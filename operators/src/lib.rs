@@ -15,3 +15,8 @@ mod wire;
 
 #[doc(hidden)]
 pub mod testing;
+
+/// The page of the book, so that its code is run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/how-to/write-an-operator-rust.md")]
+mod page {}

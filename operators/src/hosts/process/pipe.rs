@@ -136,6 +136,13 @@ impl Pipe {
         Ok(Received { line, body })
     }
 
+    /// What the program said that nobody took, for people.
+    pub(super) fn rest(mut self) -> Option<String> {
+        // It ended: this is the end of what it said.
+        let _ = self.take_in();
+        (!self.inbox.is_empty()).then(|| shown(&self.inbox))
+    }
+
     /// Waits until the program has something to say, or can be written to. Whether it has something to say.
     fn wait(&mut self, writable: bool, patience: &mut Patience) -> Result<bool, PipeError> {
         let mut ends = vec![PollFd::new(&self.from, PollFlags::IN)];

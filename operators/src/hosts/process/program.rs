@@ -103,7 +103,7 @@ impl Program {
 
     /// What is said of a program that broke. It is ended.
     pub(super) fn broke(&mut self, error: PipeError, patience: &Patience) -> String {
-        self.pipe = None;
+        let rest = self.pipe.take().and_then(Pipe::rest);
         let mut running = self.running.take();
         let status = match error {
             PipeError::Ended => running
@@ -116,10 +116,16 @@ impl Program {
             PipeError::Timeout => {
                 format!("the program did not answer within {:?}", patience.limit())
             }
-            PipeError::Ended => match status {
-                Some(status) => format!("the program ended ({status})"),
-                None => "the program closed its stdin or stdout".to_owned(),
-            },
+            PipeError::Ended => {
+                let ended = match status {
+                    Some(status) => format!("the program ended ({status})"),
+                    None => "the program closed its stdin or stdout".to_owned(),
+                };
+                match rest {
+                    Some(rest) => format!("{ended} and wrote to stdout what is no message: {rest}"),
+                    None => ended,
+                }
+            }
             error => format!("the program does not keep to the protocol: {error}"),
         };
         if let Some(last) = self.words.last() {
