@@ -2,6 +2,7 @@
 
 pub mod cues;
 mod featurers;
+mod hosts;
 mod labelers;
 mod optimizers;
 pub mod registry;

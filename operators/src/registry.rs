@@ -4,6 +4,7 @@
 use crate::featurers::{
     AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange, StreamCues,
 };
+use crate::hosts::Onnx;
 use crate::labelers::{LabelPassthrough, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
@@ -19,6 +20,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &StreamCues,
         &Passthrough,
         &External,
+        &Onnx,
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,
