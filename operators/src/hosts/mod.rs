@@ -6,9 +6,11 @@ mod batches;
 mod onnx;
 mod output;
 mod picture;
+mod speech;
 mod tensor;
 
 pub(crate) use onnx::Onnx;
+pub(crate) use speech::Speech;
 
 use schemars::JsonSchema;
 use serde::Serialize;

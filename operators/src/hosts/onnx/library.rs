@@ -147,6 +147,20 @@ pub(crate) mod testing {
         }
         found
     }
+
+    /// A file of a Python package of the tests.
+    pub(crate) fn of_package(path: &str) -> Option<PathBuf> {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+        let versions = entries(&repository.join(".venv/lib"), "python3");
+        let mut files = versions
+            .iter()
+            .map(|lib| lib.join("site-packages").join(path));
+        let found = files.find(|file| file.is_file());
+        if found.is_none() {
+            eprintln!("skipped: no {path} here (make setup-test)");
+        }
+        found
+    }
 }
 
 #[cfg(test)]

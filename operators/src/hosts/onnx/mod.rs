@@ -22,7 +22,9 @@ use crate::sdk::{
     Description, EdgeKind, InputRule, Operator, OperatorType, OptionError, Options, options_of,
     parse_options,
 };
-use session::{Given, ModelFile, Sessions};
+#[cfg(test)]
+pub(super) use library::testing;
+pub(super) use session::{Given, ModelFile, Sessions};
 
 /// Options of `onnx` that say which model is run, and how.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -27,6 +27,8 @@ pub(crate) struct ModelFile<'a> {
 /// A tensor that a model is given.
 pub(crate) enum Given<'a> {
     Pixels(&'a [usize], &'a Pixels),
+    Floats(&'a [usize], &'a [f32]),
+    Integer(i64),
 }
 
 /// Sessions with one model.
@@ -174,6 +176,8 @@ fn run(session: &mut Session, inputs: &[(&str, Given<'_>)]) -> ort::Result<Vec<T
             Given::Pixels(shape, Pixels::U8(data)) => {
                 TensorRef::from_array_view((*shape, data.as_slice()))?.into()
             }
+            Given::Floats(shape, data) => TensorRef::from_array_view((*shape, *data))?.into(),
+            Given::Integer(number) => ort::value::Tensor::from_array(((), vec![*number]))?.into(),
         };
         values.push((name, value));
     }
