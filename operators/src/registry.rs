@@ -5,6 +5,7 @@ use crate::featurers::{
     AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange, StreamCues,
 };
 use crate::hosts::Process;
+use crate::hosts::{Onnx, Speech};
 use crate::labelers::{LabelPassthrough, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
@@ -21,6 +22,8 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &Passthrough,
         &External,
         &Process,
+        &Onnx,
+        &Speech,
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,

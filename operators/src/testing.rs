@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod model_file;
+
 use std::collections::BTreeSet;
 
 use matchcut_model::chunk::{ChunkExtent, Position, TrackNumber};

@@ -1,7 +1,40 @@
-//! Operators that are not part of the program: a host runs each and speaks with it. What it says is
-//! checked like everything that comes from outside.
+//! Operators that run what others made: other programs, models in this process, servers that run models,
+//! sandboxed components. What they say is checked like everything that comes from outside. What they share
+//! (pictures as tensors, what tensors say) stands here; each kind has a directory of its own.
 
+mod batches;
+mod onnx;
+mod output;
+mod picture;
 mod process;
+mod speech;
+mod tensor;
 
+pub(crate) use onnx::Onnx;
 pub(crate) use process::Process;
 pub use process::end_all;
+pub(crate) use speech::Speech;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::sdk::{OptionError, Options, options_of, parse_options};
+
+/// Takes the options that `T` has out of `rest` and reads them. Several structs share the options of one
+/// operator in this way; who reads the last of them refuses what is left.
+fn take<T>(rest: &mut Options, errors: &mut Vec<OptionError>) -> T
+where
+    T: JsonSchema + Default + Serialize + DeserializeOwned,
+{
+    let mut own = Options::new();
+    for option in options_of::<T>() {
+        if let Some(value) = rest.remove(&option.name) {
+            own.insert(option.name, value);
+        }
+    }
+    parse_options(&own).unwrap_or_else(|wrong| {
+        errors.extend(wrong);
+        T::default()
+    })
+}
