@@ -1,5 +1,9 @@
 //! `scene_change`: hard cuts. The scan compares every frame with the three before it at a very
 //! small size; the fold asks whether a jump stands out from its neighbourhood and lasts.
+//!
+//! There are two ways to stand out. In a picture of much contrast a cut is large whatever else
+//! moves. In a dark or flat one it is small, but many times what moves around it, and all over the
+//! picture: half of its blocks, so that a caption that appears is none.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,6 +30,13 @@ const HEIGHT: u32 = 18;
 const PIXELS: usize = (WIDTH * HEIGHT) as usize;
 const BYTES: usize = PIXELS * 3;
 
+/// The picture in blocks, for how far a change reaches: 8 by 6 of 4 by 3 pixels.
+const ACROSS: usize = 8;
+const BLOCKS: usize = 48;
+const BLOCK_ROWS: usize = HEIGHT as usize / (BLOCKS / ACROSS);
+const BLOCK_BYTES: usize = BYTES / (HEIGHT as usize) / ACROSS;
+const BLOCK_PIXELS: f64 = (PIXELS / BLOCKS) as f64;
+
 /// A frame is compared with so many before it, and a cut must last so many frames.
 const LAGS: usize = 3;
 
@@ -35,12 +46,19 @@ const NEIGHBOURS: usize = 2;
 /// A jump counts only as far as it exceeds its neighbours' mean times this.
 const MOTION_WEIGHT: f64 = 1.5;
 
+/// The same difference as a score when the middle one of the blocks jumps once as far as the picture
+/// moves. With this a jump of three times the motion is a cut at the usual threshold.
+const TIMES_WEIGHT: f64 = 6.6;
+
+/// Movement that every picture is taken to have: what noise and encoding do to a still one.
+const LEAST_MOTION: f64 = 2.0;
+
 /// Options of `scene_change`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct SceneChangeOptions {
     /// The `score` from which a jump is a cut. On film, sport and city footage cuts score 29 to
-    /// 120 and everything else stays below 13.
+    /// 120 and everything else stays below 16.
     threshold: f64,
     /// Cuts that follow the last one sooner than this are left out.
     #[serde(with = "text_duration")]
@@ -78,7 +96,9 @@ impl OperatorType for SceneChange {
                     kind: AttributeKind::Number,
                     description: "how far the frame jumps from the one before it, more than its \
                         neighbourhood moves: mean absolute difference of luma, Cb and Cr added up \
-                        (each 0 to 255), less 1.5 times the mean of the two frames on either side",
+                        (each 0 to 255), less 1.5 times the mean of the two frames on either side; \
+                        or, if that is more, 6.6 times the difference of the middle one of 48 \
+                        blocks over that mean plus 2",
                 },
             ],
             options: options_of::<SceneChangeOptions>(),
@@ -138,8 +158,8 @@ impl VideoScan for SceneScan {
                 .len()
                 .checked_sub(lag)
                 .and_then(|at| self.last.get(at));
-            self.rows
-                .u32(before.map_or(u32::MAX, |before| difference(before, frame.data)));
+            let difference = before.map(|before| Difference::of(before, frame.data));
+            write(&mut self.rows, difference);
         }
         if self.first.len() < LAGS {
             self.first.push(frame.data.to_vec());
@@ -168,17 +188,53 @@ impl VideoScan for SceneScan {
     }
 }
 
-/// Sum of absolute differences of all channels.
-fn difference(a: &[u8], b: &[u8]) -> u32 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| u32::from(a.abs_diff(*b)))
-        .sum()
+/// How far two pictures are apart: sums of absolute differences of all channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Difference {
+    /// Of the whole picture.
+    all: u32,
+    /// Of the middle one of the blocks.
+    middle: u32,
+}
+
+impl Difference {
+    fn of(a: &[u8], b: &[u8]) -> Self {
+        let mut blocks = [0_u32; BLOCKS];
+        let runs = a.chunks_exact(BLOCK_BYTES).zip(b.chunks_exact(BLOCK_BYTES));
+        for (run, (a, b)) in runs.enumerate() {
+            let (row, column) = (run / ACROSS, run % ACROSS);
+            if let Some(block) = blocks.get_mut(row / BLOCK_ROWS * ACROSS + column) {
+                let apart = a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)));
+                *block += apart.sum::<u32>();
+            }
+        }
+        let all = blocks.iter().sum();
+        let (_, middle, _) = blocks.select_nth_unstable(BLOCKS / 2);
+        Difference {
+            all,
+            middle: *middle,
+        }
+    }
+
+    fn least(self, other: Self) -> Self {
+        Difference {
+            all: self.all.min(other.all),
+            middle: self.middle.min(other.middle),
+        }
+    }
+}
+
+/// Stands for a difference to a picture that is not in the chunk.
+const UNKNOWN: u32 = u32::MAX;
+
+fn write(rows: &mut Writer, difference: Option<Difference>) {
+    rows.u32(difference.map_or(UNKNOWN, |difference| difference.all));
+    rows.u32(difference.map_or(UNKNOWN, |difference| difference.middle));
 }
 
 /// What the scan said of one chunk.
 struct Scanned<'a> {
-    rows: Vec<(MediaTime, [Option<u32>; LAGS])>,
+    rows: Vec<(MediaTime, [Option<Difference>; LAGS])>,
     first: Vec<&'a [u8]>,
     last: Vec<&'a [u8]>,
 }
@@ -191,7 +247,8 @@ fn read(signature: &[u8]) -> Option<Scanned<'_>> {
         let time = MediaTime::from_flicks(reader.i64()?);
         let mut differences = [None; LAGS];
         for slot in &mut differences {
-            *slot = Some(reader.u32()?).filter(|value| *value != u32::MAX);
+            let (all, middle) = (reader.u32()?, reader.u32()?);
+            *slot = (all != UNKNOWN).then_some(Difference { all, middle });
         }
         rows.push((time, differences));
     }
@@ -213,7 +270,7 @@ struct SceneFold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Jump {
     time: MediaTime,
-    lags: [Option<u32>; LAGS],
+    lags: [Option<Difference>; LAGS],
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -253,7 +310,7 @@ impl Fold for SceneFold {
                     let older = (before.len() + index).checked_sub(lag);
                     lags[lag - 1] = older
                         .and_then(|at| before.get(at))
-                        .map(|old| difference(old, picture));
+                        .map(|old| Difference::of(old, picture));
                 }
             }
             state.recent.push_back(Jump { time, lags });
@@ -317,13 +374,15 @@ fn score(frames: &VecDeque<Jump>, at: usize) -> Option<f64> {
     for lag in 1..LAGS {
         let after = frames.get(at + lag).and_then(|later| later.lags[lag]);
         for other in [after, frame.lags[lag]].into_iter().flatten() {
-            jump = jump.min(other);
+            jump = jump.least(other);
         }
     }
     let around = (at.saturating_sub(NEIGHBOURS)..=at + NEIGHBOURS).filter(|other| *other != at);
     let moves: Vec<u32> = around
-        .filter_map(|other| frames.get(other)?.lags[0])
+        .filter_map(|other| Some(frames.get(other)?.lags[0]?.all))
         .collect();
-    let mean = moves.iter().sum::<u32>() as f64 / moves.len().max(1) as f64;
-    Some((f64::from(jump) - MOTION_WEIGHT * mean) / PIXELS as f64)
+    let motion = moves.iter().sum::<u32>() as f64 / (moves.len().max(1) * PIXELS) as f64;
+    let beyond = f64::from(jump.all) / PIXELS as f64 - MOTION_WEIGHT * motion;
+    let times = f64::from(jump.middle) / BLOCK_PIXELS / (motion + LEAST_MOTION);
+    Some(beyond.max(TIMES_WEIGHT * times))
 }
