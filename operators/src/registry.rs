@@ -2,17 +2,22 @@
 //! what stands here.
 
 use crate::featurers::{
-    AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange, StreamCues,
+    AudioPeaks, AudioSilence, BlackFrames, DominantColor, External, Passthrough, SceneChange,
+    StreamCues, Transitions,
 };
 use crate::labelers::{LabelPassthrough, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
-use crate::segmenters::{SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentPassthrough};
+use crate::segmenters::{
+    SegmentByCommercials, SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentPassthrough,
+};
 
 /// Every operator type, by class.
 pub fn all() -> Vec<&'static dyn OperatorType> {
     vec![
         &SceneChange,
+        &Transitions,
+        &BlackFrames,
         &AudioPeaks,
         &AudioSilence,
         &DominantColor,
@@ -22,6 +27,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,
+        &SegmentByCommercials,
         &SegmentPassthrough,
         &OptimizeToRanges,
         &OptimizePassthrough,

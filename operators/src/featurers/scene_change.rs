@@ -4,18 +4,22 @@
 //! There are two ways to stand out. In a picture of much contrast a cut is large whatever else
 //! moves. In a dark or flat one it is small, but many times what moves around it, and all over the
 //! picture: half of its blocks, so that a caption that appears is none.
+//!
+//! Where only key frames are decoded there is no neighbourhood: a key frame is compared with the one
+//! before it, and stands for a cut when most of the picture is another.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use matchcut_model::chunk::Position;
-use matchcut_model::frame::{Frame, PixelFormat, ViewSpec};
+use matchcut_model::frame::{Frame, FrameChoice, ViewSpec};
 use matchcut_model::observation::Class;
 use matchcut_model::time::MediaTime;
 use matchcut_model::value::{Attributes, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::small::{self, BYTES, HEIGHT, PIXELS};
 use crate::sdk::{
     AttributeKind, AttributeSpec, ChunkContext, Description, EdgeKind, Emission, Fold, FoldBox,
     InputRule, Operator, OperatorType, OptionError, Options, Step, VideoScan, VideoScanner,
@@ -23,18 +27,11 @@ use crate::sdk::{
 };
 use crate::wire::{Reader, Writer};
 
-/// At this size noise and small motion are averaged away and what is left is the picture's layout
-/// and tone: cuts stand out more than at larger sizes, and a comparison costs a microsecond.
-const WIDTH: u32 = 32;
-const HEIGHT: u32 = 18;
-const PIXELS: usize = (WIDTH * HEIGHT) as usize;
-const BYTES: usize = PIXELS * 3;
-
 /// The picture in blocks, for how far a change reaches: 8 by 6 of 4 by 3 pixels.
 const ACROSS: usize = 8;
 const BLOCKS: usize = 48;
-const BLOCK_ROWS: usize = HEIGHT as usize / (BLOCKS / ACROSS);
-const BLOCK_BYTES: usize = BYTES / (HEIGHT as usize) / ACROSS;
+const BLOCK_ROWS: usize = HEIGHT / (BLOCKS / ACROSS);
+const BLOCK_BYTES: usize = BYTES / HEIGHT / ACROSS;
 const BLOCK_PIXELS: f64 = (PIXELS / BLOCKS) as f64;
 
 /// A frame is compared with so many before it, and a cut must last so many frames.
@@ -53,6 +50,25 @@ const TIMES_WEIGHT: f64 = 6.6;
 /// Movement that every picture is taken to have: what noise and encoding do to a still one.
 const LEAST_MOTION: f64 = 2.0;
 
+/// The same for the middle block of a key frame that is compared with the key frame before it: at the
+/// usual threshold it must differ by 30. Pans over the same scene stay below 24.
+const APART_WEIGHT: f64 = 20.0 / 30.0;
+
+/// Frames further apart than this do not follow each other: those between were not decoded.
+const APART: MediaTime = MediaTime::from_millis(250);
+
+/// Which frames are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Compared {
+    /// All of them.
+    #[default]
+    All,
+    /// Key frames, and all frames of groups of pictures in which one is so large that it must show
+    /// something new.
+    Key,
+}
+
 /// Options of `scene_change`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -60,6 +76,11 @@ struct SceneChangeOptions {
     /// The `score` from which a jump is a cut. On film, sport and city footage cuts score 29 to
     /// 120 and everything else stays below 16.
     threshold: f64,
+    /// Which frames are compared. `all`: every one. `key`: key frames, and the groups of pictures
+    /// whose sizes tell of something new inside; nothing else is decoded when no other operator
+    /// wants it, which is many times as fast. Encoders put a key frame at most cuts; one that does
+    /// not, and spends few bits on a cut, hides it, and a cut may be told for the key frame after.
+    frames: Compared,
     /// Cuts that follow the last one sooner than this are left out.
     #[serde(with = "text_duration")]
     #[schemars(with = "text_duration::Schema")]
@@ -70,6 +91,7 @@ impl Default for SceneChangeOptions {
     fn default() -> Self {
         SceneChangeOptions {
             threshold: 20.0,
+            frames: Compared::All,
             min_shot: MediaTime::from_millis(200),
         }
     }
@@ -112,21 +134,26 @@ impl OperatorType for SceneChange {
             return Err(vec![OptionError::new("threshold", message)]);
         }
         Ok(Operator::Video {
-            scanner: Arc::new(SceneScanner),
+            scanner: Arc::new(SceneScanner {
+                frames: match options.frames {
+                    Compared::All => FrameChoice::All,
+                    Compared::Key => FrameChoice::Likely,
+                },
+            }),
             fold: FoldBox::new(SceneFold { options }),
         })
     }
 }
 
-struct SceneScanner;
+struct SceneScanner {
+    frames: FrameChoice,
+}
 
 impl VideoScanner for SceneScanner {
     fn view(&self) -> ViewSpec {
         ViewSpec {
-            width: WIDTH,
-            height: HEIGHT,
-            format: PixelFormat::Yuv444,
-            rate: None,
+            frames: self.frames,
+            ..small::VIEW
         }
     }
 
@@ -147,10 +174,7 @@ struct SceneScan {
 
 impl VideoScan for SceneScan {
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), String> {
-        if frame.data.len() != BYTES {
-            let size = frame.data.len();
-            return Err(format!("expected pictures of {BYTES} bytes, got {size}"));
-        }
+        let data = small::bytes(frame)?;
         self.rows.i64(frame.time.flicks());
         for lag in 1..=LAGS {
             let before = self
@@ -158,11 +182,11 @@ impl VideoScan for SceneScan {
                 .len()
                 .checked_sub(lag)
                 .and_then(|at| self.last.get(at));
-            let difference = before.map(|before| Difference::of(before, frame.data));
+            let difference = before.map(|before| Difference::of(before, data));
             write(&mut self.rows, difference);
         }
         if self.first.len() < LAGS {
-            self.first.push(frame.data.to_vec());
+            self.first.push(data.to_vec());
         }
         // The oldest buffer is used again: this runs for every frame.
         let mut newest = if self.last.len() == LAGS {
@@ -171,7 +195,7 @@ impl VideoScan for SceneScan {
             Vec::new()
         };
         newest.clear();
-        newest.extend_from_slice(frame.data);
+        newest.extend_from_slice(data);
         self.last.push_back(newest);
         self.frames += 1;
         Ok(())
@@ -271,6 +295,8 @@ struct SceneFold {
 struct Jump {
     time: MediaTime,
     lags: [Option<Difference>; LAGS],
+    /// The difference to the frame before it when that is too long ago to follow.
+    apart: Option<Difference>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -283,6 +309,9 @@ struct SceneState {
     recent: VecDeque<Jump>,
     /// How many at the end of `recent` are still to be decided.
     undecided: usize,
+    /// When the last frame is shown, and how many before it follow each other, up to `LAGS`.
+    seen: Option<MediaTime>,
+    following: usize,
     last_cut: Option<MediaTime>,
 }
 
@@ -299,6 +328,7 @@ impl Fold for SceneFold {
             // Pictures on the two sides of a hole say nothing of a cut.
             self.flush(state, emit);
             state.pictures.clear();
+            state.seen = None;
         }
         state.next = Some(Position(step.position.0.saturating_add(1)));
         let Some(scanned) = scanned else { return };
@@ -313,7 +343,21 @@ impl Fold for SceneFold {
                         .map(|old| Difference::of(old, picture));
                 }
             }
-            state.recent.push_back(Jump { time, lags });
+            let is_apart = |seen| time - seen >= APART;
+            let mut apart = None;
+            if self.options.frames == Compared::Key && state.seen.is_some_and(is_apart) {
+                self.flush(state, emit);
+                state.following = 0;
+                apart = lags[0];
+            }
+            if self.options.frames == Compared::Key {
+                lags.iter_mut()
+                    .skip(state.following)
+                    .for_each(|lag| *lag = None);
+            }
+            state.seen = Some(time);
+            state.following = (state.following + 1).min(LAGS);
+            state.recent.push_back(Jump { time, lags, apart });
             state.undecided += 1;
             while state.undecided > NEIGHBOURS {
                 self.decide(state, emit);
@@ -370,6 +414,9 @@ impl SceneFold {
 /// from the frame before it, and the frame of the jump from those further back.
 fn score(frames: &VecDeque<Jump>, at: usize) -> Option<f64> {
     let frame = frames.get(at)?;
+    if let Some(apart) = frame.apart {
+        return Some(APART_WEIGHT * f64::from(apart.middle) / BLOCK_PIXELS);
+    }
     let mut jump = frame.lags[0]?;
     for lag in 1..LAGS {
         let after = frames.get(at + lag).and_then(|later| later.lags[lag]);

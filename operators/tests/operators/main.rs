@@ -9,3 +9,4 @@ mod conformance;
 mod cues;
 mod footage;
 mod scene;
+mod shots;
