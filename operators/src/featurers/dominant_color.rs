@@ -48,7 +48,7 @@ const GREY_BINS: usize = 3;
 const COUNTS: usize = BINS + GREYS;
 
 /// From this share of the first colour a picture shows the court, in percent.
-const SHOWN: u64 = 20;
+const SHOWN: u64 = 30;
 
 /// A second colour has at least this share of what the first has where the court is shown, in percent.
 const SECOND: u64 = 45;

@@ -10,7 +10,7 @@ use matchcut_model::value::{Attributes, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::line::Line;
+use super::line::{Line, longest};
 use crate::sdk::{
     AttributeKind, AttributeSpec, Description, EdgeKind, Emission, Fold, FoldBox, InputRule,
     Operator, OperatorType, OptionError, Options, Step, options_of, parse_options, text_duration,
@@ -88,6 +88,11 @@ struct CommercialsOptions {
     #[serde(with = "text_duration")]
     #[schemars(with = "text_duration::Schema")]
     min_programme: MediaTime,
+    /// A part or a break is closed when it gets longer than this, and the next one begins there. The
+    /// pipeline's `max_segment` when left out, so set that to hours for whole parts.
+    #[serde(with = "text_duration::optional")]
+    #[schemars(with = "Option<text_duration::Schema>")]
+    max_segment: Option<MediaTime>,
 }
 
 impl Default for CommercialsOptions {
@@ -105,6 +110,7 @@ impl Default for CommercialsOptions {
             min_cuts_per_minute: 0.0,
             max_break: MediaTime::from_seconds(600),
             min_programme: MediaTime::from_seconds(10),
+            max_segment: None,
         }
     }
 }
@@ -159,17 +165,25 @@ impl OperatorType for SegmentByCommercials {
             let message = "not between 0 and 600";
             errors.push(OptionError::new("min_cuts_per_minute", message));
         }
-        if errors.is_empty() {
-            let fold = CommercialsFold { options };
-            Ok(Operator::Fold(FoldBox::new(fold)))
-        } else {
-            Err(errors)
+        let longest = longest(options.max_segment).map_err(|error| errors.push(error));
+        match longest {
+            Ok(longest) if options.min_programme > longest => {
+                let message = format!("longer than the longest segment ({longest} s)");
+                errors.push(OptionError::new("min_programme", message));
+                Err(errors)
+            }
+            Ok(longest) if errors.is_empty() => {
+                let fold = CommercialsFold { options, longest };
+                Ok(Operator::Fold(FoldBox::new(fold)))
+            }
+            _ => Err(errors),
         }
     }
 }
 
 struct CommercialsFold {
     options: CommercialsOptions,
+    longest: MediaTime,
 }
 
 /// Something that is observed, in the order in which it counts at one moment.
@@ -339,6 +353,17 @@ impl CommercialsFold {
         if state.row.as_ref().is_some_and(over) {
             self.close_row(state, emit);
         }
+        // What may still become a break waits.
+        let certain = state.row.as_ref().map_or(now, |row| row.first.min(now));
+        while state.marked.is_none() && state.line.begin().is_some() {
+            let since = state.line.clamp(state.since.unwrap_or_default());
+            let end = since + self.longest;
+            if certain <= end {
+                break;
+            }
+            self.tell_programme(since, end, emit);
+            state.since = Some(end);
+        }
     }
 
     fn handle(
@@ -443,30 +468,43 @@ impl CommercialsFold {
         let start = start.max(since);
         self.tell_programme(since, start, emit);
         state.since = Some(end.max(start));
-        if !self.wants(Part::Break) || end <= start {
-            return;
-        }
         let mut attributes = Part::Break.attributes();
         let by = if spots.is_some() { "spots" } else { "marks" };
         attributes.insert("by".into(), Value::from(by));
         if let Some(spots) = spots {
             attributes.insert("spots".into(), Value::from(i64::from(spots)));
         }
-        emit.push(Emission::Segment {
-            start,
-            end: Some(end),
-            attributes,
-        });
+        if self.wants(Part::Break) {
+            self.tell(TimeRange { start, end }, MediaTime::ZERO, attributes, emit);
+        }
     }
 
     fn tell_programme(&self, start: MediaTime, end: MediaTime, emit: &mut Vec<Emission>) {
-        let enough = end > start && end - start >= self.options.min_programme;
-        if enough && self.wants(Part::Programme) {
-            emit.push(Emission::Segment {
-                start,
-                end: Some(end),
-                attributes: Part::Programme.attributes(),
-            });
+        if self.wants(Part::Programme) {
+            let (range, least) = (TimeRange { start, end }, self.options.min_programme);
+            self.tell(range, least, Part::Programme.attributes(), emit);
+        }
+    }
+
+    /// A segment, in parts that are not too long; a part of less than `least` is left out.
+    fn tell(
+        &self,
+        range: TimeRange,
+        least: MediaTime,
+        attributes: Attributes,
+        emit: &mut Vec<Emission>,
+    ) {
+        let mut start = range.start;
+        while start < range.end {
+            let end = range.end.min(start + self.longest);
+            if end - start >= least {
+                emit.push(Emission::Segment {
+                    start,
+                    end: Some(end),
+                    attributes: attributes.clone(),
+                });
+            }
+            start = end;
         }
     }
 }
@@ -487,7 +525,9 @@ mod tests {
         script
     }
 
-    fn run(options: serde_json::Value, script: &Script) -> Vec<(i64, i64)> {
+    fn run(mut options: serde_json::Value, script: &Script) -> Vec<(i64, i64)> {
+        let longest = options.as_object_mut().unwrap().entry("max_segment");
+        longest.or_insert(json!("1h"));
         let fold = fold_of("segment_by_commercials", options);
         let whole = segments(&script.run(&fold));
         for chunk in [700, 2000, 6000, 45_000] {
@@ -566,8 +606,23 @@ mod tests {
     }
 
     #[test]
+    fn long_parts_are_divided() {
+        let script = event(&[200, 230, 260]);
+        let parts = [(0, 90), (90, 180), (180, 200), (200, 260), (260, 350)];
+        let all = run(json!({"segments": "both", "max_segment": "90s"}), &script);
+        assert_eq!(all[..5], parts);
+        assert_eq!(all[5..], [(350, 440), (440, 530), (530, 600)]);
+        // The last second of the part before the break is too short.
+        let options = json!({"max_segment": "199s"});
+        assert_eq!(run(options, &script), [(0, 199), (260, 459), (459, 600)]);
+    }
+
+    #[test]
     fn what_goes_on_is_partial() {
-        let fold = fold_of("segment_by_commercials", json!({"segments": "both"}));
+        let fold = fold_of(
+            "segment_by_commercials",
+            json!({"segments": "both", "max_segment": "1h"}),
+        );
         let mut script = event(&[200, 230, 260]);
         let parts = segments(&script.tail(&fold));
         assert_eq!(

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Found, REMEMBERED, Row, crossing, faded};
+use super::{Found, NOTHING, REMEMBERED, Row, crossing, faded};
 
 /// How far from the colour a picture must come (the effective difference of its luma).
 const LEAST_WAY: f64 = 16.0;
@@ -120,7 +120,7 @@ fn begins(rows: &VecDeque<Arc<Row>>, last_plain: usize, end: usize) -> Option<us
     let way = (light(end)? - light(last_plain)?).signum();
     let mut from = last_plain;
     while let Some(before) = from.checked_sub(1)
-        && rows.get(before)?.is_plain()
+        && rows.get(before)?.contrast() <= 2.0 * NOTHING
         && (light(from)? - light(before)?) * way > -TREMBLES
     {
         from = before;
