@@ -2,19 +2,24 @@
 //! what stands here.
 
 use crate::featurers::{
-    AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange, StreamCues,
+    AudioPeaks, AudioSilence, BlackFrames, DominantColor, External, Passthrough, SceneChange,
+    StreamCues, Transitions,
 };
 use crate::hosts::Process;
 use crate::hosts::{Onnx, Speech};
 use crate::labelers::{LabelPassthrough, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
-use crate::segmenters::{SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentPassthrough};
+use crate::segmenters::{
+    SegmentByCommercials, SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentPassthrough,
+};
 
 /// Every operator type, by class.
 pub fn all() -> Vec<&'static dyn OperatorType> {
     vec![
         &SceneChange,
+        &Transitions,
+        &BlackFrames,
         &AudioPeaks,
         &AudioSilence,
         &DominantColor,
@@ -27,6 +32,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,
+        &SegmentByCommercials,
         &SegmentPassthrough,
         &OptimizeToRanges,
         &OptimizePassthrough,

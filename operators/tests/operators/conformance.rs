@@ -111,6 +111,7 @@ fn every_operator_describes_itself() {
     let expected = [
         "audio_peaks",
         "audio_silence",
+        "black_frames",
         "dominant_color",
         "external",
         "label_passthrough",
@@ -119,11 +120,13 @@ fn every_operator_describes_itself() {
         "optimize_to_ranges",
         "passthrough",
         "scene_change",
+        "segment_by_commercials",
         "segment_by_key_moment",
         "segment_by_sequence",
         "segment_by_shot",
         "segment_passthrough",
         "stream_cues",
+        "transitions",
     ];
     assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
 }

@@ -10,3 +10,4 @@ mod cues;
 mod footage;
 mod process;
 mod scene;
+mod shots;
