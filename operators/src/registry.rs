@@ -2,12 +2,16 @@
 //! what stands here.
 
 use crate::featurers::{
-    AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange, StreamCues,
+    AudioEvents, AudioLoudness, AudioPeaks, AudioSilence, DominantColor, External, Passthrough,
+    SceneChange, ScoreboardText, StreamCues,
 };
-use crate::labelers::{LabelPassthrough, LabelTemplate};
+use crate::labelers::{LabelPassthrough, LabelScore, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
-use crate::segmenters::{SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentPassthrough};
+use crate::segmenters::{
+    SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentFromTranscription,
+    SegmentPassthrough,
+};
 
 /// Every operator type, by class.
 pub fn all() -> Vec<&'static dyn OperatorType> {
@@ -15,17 +19,22 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &SceneChange,
         &AudioPeaks,
         &AudioSilence,
+        &AudioLoudness,
+        &AudioEvents,
         &DominantColor,
+        &ScoreboardText,
         &StreamCues,
         &Passthrough,
         &External,
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,
+        &SegmentFromTranscription,
         &SegmentPassthrough,
         &OptimizeToRanges,
         &OptimizePassthrough,
         &LabelTemplate,
+        &LabelScore,
         &LabelPassthrough,
     ]
 }

@@ -87,19 +87,24 @@ fn every_operator_describes_itself() {
         );
     }
     let expected = [
+        "audio_events",
+        "audio_loudness",
         "audio_peaks",
         "audio_silence",
         "dominant_color",
         "external",
         "label_passthrough",
+        "label_score",
         "label_template",
         "optimize_passthrough",
         "optimize_to_ranges",
         "passthrough",
         "scene_change",
+        "scoreboard_text",
         "segment_by_key_moment",
         "segment_by_sequence",
         "segment_by_shot",
+        "segment_from_transcription",
         "segment_passthrough",
         "stream_cues",
     ];

@@ -8,4 +8,5 @@ mod color;
 mod conformance;
 mod cues;
 mod footage;
+mod loudness;
 mod scene;
