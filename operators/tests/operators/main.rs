@@ -7,6 +7,7 @@ mod audio;
 mod color;
 mod conformance;
 mod cues;
+mod events;
 mod footage;
 mod loudness;
 mod scene;

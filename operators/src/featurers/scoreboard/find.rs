@@ -16,6 +16,9 @@ const LEAST_EDGES: u32 = 6;
 const GAP_ACROSS: usize = 3;
 const GAP_DOWN: usize = 1;
 
+/// Boxes are cut out with so much around their edges.
+pub(super) const MARGIN: usize = 6;
+
 /// Boxes of a picture that are looked at, the ones with most edges.
 const MOST_BOXES: usize = 5;
 
@@ -86,7 +89,7 @@ pub(super) fn boxes(pictures: &[&Grey]) -> Vec<Area> {
     boxes.truncate(MOST_BOXES);
     let mut areas: Vec<Area> = boxes
         .into_iter()
-        .map(|(area, _)| area.grown(6, width, height))
+        .map(|(area, _)| area.grown(MARGIN, width, height))
         .collect();
     areas.sort();
     areas

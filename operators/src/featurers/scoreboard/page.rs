@@ -47,11 +47,18 @@ struct Piece {
     label: u16,
 }
 
-/// The page of a box; `None` where nothing in it looks like letters.
-pub(super) fn page(picture: &Grey) -> Option<Page> {
+/// The page of a box; `None` where nothing in it looks like letters. What reaches into the outermost
+/// `margin` pixels is no letter of it.
+pub(super) fn page(picture: &Grey, margin: usize) -> Option<Page> {
     let contrast = contrast(picture);
-    let (labels, pieces) = pieces(&contrast);
-    let lines = lines(&pieces, picture.height);
+    let (labels, mut pieces) = pieces(&contrast);
+    pieces.retain(|Piece { area, .. }| {
+        area.left >= margin
+            && area.top >= margin
+            && area.right + margin <= picture.width
+            && area.bottom + margin <= picture.height
+    });
+    let lines = lines(&pieces);
     if lines.is_empty() {
         return None;
     }
@@ -266,13 +273,8 @@ fn is_letter(piece: &Piece) -> bool {
 }
 
 /// Puts pieces into lines, and leaves out what is no letter.
-fn lines(pieces: &[Piece], height: usize) -> Vec<Line> {
-    let inside = |piece: &&Piece| piece.area.top > 0 && piece.area.bottom < height;
-    let letters: Vec<&Piece> = pieces
-        .iter()
-        .filter(|p| is_letter(p))
-        .filter(inside)
-        .collect();
+fn lines(pieces: &[Piece]) -> Vec<Line> {
+    let letters: Vec<&Piece> = pieces.iter().filter(|piece| is_letter(piece)).collect();
     let mut heights: Vec<usize> = letters.iter().map(|piece| piece.area.height()).collect();
     heights.sort_unstable();
     // The height of capitals and digits: small letters are lower, frames of the box are higher.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use matchcut_model::frame::{Frame, PixelFormat, ViewSpec};
 use matchcut_model::time::{FrameRate, MediaTime};
 
-use super::find::{boxes, same};
+use super::find::{MARGIN, boxes, same};
 use super::image::{Area, Grey};
 use super::ocr::{Reader, Word};
 use super::page::page;
@@ -126,6 +126,8 @@ impl BoardScan {
                 boxes(&pictures)
             }
         };
+        // A region may be as narrow as its text.
+        let margin = if self.region.is_some() { 1 } else { MARGIN };
         let waiting = std::mem::take(&mut self.waiting).min(self.recent.len());
         for at in self.recent.len() - waiting..self.recent.len() {
             let Some((time, picture)) = self.recent.get(at) else {
@@ -143,7 +145,7 @@ impl BoardScan {
                 if covered {
                     continue;
                 }
-                let page = page(&picture.crop(area));
+                let page = page(&picture.crop(area), margin);
                 let standing = page
                     .as_ref()
                     .map_or(*area, |page| page.text.moved(area.left, area.top));

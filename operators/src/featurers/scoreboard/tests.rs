@@ -388,7 +388,7 @@ fn pages_are_black_on_white_whatever_the_box_is() {
             }
         }
     }
-    let page = page::page(&grey).unwrap();
+    let page = page::page(&grey, 1).unwrap();
     assert_eq!(page.rows.len(), 1);
     // Six bars of black, in a row, on white.
     let middle = (page.rows[0].top + page.rows[0].bottom) / 2;
@@ -398,7 +398,7 @@ fn pages_are_black_on_white_whatever_the_box_is() {
     let bars = line.windows(2).filter(|pair| !pair[0] && pair[1]).count();
     assert_eq!(bars, 6);
     assert_eq!(
-        page::page(&Grey::filled(50, 50, 90)).map(|page| page.rows),
+        page::page(&Grey::filled(50, 50, 90), 1).map(|page| page.rows),
         None
     );
 }
