@@ -2,16 +2,16 @@
 //! what stands here.
 
 use crate::featurers::{
-    AudioPeaks, AudioSilence, BlackFrames, DominantColor, External, Passthrough, SceneChange,
-    StreamCues, Transitions,
+    AudioEvents, AudioLoudness, AudioPeaks, AudioSilence, BlackFrames, DominantColor, External,
+    Passthrough, SceneChange, ScoreboardText, StreamCues, Transitions,
 };
-use crate::hosts::Process;
-use crate::hosts::{Onnx, Speech};
-use crate::labelers::{LabelPassthrough, LabelTemplate};
+use crate::hosts::{Onnx, Process, Speech};
+use crate::labelers::{LabelPassthrough, LabelScore, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
 use crate::segmenters::{
-    SegmentByCommercials, SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentPassthrough,
+    SegmentByCommercials, SegmentByKeyMoment, SegmentBySequence, SegmentByShot,
+    SegmentFromTranscription, SegmentPassthrough,
 };
 
 /// Every operator type, by class.
@@ -22,7 +22,10 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &BlackFrames,
         &AudioPeaks,
         &AudioSilence,
+        &AudioLoudness,
+        &AudioEvents,
         &DominantColor,
+        &ScoreboardText,
         &StreamCues,
         &Passthrough,
         &External,
@@ -33,10 +36,12 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &SegmentByShot,
         &SegmentByKeyMoment,
         &SegmentByCommercials,
+        &SegmentFromTranscription,
         &SegmentPassthrough,
         &OptimizeToRanges,
         &OptimizePassthrough,
         &LabelTemplate,
+        &LabelScore,
         &LabelPassthrough,
     ]
 }

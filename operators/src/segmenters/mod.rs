@@ -4,6 +4,7 @@ mod by_commercials;
 mod by_key_moment;
 mod by_sequence;
 mod by_shot;
+mod from_transcription;
 mod line;
 mod passthrough;
 
@@ -11,4 +12,5 @@ pub(crate) use by_commercials::SegmentByCommercials;
 pub(crate) use by_key_moment::SegmentByKeyMoment;
 pub(crate) use by_sequence::SegmentBySequence;
 pub(crate) use by_shot::SegmentByShot;
+pub(crate) use from_transcription::SegmentFromTranscription;
 pub(crate) use passthrough::SegmentPassthrough;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use matchcut_model::chunk::{ChunkExtent, Position, TrackNumber};
-use matchcut_model::frame::{AudioBlock, Frame, PixelFormat, ViewSpec};
+use matchcut_model::frame::{AudioBlock, Frame, FrameChoice, PixelFormat, ViewSpec};
 use matchcut_model::observation::Class;
 use matchcut_model::time::{MediaTime, TimeRange, Timestamp};
 use matchcut_operators::kit;
@@ -133,7 +133,8 @@ fn it_is_what_the_program_says() {
             width,
             height,
             format,
-            rate
+            rate,
+            frames: FrameChoice::All,
         }
     );
     for position in [0, 1, 2] {

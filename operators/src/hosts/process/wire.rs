@@ -87,6 +87,7 @@ impl View {
             height: self.height,
             format: self.format,
             rate: rate.map_err(|message| format!("\"rate\" of its view: {message}"))?,
+            frames: matchcut_model::frame::FrameChoice::All,
         })
     }
 }
