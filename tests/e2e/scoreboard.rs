@@ -90,7 +90,11 @@ fn spec(work: &Work, board: &str) {
 
 /// Start and some attributes of what the board says.
 fn told(work: &Work, wanted: &[&str]) -> Vec<String> {
-    let rows = lines(&work.path("out/observations.jsonl"));
+    told_in(work, "out", wanted)
+}
+
+fn told_in(work: &Work, out: &str, wanted: &[&str]) -> Vec<String> {
+    let rows = lines(&work.path(out).join("observations.jsonl"));
     let board = rows.iter().filter(|row| row["operator"] == "board");
     board
         .map(|row| {
@@ -167,6 +171,16 @@ fn a_tennis_match_is_read_from_its_pixels() {
     assert_eq!(who[0], "0.0 DJOKOVIC WAWRINKA 1 false false");
     assert_eq!(who[2], "4.0 DJOKOVIC WAWRINKA 1 true true");
     assert_eq!(who[6], "11.0 DJOKOVIC WAWRINKA 2 false false");
+    // The same match in chunks of another length.
+    let chunks = ["-c", "copy", "-f", "hls", "-hls_time", "4", "-hls_list_size", "0"];
+    let (from, to) = (work.path("match.mp4"), work.path("match.m3u8"));
+    let files = ["-i", from.to_str().unwrap()].into_iter().chain(chunks);
+    tool("ffmpeg", files.chain([to.to_str().unwrap()]));
+    let other = ["run", "spec.toml", "--out", "hls", "--set"];
+    let sets = ["sources.tv.type=hls", "--set", "sources.tv.uri=match.m3u8"];
+    work.ok(other.into_iter().chain(sets));
+    let wanted = ["score", "score_change", "won_by", "game", "set"];
+    assert_eq!(told_in(&work, "hls", &wanted), score);
     let segments = lines(&work.path("out/segments.jsonl"));
     let labels: Vec<&str> = segments
         .iter()
