@@ -11,3 +11,4 @@ mod events;
 mod footage;
 mod loudness;
 mod scene;
+mod scoreboard;
