@@ -401,7 +401,10 @@ impl Fold for EventsFold {
                     head = part;
                 }
                 Some(part) if joins => self.hear(part.index, bands(&part), state, emit),
-                Some(_) => self.hole(state, emit),
+                Some(part) => {
+                    self.last(part, state, emit);
+                    self.hole(state, emit);
+                }
                 None => {}
             }
             state.end = Some((run.end, run.sample_rate));
@@ -419,11 +422,8 @@ impl Fold for EventsFold {
             state.part = Some(tail);
         }
         if step.end_of_event {
-            if let (Some(part), Some((_, rate))) = (state.part.take(), state.end)
-                && is_whole(&part, rate)
-            {
-                let bands = Spectrum::new().bands(&part.samples, rate);
-                self.hear(part.index, bands, state, emit);
+            if let Some(part) = state.part.take() {
+                self.last(part, state, emit);
             }
             self.hole(state, emit);
         }
@@ -467,6 +467,14 @@ impl EventsFold {
         self.strike(state);
         if (index + 1).rem_euclid(WINDOW as i64) == 0 {
             self.judge(state, emit);
+        }
+    }
+
+    /// The last piece before a hole.
+    fn last(&self, part: Piece, state: &mut EventsState, emit: &mut Vec<Emission>) {
+        if let Some((_, rate)) = state.end.filter(|(_, rate)| is_whole(&part, *rate)) {
+            let bands = Spectrum::new().bands(&part.samples, rate);
+            self.hear(part.index, bands, state, emit);
         }
     }
 

@@ -89,6 +89,10 @@ impl OperatorType for LabelScore {
                     AttributeKind::Number,
                     "who served most of the time, 1 or 2",
                 ),
+                text(
+                    "clock",
+                    "soccer: the clock where it was first read in the segment",
+                ),
                 flag("game_point", "whether that score was one"),
                 flag("break_point", "whether that score was one"),
                 flag("set_point", "whether that score was one"),
@@ -218,6 +222,8 @@ impl ScoreFold {
                 }
             }
         }
+        let clock = of("clock").next();
+        attributes.extend(clock.map(|clock| ("clock".into(), clock.clone())));
         let last = of("score").last().filter(|last| *last != score);
         attributes.extend(last.map(|last| ("score_after".into(), last.clone())));
         if inside
@@ -356,6 +362,7 @@ mod tests {
                 ("score_change", change),
                 ("name_1", json!("RMA")),
                 ("name_2", json!("SEV")),
+                ("clock", json!(format!("04:{:02}", 40 + at / 1000))),
             ];
             script.point("board", at, &pairs);
         }
@@ -363,8 +370,11 @@ mod tests {
         // As often as each other: the earlier one.
         assert_eq!(labels(&emitted), [(2000, "RMA - SEV 0-0".to_owned())]);
         assert_eq!(
-            attributes(&emitted, &["score_after", "score_change", "set_point"]),
-            ["1-0 true null"]
+            attributes(
+                &emitted,
+                &["score_after", "score_change", "set_point", "clock"]
+            ),
+            ["1-0 true null 04:42"]
         );
     }
 }

@@ -12,4 +12,5 @@ mod footage;
 mod loudness;
 mod process;
 mod scene;
+mod scoreboard;
 mod shots;

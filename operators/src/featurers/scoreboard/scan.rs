@@ -11,7 +11,7 @@ use super::find::{MARGIN, boxes, same};
 use super::image::{Area, Grey};
 use super::ocr::{Reader, Word};
 use super::page::page;
-use super::tokens::TextLine;
+use super::tokens::{TextLine, confidence};
 use crate::sdk::{ChunkContext, VideoScan, VideoScanner};
 use crate::wire::{Reader as Bytes, Writer};
 
@@ -72,6 +72,17 @@ struct Known {
     lines: Area,
     /// The picture of that.
     picture: Grey,
+}
+
+/// From this confidence, and from so many words on, a box was read well.
+const CLEAR: u8 = 60;
+const CLEAR_WORDS: usize = 3;
+
+impl Known {
+    fn is_clear(&self) -> bool {
+        let words = || self.text.lines.iter().flat_map(|line| &line.words);
+        words().count() >= CLEAR_WORDS && confidence(words()) >= CLEAR
+    }
 }
 
 struct BoardScan {
@@ -135,9 +146,20 @@ impl BoardScan {
                 break;
             };
             // What shows the same as when it was read need not be read again.
-            let mut known: Vec<Known> = std::mem::take(&mut self.known);
-            known.retain(|known| same(&known.picture, &picture.crop(&known.lines)));
-            for area in &areas {
+            let before: Vec<Known> = std::mem::take(&mut self.known);
+            let (mut known, changed): (Vec<Known>, Vec<Known>) = before
+                .into_iter()
+                .partition(|known| same(&known.picture, &picture.crop(&known.lines)));
+            let mut wanted: Vec<Area> = areas.clone();
+            // A box that was read well and has changed is there still, even where it cannot be told from
+            // what is around it.
+            wanted.extend(
+                changed
+                    .iter()
+                    .filter(|known| known.is_clear())
+                    .map(|known| known.text.area),
+            );
+            for area in &wanted {
                 let size = |area: &Area| area.width() * area.height();
                 let covered = known.iter().any(|known| {
                     known.text.area.overlap(area) >= 0.5

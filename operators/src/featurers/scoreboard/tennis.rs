@@ -203,7 +203,9 @@ fn points(last: [Cell; 2], before: Option<[u8; 2]>) -> Points {
     let Some(before) = before else {
         return Points::Hidden;
     };
-    if before[0] == before[1] && before[0] >= 6 {
+    // Where a set has no tie-break, its games go on at 6-6, and points are 15, 30 and 40.
+    let usual = matches!([last[0].step(), last[1].step()], [Some(a), Some(b)] if a + b > 0);
+    if before[0] == before[1] && before[0] >= 6 && !usual {
         return match last {
             [Cell::Number(a), Cell::Number(b)] if a < 100 && b < 100 => {
                 Points::TieBreak([a as u8, b as u8])
@@ -300,7 +302,9 @@ impl Score {
         if won_game {
             next.games[side] = next.games[side].saturating_add(1);
             next.points = Points::Game([0, 0]);
-            if is_over(next.games) {
+            // Without a tie-break, two games decide.
+            let long = matches!(self.points, Points::Game(_)) && self.games[other] >= 6;
+            if is_over(next.games) && !(long && next.games[side] < self.games[other] + 2) {
                 won.set = true;
                 next.sets.push(next.games);
                 next.games = [0, 0];
@@ -404,6 +408,8 @@ mod tests {
             ("FEDERER 6 7", "DJOKOVIC 6 5", "6-6 7-5"),
             ("FEDERER 6 6 10", "DJOKOVIC 4 6 11", "6-4 6-6 10-11"),
             ("FEDERER 7 6 3 0", "DJOKOVIC 6 4 3 30", "7-6 6-4 3-3 0-30"),
+            ("FEDERER 6 6 40", "DJOKOVIC 4 6 15", "6-4 6-6 40-15"),
+            ("FEDERER 6 6 0", "DJOKOVIC 4 6 0", "6-4 6-6 0-0"),
             ("FEDERER 6 0", "DJOKOVIC 3 0", "6-3 0-0"),
             ("FEDERER 6", "DJOKOVIC 3", "6-3 0-0"),
             ("FEDERER 3", "DJOKOVIC 2", "3-2"),
@@ -547,6 +553,11 @@ mod tests {
         assert_eq!(
             stakes("AB 6 6", "CD 6 4", Some(1)),
             [true, false, true, false]
+        );
+        // A set without a tie-break goes on at 6-6.
+        assert_eq!(
+            stakes("AB 6 6 40", "CD 4 6 15", Some(0)),
+            [true, false, false, false]
         );
         assert_eq!(stakes("AB 2", "CD 3", Some(1)), [false; 4]);
     }
