@@ -16,6 +16,8 @@ mod encrypted;
 mod interrupt;
 mod live;
 mod marks;
+mod process;
+mod process_page;
 mod renditions;
 mod resume;
 mod scenarios;
