@@ -183,7 +183,7 @@ fn every_frame_of_the_demo_is_as_ffmpeg_sees_it() {
 #[test]
 fn a_segmenter_in_python_says_what_the_built_in_one_says() {
     let Some(work) = work() else { return };
-    run(&work, "out", &[]).says_times(0, "warning");
+    run(&work, "out", &[]).says_times(0, "warning: chunk");
     let marks = |operator: &str| -> Vec<(Json, Json, Json)> {
         of(&work.path("out"), "segments.jsonl", operator)
             .into_iter()
@@ -433,7 +433,7 @@ fn a_spec_is_checked_against_what_the_program_says() {
     work.write("wrong.toml", &wrong);
     let done = work.fails(78, ["validate", "wrong.toml"]);
     done.says("operator \"luma\" has no attribute \"lumen\"")
-        .says("it has \"luma\"");
+        .says("it has: \"luma\"");
     done.says("feature \"luma.luma\" of replay \"all\": the attribute is a number");
     done.says(
         "\"options.treshold\" of operator \"other\": the program has no such option; it has none",
