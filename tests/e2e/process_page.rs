@@ -94,18 +94,24 @@ fn what_the_page_says_works() {
     }
     let frames = lines(&work.path("out/luma/observations.jsonl"));
     assert_eq!(frames.len(), 300);
-    // The navy shots are dark, the others are not: five shots of 1.2 s, twice over.
-    let nights = lines(&work.path("out/nights/segments.jsonl"));
-    let nights: Vec<(f64, f64)> = nights
+    // Navy and colours of a test picture are dark, twice. Five frames a second were looked at, so that a
+    // night begins and ends up to a fifth of a second later than its frames.
+    let dark: Vec<bool> = frames
         .iter()
-        .map(|line| {
-            (
-                line["start"].as_f64().unwrap(),
-                line["end"].as_f64().unwrap(),
-            )
-        })
+        .map(|line| line["attributes"]["dark"].as_bool().unwrap())
         .collect();
-    assert_eq!(nights, [(2.4, 3.6), (8.4, 9.6)]);
+    let changes = (1..dark.len()).filter(|at| dark[*at] != dark[at - 1]);
+    let changes: Vec<f64> = changes.map(|at| at as f64 / 25.0).collect();
+    assert_eq!(changes, [2.4, 4.8, 8.4, 10.8]);
+    let nights = lines(&work.path("out/nights/segments.jsonl"));
+    let marks: Vec<f64> = nights
+        .iter()
+        .flat_map(|line| ["start", "end"].map(|key| line[key].as_f64().unwrap()))
+        .collect();
+    assert_eq!(marks.len(), changes.len());
+    for (mark, change) in marks.iter().zip(&changes) {
+        assert!((*change..*change + 0.2).contains(mark), "{marks:?}");
+    }
 }
 
 #[test]
