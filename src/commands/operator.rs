@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use matchcut_dataflow::spec::{self, Catalog, OperatorSpec, Override, suggest};
+use matchcut_dataflow::spec::{self, Catalog, OperatorSpec, Override, Spec, suggest};
+use matchcut_model::observation::Class;
 use matchcut_operators::kit;
 
 use crate::render::CommandError;
@@ -72,7 +73,8 @@ pub fn run(args: &OperatorArgs) -> Result<ExitCode, CommandError> {
         let Ok(built) = kind.build(&operator.options) else {
             continue;
         };
-        let findings = kit::conformance(&description, &built);
+        let inputs = inputs(operator, &spec, &catalog);
+        let findings = kit::conformance_behind(&inputs, &description, &built);
         let (name, class) = (&operator.name, description.class);
         if findings.is_empty() {
             println!("{name} ({class}): keeps all rules");
@@ -87,4 +89,21 @@ pub fn run(args: &OperatorArgs) -> Result<ExitCode, CommandError> {
         }
     }
     Ok(code)
+}
+
+/// The featurers that an operator reads, with what they emit.
+fn inputs(operator: &OperatorSpec, spec: &Spec, catalog: &Catalog) -> Vec<kit::Input> {
+    let of_input = |input: &spec::Input| {
+        let spec::Input::Operator(name) = input else {
+            return None;
+        };
+        let featurer = spec.operators.iter().find(|other| other.name == *name)?;
+        let (kind, _) = catalog.operator(&featurer.kind)?;
+        let description = kind.describe_with(&featurer.options);
+        (description.class == Class::Featurer).then(|| kit::Input {
+            name: name.clone(),
+            attributes: description.attributes,
+        })
+    };
+    operator.inputs.iter().filter_map(of_input).collect()
 }

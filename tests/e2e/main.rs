@@ -17,6 +17,8 @@ mod examples;
 mod interrupt;
 mod live;
 mod marks;
+mod process;
+mod process_page;
 mod renditions;
 mod resume;
 mod scenarios;

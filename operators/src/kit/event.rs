@@ -5,9 +5,10 @@ use matchcut_model::frame::{PixelFormat, ViewSpec};
 use matchcut_model::observation::Observation;
 use matchcut_model::segment::Segment;
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
-use matchcut_model::value::{Attributes, Name, Value};
+use matchcut_model::value::{Name, Value};
 
-use crate::sdk::{Description, EdgeKind};
+use super::Input;
+use crate::sdk::{AttributeKind, Description, EdgeKind};
 
 /// Chunks of the event.
 const CHUNKS: u64 = 4;
@@ -20,7 +21,7 @@ pub(super) const SAMPLE_RATE: u32 = 48_000;
 
 pub(super) struct Event {
     pub(super) chunks: Vec<ChunkExtent>,
-    observed: bool,
+    inputs: Vec<Input>,
     segmented: bool,
 }
 
@@ -33,7 +34,7 @@ pub(super) struct Picture {
 
 impl Event {
     /// With what an operator can be wired to.
-    pub(super) fn new(description: &Description) -> Self {
+    pub(super) fn new(description: &Description, inputs: &[Input]) -> Self {
         let takes = |kind| description.inputs.iter().any(|rule| rule.kind == kind);
         let chunks = (0..CHUNKS).map(|at| ChunkExtent {
             position: Position(at),
@@ -47,7 +48,10 @@ impl Event {
         });
         Event {
             chunks: chunks.collect(),
-            observed: takes(EdgeKind::Observations),
+            inputs: match takes(EdgeKind::Observations) {
+                true => inputs.to_vec(),
+                false => Vec::new(),
+            },
             segmented: takes(EdgeKind::Segments),
         }
     }
@@ -98,29 +102,26 @@ impl Event {
         (0..count).map(tone).collect()
     }
 
-    /// What an input observes in a chunk: a point every half second, with attributes as they are usual.
+    /// What the inputs observe in a chunk: each a point every half second.
     pub(super) fn observations(&self, chunk: &ChunkExtent) -> Vec<Observation> {
-        let count = if self.observed { CHUNK / 500 } else { 0 };
-        let point = |number: i64| {
+        let point = |number: i64, input: &Input| {
             let time = chunk.span.start + MediaTime::from_millis(number * 500);
-            let view = if number % 2 == 0 { "near" } else { "far" };
-            let attributes: Attributes = [
-                ("hard_cut", Value::from(true)),
-                ("peak", Value::from(number == 0)),
-                ("view", Value::from(view)),
-            ]
-            .into_iter()
-            .map(|(name, value)| (Name::from(name), value))
-            .collect();
+            let said = input.attributes.iter().filter(|spec| spec.name != "*");
             Observation {
                 start: time,
                 end: time,
-                operator: "kit".into(),
+                operator: input.name.clone(),
                 track: None,
-                attributes,
+                attributes: said
+                    .map(|spec| (Name::from(spec.name), value(spec.kind, number)))
+                    .collect(),
             }
         };
-        (0..count).map(point).collect()
+        let points = (0..CHUNK / 500)
+            .flat_map(|number| self.inputs.iter().map(move |input| point(number, input)));
+        let mut points: Vec<Observation> = points.collect();
+        points.sort();
+        points
     }
 
     /// The segment that the input segmenter marks in a chunk.
@@ -129,6 +130,15 @@ impl Event {
         let (start, end) = (chunk.span.start + inside, chunk.span.end - inside);
         let segment = || Segment::new("kit".into(), start, Some(end));
         self.segmented.then(segment).into_iter().collect()
+    }
+}
+
+fn value(kind: AttributeKind, number: i64) -> Value {
+    match kind {
+        AttributeKind::Boolean => Value::from(number % 2 == 0),
+        AttributeKind::Number => Value::from(number * 25),
+        AttributeKind::Text | AttributeKind::Any if number % 2 == 0 => Value::from("near"),
+        AttributeKind::Text | AttributeKind::Any => Value::from("far"),
     }
 }
 

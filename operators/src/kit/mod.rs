@@ -16,7 +16,9 @@ mod scans;
 
 use std::fmt;
 
-use crate::sdk::{Description, FoldBox, Operator};
+use matchcut_model::value::Name;
+
+use crate::sdk::{AttributeKind, AttributeSpec, Description, FoldBox, Operator};
 use event::Event;
 
 /// A rule that every operator keeps.
@@ -64,12 +66,44 @@ impl fmt::Display for Finding {
     }
 }
 
+/// An operator whose observations another one reads.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its name.
+    pub name: Name,
+    /// What it emits.
+    pub attributes: Vec<AttributeSpec>,
+}
+
 /// What an operator was found to do wrong; the first of each rule. Nothing is what one wants to see.
 ///
 /// The event has four chunks of two seconds with frames at 25 a second, two tracks of sound, points that an
-/// input observes, and segments. An operator that calls out is called inline.
+/// input observes (with `hard_cut`, `peak` and `view`), and segments. An operator that calls out is called
+/// inline.
 pub fn conformance(description: &Description, operator: &Operator) -> Vec<Finding> {
-    let event = Event::new(description);
+    let attribute = |name, kind| AttributeSpec {
+        name,
+        kind,
+        description: "",
+    };
+    let input = Input {
+        name: "kit".into(),
+        attributes: vec![
+            attribute("hard_cut", AttributeKind::Boolean),
+            attribute("peak", AttributeKind::Boolean),
+            attribute("view", AttributeKind::Text),
+        ],
+    };
+    conformance_behind(&[input], description, operator)
+}
+
+/// The same for an operator that reads the observations of `inputs`.
+pub fn conformance_behind(
+    inputs: &[Input],
+    description: &Description,
+    operator: &Operator,
+) -> Vec<Finding> {
+    let event = Event::new(description, inputs);
     let mut findings = Vec::new();
     let fold: &FoldBox = match operator {
         Operator::Video { fold, .. }
