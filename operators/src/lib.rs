@@ -11,5 +11,7 @@ mod segmenters;
 mod values;
 mod wire;
 
+pub use hosts::{Usage, usage};
+
 #[doc(hidden)]
 pub mod testing;

@@ -4,7 +4,7 @@
 use crate::featurers::{
     AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange, StreamCues,
 };
-use crate::hosts::{Onnx, Speech};
+use crate::hosts::{HttpInference, Onnx, Speech};
 use crate::labelers::{LabelPassthrough, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
@@ -21,6 +21,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &Passthrough,
         &External,
         &Onnx,
+        &HttpInference,
         &Speech,
         &SegmentBySequence,
         &SegmentByShot,

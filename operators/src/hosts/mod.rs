@@ -3,12 +3,15 @@
 //! directory of its own.
 
 mod batches;
+mod http;
 mod onnx;
 mod output;
 mod picture;
 mod speech;
 mod tensor;
 
+pub(crate) use http::HttpInference;
+pub use http::{Usage, usage};
 pub(crate) use onnx::Onnx;
 pub(crate) use speech::Speech;
 
