@@ -13,6 +13,8 @@ mod segmenters;
 mod values;
 mod wire;
 
+pub use hosts::{Usage, usage};
+
 #[doc(hidden)]
 pub mod testing;
 

@@ -5,7 +5,7 @@ use crate::featurers::{
     AudioEvents, AudioLoudness, AudioPeaks, AudioSilence, BlackFrames, DominantColor, External,
     Passthrough, SceneChange, ScoreboardText, StreamCues, Transitions,
 };
-use crate::hosts::{Onnx, Process, Speech};
+use crate::hosts::{HttpInference, Onnx, Process, Speech};
 use crate::labelers::{LabelPassthrough, LabelScore, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::sdk::OperatorType;
@@ -31,6 +31,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &External,
         &Process,
         &Onnx,
+        &HttpInference,
         &Speech,
         &SegmentBySequence,
         &SegmentByShot,

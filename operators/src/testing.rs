@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod model_file;
+pub mod program;
 
 use std::collections::BTreeSet;
 

@@ -319,6 +319,9 @@ impl Teller {
             eprintln!("warning: {line}");
         }
         eprintln!("{}", self.line(&outcome.state, outcome.elapsed));
+        for usage in matchcut_operators::usage() {
+            eprintln!("asked {usage}");
+        }
         if let Some(failure) = &outcome.broken {
             // The message names the source itself.
             eprintln!("error: {}", failure.message);

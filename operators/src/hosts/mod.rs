@@ -3,6 +3,7 @@
 //! (pictures as tensors, what tensors say) stands here; each kind has a directory of its own.
 
 mod batches;
+mod http;
 mod onnx;
 mod output;
 mod picture;
@@ -10,6 +11,8 @@ mod process;
 mod speech;
 mod tensor;
 
+pub(crate) use http::HttpInference;
+pub use http::{Usage, usage};
 pub(crate) use onnx::Onnx;
 pub(crate) use process::Process;
 pub use process::end_all;

@@ -49,9 +49,9 @@ pub(super) struct PictureOptions {
     layout: Option<Layout>,
     /// `rgb`, `bgr` or `gray`; `gray` for a model with one channel, else `rgb`.
     color: Option<Color>,
-    /// Width of the pictures in pixels; the model's where it has one.
+    /// Width of the pictures in pixels; needed where the model does not say it.
     width: Option<u32>,
-    /// Height of the pictures in pixels; the model's where it has one.
+    /// Height of the pictures in pixels; needed where the model does not say it.
     height: Option<u32>,
     /// What the value of a pixel (0 to 255) is multiplied with; 1/255 unless it is given. Models that
     /// take bytes get the values as they are.
@@ -79,6 +79,29 @@ impl Default for PictureOptions {
             rate: 5.0,
             batch: None,
         }
+    }
+}
+
+impl PictureOptions {
+    /// Width, height and rate of pictures that are looked at as people do: as files, in colour.
+    pub(super) fn for_people(&self) -> Result<(u32, u32, Option<FrameRate>), Vec<OptionError>> {
+        let mut errors = Vec::new();
+        let mut size = |name: &str, given: Option<u32>, usual: u32| {
+            let size = given.unwrap_or(usual);
+            if !(1..=LARGEST).contains(&size) {
+                let message = format!("{size} is not between 1 and {LARGEST}");
+                errors.push(OptionError::new(name, message));
+            }
+            size
+        };
+        let width = size("width", self.width, 512);
+        let height = size("height", self.height, 288);
+        match rate_of(self.rate) {
+            Ok(rate) if errors.is_empty() => return Ok((width, height, rate)),
+            Ok(_) => {}
+            Err(message) => errors.push(OptionError::new("rate", message)),
+        }
+        Err(errors)
     }
 }
 

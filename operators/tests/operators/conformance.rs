@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 /// What is nothing without somebody or something else: a program, a model, a server.
-const OUTSIDE: [&str; 3] = ["onnx", "process", "speech"];
+const OUTSIDE: [&str; 4] = ["http_inference", "onnx", "process", "speech"];
 
 /// Every operator that works as it is.
 fn built_in() -> impl Iterator<Item = &'static dyn OperatorType> {
