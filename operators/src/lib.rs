@@ -7,6 +7,7 @@ pub mod hosts;
 pub mod kit;
 mod labelers;
 mod optimizers;
+mod prompts;
 pub mod registry;
 pub mod sdk;
 mod segmenters;

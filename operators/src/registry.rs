@@ -8,6 +8,7 @@ use crate::featurers::{
 use crate::hosts::{HttpInference, Onnx, Process, Speech};
 use crate::labelers::{LabelPassthrough, LabelScore, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
+use crate::prompts::{LabelByPrompt, SegmentByPrompt, TextByPrompt};
 use crate::sdk::OperatorType;
 use crate::segmenters::{
     SegmentByCommercials, SegmentByKeyMoment, SegmentBySequence, SegmentByShot,
@@ -32,17 +33,20 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &Process,
         &Onnx,
         &HttpInference,
+        &TextByPrompt,
         &Speech,
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,
         &SegmentByCommercials,
         &SegmentFromTranscription,
+        &SegmentByPrompt,
         &SegmentPassthrough,
         &OptimizeToRanges,
         &OptimizePassthrough,
         &LabelTemplate,
         &LabelScore,
+        &LabelByPrompt,
         &LabelPassthrough,
     ]
 }

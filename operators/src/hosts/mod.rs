@@ -11,7 +11,7 @@ mod process;
 mod speech;
 mod tensor;
 
-pub(crate) use http::HttpInference;
+pub(crate) use http::{Endpoint, HttpInference};
 pub use http::{Usage, usage};
 pub(crate) use onnx::Onnx;
 pub(crate) use process::Process;

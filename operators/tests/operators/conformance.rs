@@ -15,7 +15,15 @@ use proptest::prelude::*;
 use serde_json::json;
 
 /// What is nothing without somebody or something else: a program, a model, a server.
-const OUTSIDE: [&str; 4] = ["http_inference", "onnx", "process", "speech"];
+const OUTSIDE: [&str; 7] = [
+    "http_inference",
+    "label_by_prompt",
+    "onnx",
+    "process",
+    "segment_by_prompt",
+    "speech",
+    "text_by_prompt",
+];
 
 /// Every operator that works as it is.
 fn built_in() -> impl Iterator<Item = &'static dyn OperatorType> {

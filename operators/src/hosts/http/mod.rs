@@ -4,6 +4,8 @@
 mod answer;
 mod chat;
 mod client;
+mod completion;
+mod endpoint;
 mod image;
 mod limits;
 mod oip;
@@ -27,6 +29,7 @@ use crate::sdk::{
 };
 use chat::{ChatOptions, ChatScanner};
 use client::{Client, ClientOptions};
+pub(crate) use endpoint::Endpoint;
 use oip::{OipModel, OipOptions};
 pub use usage::{Usage, usage};
 
