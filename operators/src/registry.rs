@@ -5,7 +5,7 @@ use crate::featurers::{
     AudioEvents, AudioLoudness, AudioPeaks, AudioSilence, BlackFrames, DominantColor, External,
     Passthrough, SceneChange, ScoreboardText, StreamCues, Transitions,
 };
-use crate::hosts::{HttpInference, Onnx, Process, Speech};
+use crate::hosts::{HttpInference, Onnx, Process, Speech, Transcribe};
 use crate::labelers::{LabelPassthrough, LabelScore, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::prompts::{LabelByPrompt, SegmentByPrompt, TextByPrompt};
@@ -35,6 +35,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &HttpInference,
         &TextByPrompt,
         &Speech,
+        &Transcribe,
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,

@@ -10,6 +10,7 @@ mod picture;
 mod process;
 mod speech;
 mod tensor;
+mod transcribe;
 
 pub(crate) use http::{Endpoint, HttpInference};
 pub use http::{Usage, usage};
@@ -17,6 +18,7 @@ pub(crate) use onnx::Onnx;
 pub(crate) use process::Process;
 pub use process::end_all;
 pub(crate) use speech::Speech;
+pub(crate) use transcribe::Transcribe;
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 /// What is nothing without somebody or something else: a program, a model, a server.
-const OUTSIDE: [&str; 7] = [
+const OUTSIDE: [&str; 8] = [
     "http_inference",
     "label_by_prompt",
     "onnx",
@@ -23,6 +23,7 @@ const OUTSIDE: [&str; 7] = [
     "segment_by_prompt",
     "speech",
     "text_by_prompt",
+    "transcribe",
 ];
 
 /// Every operator that works as it is.

@@ -28,7 +28,7 @@ use crate::sdk::{
     parse_options, pass_on,
 };
 use chat::{ChatOptions, ChatScanner};
-use client::{Client, ClientOptions};
+pub(super) use client::{Client, ClientOptions, quoted};
 pub(crate) use endpoint::Endpoint;
 use oip::{OipModel, OipOptions};
 pub use usage::{Usage, usage};
