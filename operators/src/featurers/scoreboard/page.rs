@@ -173,7 +173,7 @@ fn pieces(contrast: &Grey) -> (Vec<u16>, Vec<Piece>) {
     let everywhere: Vec<usize> = (0..labels.len()).collect();
     let mut open = vec![(everywhere, LEAST_CONTRAST)];
     while let Some((within, least)) = open.pop() {
-        let first = next;
+        let before = open.len();
         for start in &within {
             if labels[*start] != 0 || contrast.data[*start] < least {
                 continue;
@@ -196,12 +196,8 @@ fn pieces(contrast: &Grey) -> (Vec<u16>, Vec<Piece>) {
             }
         }
         // Those that are looked at again lose their labels only now, so that each is found once.
-        for (pixels, _) in &open {
-            for pixel in pixels {
-                if labels[*pixel] >= first {
-                    labels[*pixel] = 0;
-                }
-            }
+        for pixel in open[before..].iter().flat_map(|(pixels, _)| pixels) {
+            labels[*pixel] = 0;
         }
     }
     (labels, found)
