@@ -62,7 +62,7 @@ pub(super) fn page(picture: &Grey, margin: usize) -> Option<Page> {
     if lines.is_empty() {
         return None;
     }
-    let placed: Vec<Placed> = lines.iter().map(|line| placed(line)).collect();
+    let placed: Vec<Placed> = lines.iter().map(placed).collect();
     let width = placed.iter().map(|line| line.width).max()? + 2 * MARGIN;
     let height: usize = placed.iter().map(|line| line.height * 3 / 2 + MARGIN).sum();
     if width > 4000 || height > 1000 {
