@@ -21,10 +21,14 @@ pub(super) type Bands = [i16; BANDS];
 /// Level of a band in which nothing is heard.
 const FLOOR: i16 = -1200;
 
+/// A transform, and the window that samples are seen through.
+type Plan = (Arc<dyn Fft<f64>>, Vec<f64>);
+
 /// Computes spectra.
 pub(super) struct Spectrum {
     planner: FftPlannerScalar<f64>,
-    plans: BTreeMap<usize, (Arc<dyn Fft<f64>>, Vec<f64>)>,
+    /// By number of samples.
+    plans: BTreeMap<usize, Plan>,
 }
 
 impl Spectrum {

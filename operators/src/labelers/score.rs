@@ -224,7 +224,7 @@ impl ScoreFold {
         }
         let clock = of("clock").next();
         attributes.extend(clock.map(|clock| ("clock".into(), clock.clone())));
-        let last = of("score").last().filter(|last| *last != score);
+        let last = of("score").next_back().filter(|last| *last != score);
         attributes.extend(last.map(|last| ("score_after".into(), last.clone())));
         if inside
             .iter()

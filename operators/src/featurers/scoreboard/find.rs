@@ -99,8 +99,8 @@ pub(super) fn boxes(pictures: &[&Grey]) -> Vec<Area> {
 fn groups(tiles: &[u32], across: usize, down: usize) -> Vec<(Area, u32)> {
     let mut seen = vec![false; tiles.len()];
     let mut groups = Vec::new();
-    for start in 0..tiles.len() {
-        if tiles[start] == 0 || seen[start] {
+    for (start, edges) in tiles.iter().enumerate() {
+        if *edges == 0 || seen[start] {
             continue;
         }
         seen[start] = true;

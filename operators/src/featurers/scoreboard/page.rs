@@ -62,7 +62,7 @@ pub(super) fn page(picture: &Grey, margin: usize) -> Option<Page> {
     if lines.is_empty() {
         return None;
     }
-    let placed: Vec<Placed> = lines.iter().map(|line| placed(line)).collect();
+    let placed: Vec<Placed> = lines.iter().map(placed).collect();
     let width = placed.iter().map(|line| line.width).max()? + 2 * MARGIN;
     let height: usize = placed.iter().map(|line| line.height * 3 / 2 + MARGIN).sum();
     if width > 4000 || height > 1000 {
@@ -173,7 +173,7 @@ fn pieces(contrast: &Grey) -> (Vec<u16>, Vec<Piece>) {
     let everywhere: Vec<usize> = (0..labels.len()).collect();
     let mut open = vec![(everywhere, LEAST_CONTRAST)];
     while let Some((within, least)) = open.pop() {
-        let first = next;
+        let before = open.len();
         for start in &within {
             if labels[*start] != 0 || contrast.data[*start] < least {
                 continue;
@@ -196,12 +196,8 @@ fn pieces(contrast: &Grey) -> (Vec<u16>, Vec<Piece>) {
             }
         }
         // Those that are looked at again lose their labels only now, so that each is found once.
-        for (pixels, _) in &open {
-            for pixel in pixels {
-                if labels[*pixel] >= first {
-                    labels[*pixel] = 0;
-                }
-            }
+        for pixel in open[before..].iter().flat_map(|(pixels, _)| pixels) {
+            labels[*pixel] = 0;
         }
     }
     (labels, found)
