@@ -118,10 +118,16 @@ impl Pipe {
                 break std::mem::replace(&mut self.inbox, rest);
             }
             self.searched = self.inbox.len();
+            if self.searched > LARGEST {
+                return Err(PipeError::TooLarge);
+            }
             self.wait(false, patience)?;
             self.take_in()?;
         };
         line.pop();
+        if line.len() > LARGEST {
+            return Err(PipeError::TooLarge);
+        }
         let bytes = match serde_json::from_slice::<Header>(&line) {
             Ok(header) if header.bytes <= LARGEST as u64 => header.bytes as usize,
             Ok(_) => return Err(PipeError::TooLarge),
@@ -169,27 +175,23 @@ impl Pipe {
     /// Takes in what the program has said so far.
     fn take_in(&mut self) -> Result<(), PipeError> {
         let mut piece = [0; 1 << 16];
+        let before = self.inbox.len();
         loop {
             match self.from.read(&mut piece) {
+                // What it said before it ended counts; its end is found the next time.
+                Ok(0) if self.inbox.len() > before => return Ok(()),
                 Ok(0) => return Err(PipeError::Ended),
                 Ok(read) => {
                     self.inbox
                         .extend_from_slice(piece.get(..read).unwrap_or_default());
-                    if self.inbox.len() > 2 * LARGEST
-                        || (self.searched == 0
-                            && self.inbox.len() > LARGEST
-                            && !self.inbox.contains(&b'\n'))
-                    {
+                    // A message and the beginning of the next one.
+                    if self.inbox.len() > 2 * LARGEST {
                         return Err(PipeError::TooLarge);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
-            }
-            // What ends a line is looked at before more is taken.
-            if self.inbox.len() > LARGEST {
-                return Ok(());
             }
         }
     }

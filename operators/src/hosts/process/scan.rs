@@ -1,7 +1,8 @@
 //! Frames and samples of a chunk on their way to a program.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, ThreadId};
 
 use matchcut_model::chunk::{Position, TrackNumber};
 use matchcut_model::frame::{AudioBlock, Frame, ViewSpec};
@@ -59,7 +60,8 @@ impl VideoScan for FrameScan {
 /// be had at the same time could wait for each other.
 pub(super) struct Samples {
     pool: Arc<Pool>,
-    chunks: Mutex<BTreeMap<Position, Chunk>>,
+    /// By who scans it: a chunk may come again, with other bytes, while it is scanned.
+    chunks: Mutex<HashMap<(ThreadId, Position), Chunk>>,
 }
 
 /// A chunk whose tracks are being scanned.
@@ -76,11 +78,11 @@ impl Samples {
         }
     }
 
-    /// The talk of a chunk that `track` has no part in yet. A chunk that comes again has another one.
+    /// The talk of a chunk that `track` has no part in yet.
     fn talk(&self, chunk: &ChunkContext, track: TrackNumber) -> Arc<Mutex<Talk>> {
         let chunks = || self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = chunk.extent.position;
-        if let Some(known) = chunks().get_mut(&position)
+        let key = (thread::current().id(), chunk.extent.position);
+        if let Some(known) = chunks().get_mut(&key)
             && let Some(talk) = known.talk.upgrade()
             && known.tracks.insert(track)
         {
@@ -94,7 +96,7 @@ impl Samples {
             talk: Arc::downgrade(&talk),
             tracks: BTreeSet::from([track]),
         };
-        chunks.insert(position, known);
+        chunks.insert(key, known);
         talk
     }
 }
