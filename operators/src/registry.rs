@@ -12,7 +12,8 @@ use crate::segmenters::{SegmentByKeyMoment, SegmentBySequence, SegmentByShot, Se
 
 /// Every operator type, by class.
 pub fn all() -> Vec<&'static dyn OperatorType> {
-    vec![
+    #[cfg_attr(not(feature = "wasm"), expect(unused_mut))]
+    let mut all: Vec<&'static dyn OperatorType> = vec![
         &SceneChange,
         &AudioPeaks,
         &AudioSilence,
@@ -31,7 +32,10 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &OptimizePassthrough,
         &LabelTemplate,
         &LabelPassthrough,
-    ]
+    ];
+    #[cfg(feature = "wasm")]
+    all.push(&crate::hosts::Wasm);
+    all
 }
 
 /// The type with this name.

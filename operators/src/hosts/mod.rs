@@ -9,11 +9,15 @@ mod output;
 mod picture;
 mod speech;
 mod tensor;
+#[cfg(feature = "wasm")]
+mod wasm;
 
 pub(crate) use http::HttpInference;
 pub use http::{Usage, usage};
 pub(crate) use onnx::Onnx;
 pub(crate) use speech::Speech;
+#[cfg(feature = "wasm")]
+pub(crate) use wasm::Wasm;
 
 use schemars::JsonSchema;
 use serde::Serialize;
