@@ -17,7 +17,8 @@ use crate::segmenters::{
 
 /// Every operator type, by class.
 pub fn all() -> Vec<&'static dyn OperatorType> {
-    vec![
+    #[cfg_attr(not(feature = "wasm"), expect(unused_mut))]
+    let mut all: Vec<&'static dyn OperatorType> = vec![
         &SceneChange,
         &Transitions,
         &BlackFrames,
@@ -49,7 +50,10 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &LabelScore,
         &LabelByPrompt,
         &LabelPassthrough,
-    ]
+    ];
+    #[cfg(feature = "wasm")]
+    all.push(&crate::hosts::Wasm);
+    all
 }
 
 /// The type with this name.

@@ -11,6 +11,8 @@ mod process;
 mod speech;
 mod tensor;
 mod transcribe;
+#[cfg(feature = "wasm")]
+mod wasm;
 
 pub(crate) use http::{Endpoint, HttpInference};
 pub use http::{Usage, usage};
@@ -19,6 +21,8 @@ pub(crate) use process::Process;
 pub use process::end_all;
 pub(crate) use speech::Speech;
 pub(crate) use transcribe::Transcribe;
+#[cfg(feature = "wasm")]
+pub(crate) use wasm::Wasm;
 
 use schemars::JsonSchema;
 use serde::Serialize;
