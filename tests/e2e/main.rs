@@ -17,6 +17,7 @@ mod examples;
 mod interrupt;
 mod live;
 mod marks;
+mod news;
 mod process;
 mod process_page;
 mod renditions;
