@@ -36,10 +36,12 @@ pub(super) struct Described {
 
 type Answer = Result<Arc<Described>, Vec<OptionError>>;
 
+/// What was asked, by [`Launch::key`]; each is asked once, and others wait for the answer.
+type Known = HashMap<String, Arc<OnceLock<Answer>>>;
+
 /// What the program of `launch` is. It is asked once while it can be asked at all.
 pub(super) fn described(launch: &Launch) -> Answer {
-    static KNOWN: LazyLock<Mutex<HashMap<String, Arc<OnceLock<Answer>>>>> =
-        LazyLock::new(Mutex::default);
+    static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let key = launch.key();
     let cell = Arc::clone(known().entry(key.clone()).or_default());
