@@ -16,6 +16,7 @@ mod encrypted;
 mod interrupt;
 mod live;
 mod marks;
+mod one_detector;
 mod renditions;
 mod resume;
 mod scenarios;
