@@ -44,6 +44,7 @@ demo: build
 
 test: setup-test
 	cargo test --workspace --locked
+	cd operators/python && $(CURDIR)/.venv/bin/python -m pytest -q
 
 lint: setup
 	cargo fmt --all --check

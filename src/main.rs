@@ -13,7 +13,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use commands::{
-    bench, clip, doctor, graph, operators, probe, replay, run, schema, select, test, validate,
+    bench, clip, doctor, graph, operator, operators, probe, replay, run, schema, select, test,
+    validate,
 };
 
 #[global_allocator]
@@ -39,6 +40,7 @@ enum Command {
     Test(test::TestArgs),
     Schema(schema::SchemaArgs),
     Operators(operators::OperatorsArgs),
+    Operator(operator::OperatorArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Operators(args) => operators::run(&args),
+        Command::Operator(args) => operator::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Select(args) => {
             return select::run(&args).unwrap_or_else(|error| {
@@ -86,5 +89,6 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
     };
+    matchcut_operators::hosts::end_all();
     result.unwrap_or_else(|error| error.report())
 }

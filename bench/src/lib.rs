@@ -19,6 +19,7 @@ pub mod peers;
 pub mod playback;
 pub mod plot;
 pub mod process;
+pub mod quality;
 pub mod random;
 pub mod record;
 pub mod replay;

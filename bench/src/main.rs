@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use matchcut_bench::child::{self, Task};
 use matchcut_bench::material::Material;
 use matchcut_bench::report::{Report, Section};
-use matchcut_bench::{Error, analysis, cut, machine, memory, peers, replay, selection};
+use matchcut_bench::{Error, analysis, cut, machine, memory, peers, quality, replay, selection};
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -24,6 +24,8 @@ enum Topic {
     Cut,
     /// Hard cuts against those who find them, too.
     Peers,
+    /// What is seen in real clips, against what was read by eye and what others find.
+    Quality,
     /// Peak memory, and that it does not grow with the length.
     Memory,
 }
@@ -43,6 +45,9 @@ struct Args {
     /// Minutes of media of the longer run of `memory`.
     #[arg(long, default_value_t = memory::LONG, value_parser = clap::value_parser!(u32).range(6..))]
     minutes: u32,
+    /// Where `quality` looks for the annotated clips; may be given several times.
+    #[arg(long, default_value = quality::CLIPS, value_name = "DIR")]
+    clips: Vec<PathBuf>,
     /// Where the report and the generated material go.
     #[arg(long, default_value = "out/bench", value_name = "DIR")]
     out: PathBuf,
@@ -86,18 +91,28 @@ fn bench(args: &Args) -> Result<ExitCode, Error> {
     let (pairs, threads) = (usize::from(args.pairs), threads(args));
     let mut report = Report::new(machine::describe());
     for topic in topics {
-        let section: Section = match topic {
-            Topic::Analysis => analysis::measure(&Material::ready(&args.out)?, pairs, threads)?,
-            Topic::Memory => memory::measure(&args.out, args.minutes)?,
-            Topic::Peers => {
-                peers::measure(&Material::ready(&args.out)?, &args.out, pairs, threads)?
+        let sections: Vec<Section> = match topic {
+            Topic::Analysis => {
+                vec![analysis::measure(
+                    &Material::ready(&args.out)?,
+                    pairs,
+                    threads,
+                )?]
             }
-            Topic::Selection => selection::measure()?,
-            Topic::Replay => replay::measure(&args.out, pairs)?,
-            Topic::Cut => cut::measure(&Material::ready(&args.out)?, pairs)?,
+            Topic::Memory => vec![memory::measure(&args.out, args.minutes)?],
+            Topic::Peers => {
+                let material = Material::ready(&args.out)?;
+                vec![peers::measure(&material, &args.out, pairs, threads)?]
+            }
+            Topic::Selection => vec![selection::measure()?],
+            Topic::Replay => vec![replay::measure(&args.out, pairs)?],
+            Topic::Cut => vec![cut::measure(&Material::ready(&args.out)?, pairs)?],
+            Topic::Quality => quality::measure(&args.clips, &args.out, pairs)?,
         };
-        eprintln!("{}", section.markdown());
-        report.add(section);
+        for section in sections {
+            eprintln!("{}", section.markdown());
+            report.add(section);
+        }
     }
     report.write(&args.out)?;
     println!("{}", report.markdown());

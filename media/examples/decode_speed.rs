@@ -8,7 +8,7 @@ use matchcut_media::decode::{AudioPlan, DecodePlan, FrameSink, decode};
 use matchcut_media::demux::demux;
 use matchcut_media::samples::Demuxed;
 use matchcut_model::chunk::Container;
-use matchcut_model::frame::{AudioBlock, Frame, PixelFormat, ViewSpec};
+use matchcut_model::frame::{AudioBlock, Frame, FrameChoice, PixelFormat, ViewSpec};
 use matchcut_model::time::FrameRate;
 
 /// Touches what it gets, as an operator would, so that nothing is optimized away.
@@ -46,12 +46,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         height: 180,
         format: PixelFormat::Gray8,
         rate: None,
+        frames: FrameChoice::All,
     };
     let colour = ViewSpec {
         width: 160,
         height: 90,
         format: PixelFormat::Rgb24,
         rate: FrameRate::new(5, 1),
+        frames: FrameChoice::All,
     };
     let odd = ViewSpec {
         width: 250,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer_video::{VideoFormat, VideoFrameRef, VideoInfo};
-use matchcut_model::frame::{PixelFormat, ViewSpec};
+use matchcut_model::frame::{FrameChoice, PixelFormat, ViewSpec};
 use matchcut_model::time::MediaTime;
 
 use crate::decode::element::{Output, Stage};
@@ -149,6 +149,7 @@ fn shrink(
         height,
         format: PixelFormat::Rgb24,
         rate: None,
+        frames: FrameChoice::All,
     };
     let mut rgb = Vec::new();
     Viewer::new(&[view]).render(0, &frame, &[true], |_, _, data| rgb = data.to_vec())?;

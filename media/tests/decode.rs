@@ -15,7 +15,7 @@ use matchcut_media::decode::{AudioPlan, DecodeError, DecodePlan};
 use matchcut_media::samples::{Codec, Demuxed, ParameterSets, Sample, SyncKind, VideoTrack};
 use matchcut_media::thumbnail;
 use matchcut_model::chunk::TrackNumber;
-use matchcut_model::frame::{PixelFormat, ViewSpec};
+use matchcut_model::frame::{FrameChoice, PixelFormat, ViewSpec};
 use matchcut_model::time::{FrameRate, MediaTime};
 
 const LUMA: ViewSpec = ViewSpec {
@@ -23,6 +23,7 @@ const LUMA: ViewSpec = ViewSpec {
     height: 180,
     format: PixelFormat::Gray8,
     rate: None,
+    frames: FrameChoice::All,
 };
 
 fn everything() -> DecodePlan {
@@ -31,6 +32,7 @@ fn everything() -> DecodePlan {
         height: 37,
         format: PixelFormat::Rgb24,
         rate: FrameRate::new(5, 1),
+        frames: FrameChoice::All,
     };
     DecodePlan {
         views: vec![LUMA, colour],
@@ -271,6 +273,44 @@ fn a_change_of_size_inside_a_chunk() {
 }
 
 #[test]
+fn only_frames_that_may_begin_a_shot_are_decoded() {
+    let dir = scratch("likely");
+    // Key frames every second, and a cut in the middle of the second.
+    let sources =
+        "-f lavfi -i smptebars=s=320x180:r=25:d=1.6 -f lavfi -i testsrc2=s=320x180:r=25:d=1.4";
+    let groups = "-g 25 -keyint_min 25 -sc_threshold 0";
+    ffmpeg(
+        &dir,
+        &format!(
+            "{sources} -filter_complex [0][1]concat=n=2,format=yuv420p {X264} {groups} cut.ts"
+        ),
+    );
+    let chunk = read_ts(std::fs::read(dir.join("cut.ts")).unwrap());
+    let few = ViewSpec {
+        frames: FrameChoice::Likely,
+        ..LUMA
+    };
+    let plan = |views: &[ViewSpec]| DecodePlan {
+        views: views.to_vec(),
+        ..DecodePlan::default()
+    };
+    let (alone, report) = run(&chunk, None, &plan(&[few]));
+    let report = report.unwrap();
+    assert_eq!(
+        (report.frames, report.lost_frames, report.degraded),
+        (27, 0, None)
+    );
+    let indexes: Vec<u64> = alone.frames.iter().map(|frame| frame.index).collect();
+    assert_eq!(indexes, [0].into_iter().chain(25..51).collect::<Vec<_>>());
+    // Beside a view that takes every frame it takes the same ones, and they are the same.
+    let (beside, report) = run(&chunk, None, &plan(&[LUMA, few]));
+    assert_eq!(report.unwrap().frames, 75);
+    assert_eq!(frames(&beside, 1), frames(&alone, 0));
+    let all = frames(&beside, 0);
+    assert!(frames(&alone, 0).iter().all(|frame| all.contains(frame)));
+}
+
+#[test]
 fn ten_bits_and_vp8() {
     let dir = scratch("formats");
     let source = "-f lavfi -i smptebars=s=320x180:r=25:d=1";
@@ -296,6 +336,7 @@ fn ten_bits_and_vp8() {
             height: 90,
             format: PixelFormat::Rgb24,
             rate: None,
+            frames: FrameChoice::All,
         }],
         ..DecodePlan::default()
     };
@@ -492,6 +533,7 @@ fn thumbnails_show_the_frame_in_its_shape() {
             height: 90,
             format: PixelFormat::Rgb24,
             rate: None,
+            frames: FrameChoice::All,
         };
         let plan = DecodePlan {
             views: vec![rgb],

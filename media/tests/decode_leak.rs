@@ -7,7 +7,7 @@ mod decode_support;
 
 use decode_support::{chunk_bytes, read_ts, run, stream};
 use matchcut_media::decode::{AudioPlan, DecodePlan};
-use matchcut_model::frame::{PixelFormat, ViewSpec};
+use matchcut_model::frame::{FrameChoice, PixelFormat, ViewSpec};
 
 fn status(field: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -28,6 +28,7 @@ fn three_hundred_chunks() {
         height: 90,
         format: PixelFormat::Rgb24,
         rate: None,
+        frames: FrameChoice::All,
     };
     let plan = DecodePlan {
         views: vec![view],

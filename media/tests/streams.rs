@@ -17,7 +17,7 @@ use matchcut_media::demux::{TrackNumbers, demux};
 use matchcut_media::samples::{AudioRendition, Codec, Demuxed};
 use matchcut_model::chunk::{Container, TrackNumber};
 use matchcut_model::cue::{CueKind, CueTime};
-use matchcut_model::frame::{PixelFormat, ViewSpec};
+use matchcut_model::frame::{FrameChoice, PixelFormat, ViewSpec};
 use stream_support::{VIDEO, Writer, adts, crc, read};
 
 fn view() -> ViewSpec {
@@ -26,6 +26,7 @@ fn view() -> ViewSpec {
         height: 36,
         format: PixelFormat::Gray8,
         rate: None,
+        frames: FrameChoice::All,
     }
 }
 

@@ -15,7 +15,7 @@ use matchcut_media::demux::{DemuxError, demux};
 use matchcut_media::file::MediaFile;
 use matchcut_media::samples::Demuxed;
 use matchcut_model::chunk::Container;
-use matchcut_model::frame::{PixelFormat, ViewSpec};
+use matchcut_model::frame::{FrameChoice, PixelFormat, ViewSpec};
 use matchcut_model::time::MediaTime;
 
 fn folder() -> Option<PathBuf> {
@@ -149,6 +149,7 @@ fn decoded(chunk: &Demuxed) -> (usize, Vec<f64>, Option<String>) {
         height: 18,
         format: PixelFormat::Gray8,
         rate: None,
+        frames: FrameChoice::All,
     };
     let plan = DecodePlan {
         views: vec![view],

@@ -28,6 +28,21 @@ impl PixelFormat {
     }
 }
 
+/// Which frames a view takes. What no view takes need not be decoded.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum FrameChoice {
+    /// All.
+    #[default]
+    All,
+    /// Those at which a shot may begin, as far as can be told without decoding: key frames, and all
+    /// frames of groups of pictures in which one is so large that it must show something new. It
+    /// depends on the stream's own groups, so a chunk that begins amid one loses the rest of it.
+    Likely,
+}
+
 /// The frames an operator wants. Equal views are computed once and shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ViewSpec {
@@ -41,6 +56,9 @@ pub struct ViewSpec {
     /// that chunk borders do not matter: a frame is taken when it is the first at or after a
     /// grid point. `None` is every frame.
     pub rate: Option<FrameRate>,
+    /// Which frames at all.
+    #[serde(default)]
+    pub frames: FrameChoice,
 }
 
 /// One scaled frame. Rows are packed without padding.

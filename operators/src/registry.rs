@@ -2,35 +2,53 @@
 //! what stands here.
 
 use crate::featurers::{
-    AudioPeaks, AudioSilence, DominantColor, External, Passthrough, SceneChange, StreamCues,
+    AudioEvents, AudioLoudness, AudioPeaks, AudioSilence, BlackFrames, DominantColor, External,
+    Passthrough, SceneChange, ScoreboardText, StreamCues, Transitions,
 };
-use crate::hosts::{HttpInference, Onnx, Speech};
-use crate::labelers::{LabelPassthrough, LabelTemplate};
+use crate::hosts::{HttpInference, Onnx, Process, Speech, Transcribe};
+use crate::labelers::{LabelPassthrough, LabelScore, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
+use crate::prompts::{LabelByPrompt, SegmentByPrompt, TextByPrompt};
 use crate::sdk::OperatorType;
-use crate::segmenters::{SegmentByKeyMoment, SegmentBySequence, SegmentByShot, SegmentPassthrough};
+use crate::segmenters::{
+    SegmentByCommercials, SegmentByKeyMoment, SegmentBySequence, SegmentByShot,
+    SegmentFromTranscription, SegmentPassthrough,
+};
 
 /// Every operator type, by class.
 pub fn all() -> Vec<&'static dyn OperatorType> {
     #[cfg_attr(not(feature = "wasm"), expect(unused_mut))]
     let mut all: Vec<&'static dyn OperatorType> = vec![
         &SceneChange,
+        &Transitions,
+        &BlackFrames,
         &AudioPeaks,
         &AudioSilence,
+        &AudioLoudness,
+        &AudioEvents,
         &DominantColor,
+        &ScoreboardText,
         &StreamCues,
         &Passthrough,
         &External,
+        &Process,
         &Onnx,
         &HttpInference,
+        &TextByPrompt,
         &Speech,
+        &Transcribe,
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,
+        &SegmentByCommercials,
+        &SegmentFromTranscription,
+        &SegmentByPrompt,
         &SegmentPassthrough,
         &OptimizeToRanges,
         &OptimizePassthrough,
         &LabelTemplate,
+        &LabelScore,
+        &LabelByPrompt,
         &LabelPassthrough,
     ];
     #[cfg(feature = "wasm")]

@@ -164,6 +164,7 @@ fn listen_to_interrupts(stop: &Arc<AtomicBool>) {
     let stop = Arc::clone(stop);
     let handler = move || {
         if stop.swap(true, Ordering::SeqCst) {
+            matchcut_operators::hosts::end_all();
             std::process::exit(i32::from(INTERRUPTED));
         }
         eprintln!("interrupted: finishing what was read (again to stop at once)");

@@ -1,7 +1,7 @@
 //! The tables of the store.
 
 /// The version of the tables and of what their bytes mean.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Makes all tables.
 pub const TABLES: &str = "

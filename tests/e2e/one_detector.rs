@@ -73,6 +73,20 @@ fn forms(dir: &Path) -> Vec<Form> {
         }),
         _server: None,
     });
+    let python = repository().join(".venv/bin/python3");
+    if python.is_file() {
+        forms.push(Form {
+            name: "process, Python",
+            kind: "process",
+            options: json!({
+                "command": [python, repository().join("tests/programs/luma.py")],
+                "env": {"PYTHONPATH": repository().join("operators/python/src")},
+            }),
+            _server: None,
+        });
+    } else {
+        eprintln!("skipped: no Python packages here (make setup-test)");
+    }
     forms
 }
 

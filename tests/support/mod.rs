@@ -3,10 +3,11 @@
 
 pub mod ladder;
 pub mod media;
+pub mod python;
 pub mod server;
 pub mod stream;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct Work {
     /// What the runs print, apart from the files of the test.
     logs: TempDir,
     runs: AtomicU32,
+    /// Variables of the environment of its runs.
+    env: Vec<(String, OsString)>,
 }
 
 impl Work {
@@ -41,7 +44,13 @@ impl Work {
             dir: dir(),
             logs: dir(),
             runs: AtomicU32::new(0),
+            env: Vec::new(),
         }
+    }
+
+    /// Sets a variable of the environment of the runs that follow.
+    pub fn set_env(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.push((name.to_owned(), value.into()));
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -75,6 +84,7 @@ impl Work {
             .args(args)
             .current_dir(dir)
             .env_remove("MATCHCUT_LOG")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap());

@@ -17,6 +17,7 @@ use super::event::{Control, EventGraph, OperatorNode, ReplayDefinition};
 use super::fold::END_POSITION;
 use super::merge::{Named, Part, Remark, merge, named, remarked};
 use super::remember::{ScanRow, Scanned, refusal};
+use super::render::no_answer;
 use super::selection::rows_of;
 
 /// The entries of a log, as far as it goes.
@@ -168,6 +169,9 @@ pub fn rows(graph: &EventGraph, log: &Log) -> BTreeSet<Row> {
                         },
                     ));
                 }
+                Emission::Failure { message } => {
+                    rows.insert(Row::from(no_answer(&node.name, position, message)));
+                }
                 Emission::Labelled {
                     segment,
                     label,
@@ -290,10 +294,8 @@ fn run(
     let Some(operator) = &node.operator else {
         return Vec::new();
     };
-    let (fold, per_track) = match operator {
-        Operator::Video { fold, .. } | Operator::Cues(fold) | Operator::Fold(fold) => (fold, false),
-        Operator::Audio { fold, .. } => (fold, true),
-    };
+    let fold = operator.fold();
+    let per_track = matches!(operator, Operator::Audio { .. });
     let inputs: Vec<&Told> = node
         .observations
         .iter()

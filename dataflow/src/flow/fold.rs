@@ -95,7 +95,7 @@ struct Slot {
 }
 
 /// The positions inside the window and the state before them.
-struct Track {
+pub(super) struct Track {
     fold: FoldBox,
     per_track: bool,
     before: Snapshot,
@@ -106,7 +106,7 @@ struct Track {
 }
 
 impl Track {
-    fn new(fold: FoldBox, per_track: bool) -> Self {
+    pub(super) fn new(fold: FoldBox, per_track: bool) -> Self {
         let mut states = BTreeMap::new();
         if !per_track {
             states.insert(None, fold.initial());
@@ -123,6 +123,21 @@ impl Track {
             tail: Vec::new(),
             retired: Position(0),
         }
+    }
+
+    /// Applies the changes of one epoch; what comes and goes by them.
+    pub(super) fn advance(
+        &mut self,
+        window: usize,
+        changes: Vec<((Position, Item), isize)>,
+    ) -> Vec<(FoldOutput, isize)> {
+        let mut diffs = Vec::new();
+        let refused = self.apply(window, changes, &mut diffs);
+        consolidate(&mut diffs);
+        let rows = diffs.into_iter().map(|(row, diff)| (Ok(row), diff));
+        let refused = refused.into_iter();
+        rows.chain(refused.map(|position| (Err(Refused { position }), 1)))
+            .collect()
     }
 
     /// Applies the changes of one epoch; returns the positions refused.
@@ -168,6 +183,7 @@ impl Track {
                 self.before = after;
             }
             self.retired = Position(position.0.saturating_add(1));
+            self.fold.forget(self.retired);
         }
         refused
     }
@@ -358,15 +374,10 @@ pub fn ordered_fold<'scope>(
                         epochs.receive_differences(capability.retain_least(0), rows);
                     });
                     while let Some((epoch, capability, changes)) = epochs.next(frontier) {
-                        let mut diffs = Vec::new();
-                        let refused = track.apply(window, changes, &mut diffs);
-                        consolidate(&mut diffs);
+                        let rows = track.advance(window, changes);
                         let mut session = output.session(&capability);
-                        for (row, diff) in diffs {
-                            session.give((Ok(row), epoch, diff));
-                        }
-                        for position in refused {
-                            session.give((Err(Refused { position }), epoch, 1));
+                        for (row, diff) in rows {
+                            session.give((row, epoch, diff));
                         }
                     }
                 }

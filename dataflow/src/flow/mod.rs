@@ -9,6 +9,7 @@
 //! ```
 
 pub mod batch;
+mod calling;
 mod deliver;
 mod epochs;
 mod event;

@@ -15,7 +15,7 @@ use matchcut_model::segment::SegmentId;
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::value::{Attributes, Name, Value};
 use matchcut_operators::sdk::{
-    AudioScan, AudioScanner, ChunkContext, Emission, Fold, FoldBox, Operator, Step,
+    Answer, AudioScan, AudioScanner, Caller, ChunkContext, Emission, Fold, FoldBox, Operator, Step,
 };
 
 use super::batch::{self, Log};
@@ -206,6 +206,41 @@ impl Fold for Count {
     }
 }
 
+/// The same, asked outside; nothing comes of the chunks in `silent`.
+struct Outside<F> {
+    fold: F,
+    silent: Option<Position>,
+}
+
+impl<F: Fold> Caller for Outside<F>
+where
+    F::State: serde::Serialize + serde::de::DeserializeOwned,
+{
+    fn call(&self, step: &Step<'_>, state: &[u8]) -> Result<Answer, String> {
+        if self.silent == Some(step.position) {
+            return Err("nobody answers".to_owned());
+        }
+        let text = |error: serde_json::Error| error.to_string();
+        let mut state = match state {
+            [] => F::State::default(),
+            bytes => serde_json::from_slice(bytes).map_err(text)?,
+        };
+        let mut answer = Answer::default();
+        self.fold.step(step, &mut state, &mut answer.emissions);
+        self.fold.tail(&state, &mut answer.tail);
+        answer.state = serde_json::to_vec(&state).map_err(text)?;
+        Ok(answer)
+    }
+}
+
+fn outside(
+    fold: impl Fold<State: serde::Serialize + serde::de::DeserializeOwned>,
+    silent: Option<u64>,
+) -> FoldBox {
+    let silent = silent.map(Position);
+    FoldBox::calling(Outside { fold, silent })
+}
+
 fn graph() -> EventGraph {
     windowed(usize::MAX)
 }
@@ -238,7 +273,7 @@ fn windowed(window: usize) -> EventGraph {
             node(
                 "runs",
                 Class::Segmenter,
-                fold(FoldBox::new(Runs)),
+                fold(outside(Runs, None)),
                 &[0],
                 None,
                 0,
@@ -254,7 +289,7 @@ fn windowed(window: usize) -> EventGraph {
             node(
                 "count",
                 Class::Labeler,
-                fold(FoldBox::new(Count)),
+                fold(outside(Count, Some(2))),
                 &[],
                 Some(2),
                 1,

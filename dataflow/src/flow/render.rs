@@ -20,9 +20,10 @@ use timely::dataflow::operators::vec::Partition;
 use timely::dataflow::{InputHandleVec, Scope};
 use timely::worker::Worker;
 
+use super::calling::calling_fold;
 use super::deliver::{Delivery, deliver};
 use super::event::{ChunkEntry, Control, EventGraph, OperatorNode};
-use super::fold::{END_POSITION, FoldOutput, Item, OrderedFold, ordered_fold};
+use super::fold::{END_POSITION, Emitted, FoldOutput, Item, OrderedFold, ordered_fold};
 use super::merge::{Part, merge_parts, named};
 use super::offload::offload;
 use super::once::once;
@@ -218,11 +219,23 @@ fn render<'scope>(
                 Ok(row) => Ok((row, epoch, diff)),
                 Err(row) => Err((row, epoch, diff)),
             });
+            let emitted: Rows<'scope, Emitted> = emitted.as_collection();
+            let name = node.name.clone();
+            let (emitted, failed) =
+                emitted
+                    .inner
+                    .ok_err(move |(row, epoch, diff)| match row.emission {
+                        Emission::Failure { message } => {
+                            Err((no_answer(&name, row.position, message), epoch, diff))
+                        }
+                        _ => Ok((row, epoch, diff)),
+                    });
+            failures = failures.concat(failed.as_collection());
             let name = node.name.clone();
             let refused = refused.as_collection();
             failures = failures.concat(refused.map(move |row| refusal(&name, row.position)));
-            let name = node.name.clone();
             let emitted = emitted.as_collection();
+            let name = node.name.clone();
             let mut shared = Shared::default();
             said = said.concat(emitted.clone().flat_map({
                 move |row| match row.emission {
@@ -410,12 +423,8 @@ fn fold_node<'scope>(
     operator: &Operator,
     items: Rows<'scope, (Position, Item)>,
 ) -> Rows<'scope, FoldOutput> {
-    let (fold, per_track) = match operator {
-        Operator::Video { fold, .. } | Operator::Cues(fold) | Operator::Fold(fold) => {
-            (fold.clone(), false)
-        }
-        Operator::Audio { fold, .. } => (fold.clone(), true),
-    };
+    let fold = operator.fold().clone();
+    let per_track = matches!(operator, Operator::Audio { .. });
     let name = node.name.to_string();
     let ordered = OrderedFold {
         name,
@@ -425,7 +434,10 @@ fn fold_node<'scope>(
         window: graph.window.saturating_add(8),
         route: index as u64,
     };
-    ordered_fold(items, ordered)
+    match ordered.fold.calls_out() {
+        true => calling_fold(items, ordered),
+        false => ordered_fold(items, ordered),
+    }
 }
 
 /// A segment that a person marked, for labelers.
@@ -480,6 +492,22 @@ fn part_of(segmenter: &Name, rank: u32, emission: Emission) -> Option<(SegmentId
             },
         )),
         _ => None,
+    }
+}
+
+/// What an operator said nothing about, and why.
+pub(super) fn no_answer(operator: &Name, position: Position, message: String) -> Failure {
+    let input = match position {
+        END_POSITION => "the end of the event".to_owned(),
+        position => format!("chunk {position}"),
+    };
+    Failure {
+        position: Some(position).filter(|position| *position != END_POSITION),
+        input,
+        operator: Some(operator.clone()),
+        message,
+        domain: Domain::External,
+        retry: Retry::No,
     }
 }
 

@@ -351,6 +351,7 @@ fn operator(
         operator: name.clone(),
         errors,
     })?;
+    let class = kind.describe_with(&options).class;
     let inputs = names.all(&name, &declared.inputs)?;
     let input_operators = || {
         inputs.iter().filter_map(|input| match input {
@@ -362,14 +363,14 @@ fn operator(
         .filter(|o| o.class == Class::Featurer)
         .map(|o| o.index)
         .collect();
-    let segmenter = match description.class {
+    let segmenter = match class {
         Class::Optimizer | Class::Labeler => Some(one_segmenter(&name, input_operators())?),
         Class::Featurer | Class::Segmenter => None,
     };
     Ok(PlanOperator {
         index,
         name,
-        class: description.class,
+        class,
         kind: declared.kind.clone(),
         inputs,
         observations,

@@ -1,6 +1,7 @@
 //! Clips: media files of segments and replays, cut while the event runs, as [`super::clip_plan`] wants
 //! them. A clip that is made again is byte for byte the same.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -97,6 +98,8 @@ pub struct ClipMaker {
     mode: ClipMode,
     store: Arc<MediaStore>,
     failures: Vec<Failure>,
+    /// What was said already: a clip that cannot be made is tried once more at the end.
+    said: BTreeSet<(String, String)>,
 }
 
 impl ClipMaker {
@@ -106,6 +109,7 @@ impl ClipMaker {
             mode,
             store,
             failures: Vec::new(),
+            said: BTreeSet::new(),
         }
     }
 
@@ -122,12 +126,17 @@ impl ClipMaker {
         timeline: &EventTimeline,
         dirs: &[&Path],
     ) -> MadeClips {
-        let failures = self.failures.len();
-        let mut made = MadeClips::default();
+        let mut made = MadeClips {
+            complete: true,
+            ..MadeClips::default()
+        };
         for clip in clips {
             match self.clip(clip, timeline, dirs) {
                 Ok(entry) => made.clips.push(entry),
-                Err(message) => self.fail(format!("clip of {segment}"), message),
+                Err(message) => {
+                    made.complete = false;
+                    self.fail(format!("clip of {segment}"), message);
+                }
             }
         }
         if let Some(first) = clips.first() {
@@ -135,10 +144,12 @@ impl ClipMaker {
             let middle = first.marks.start + half;
             match self.thumbnail(&stem_of(segment), middle, timeline, dirs) {
                 Ok(path) => made.thumbnail = path,
-                Err(message) => self.fail(format!("thumbnail of {segment}"), message),
+                Err(message) => {
+                    made.complete = false;
+                    self.fail(format!("thumbnail of {segment}"), message);
+                }
             }
         }
-        made.complete = self.failures.len() == failures;
         made
     }
 
@@ -153,6 +164,9 @@ impl ClipMaker {
     }
 
     fn fail(&mut self, input: String, message: String) {
+        if !self.said.insert((input.clone(), message.clone())) {
+            return;
+        }
         self.failures.push(Failure {
             position: None,
             input,

@@ -18,6 +18,7 @@ use matchcut_model::value::Name;
 use matchcut_sinks::{Media, name_of_choice};
 
 use super::admission::Gate;
+use super::answers::Answers;
 use super::catchup::CatchUp;
 use super::clip_plan::{ClipJob, ClipPlanner};
 use super::clips::{ClipMaker, MadeClips, Piece};
@@ -91,6 +92,7 @@ pub(super) struct Committer<'a> {
     pub targets: &'a mut [Target],
     pub store: Option<&'a mut EventStore>,
     pub under_way: UnderWay,
+    pub answers: Answers,
     pub gate: Gate,
     pub planner: ClipPlanner,
     pub clips: ClipMaker,
@@ -207,6 +209,7 @@ impl Committer<'_> {
                 &Committed {
                     input: &admitted.input,
                     rows: &admitted.rows,
+                    answers: &self.answers.take_new(),
                     changes: &consolidated,
                     outbox: &outbox,
                     progress: &admitted.progress,

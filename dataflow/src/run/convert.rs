@@ -79,7 +79,7 @@ pub fn event_info(plan: &Plan, catalog: &Catalog) -> EventInfo {
         hears.push(audio);
         let description = catalog
             .operator(&operator.kind)
-            .map(|(_, description)| description);
+            .map(|(kind, _)| kind.describe_with(&operator.options));
         let attributes = description.iter().flat_map(|d| &d.attributes);
         operators.push(OperatorInfo {
             name: operator.name.clone(),

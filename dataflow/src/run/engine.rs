@@ -21,6 +21,7 @@ use matchcut_sinks::SinkError;
 use matchcut_store::StoreError;
 
 use super::admission::Gate;
+use super::answers::Answers;
 use super::catchup::CatchUp;
 use super::clip_plan::ClipPlanner;
 use super::clips::{ClipMaker, ClipMode};
@@ -215,7 +216,7 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     let started = Instant::now();
     let window = plan.pipeline.correction_window as usize;
-    let earlier = match &store {
+    let mut earlier = match &store {
         Some(store) => Earlier::read(store, window)?,
         None => Earlier::default(),
     };
@@ -242,7 +243,11 @@ pub fn run(
 
     let (feed, feeds) = unbounded();
     let (tell, told) = unbounded();
-    let graph = convert::graph(plan, |_| false);
+    let answers = Answers::default();
+    for entry in &mut earlier.entries {
+        answers.learn(std::mem::take(&mut entry.answers));
+    }
+    let graph = answers.serve(convert::graph(plan, |_| false));
     let workers = options.workers.max(1);
     let (thread_sender, owner) = unbounded();
     let guards = {
@@ -318,6 +323,7 @@ pub fn run(
         targets,
         store,
         under_way,
+        answers,
         gate: gate.clone(),
         planner: ClipPlanner::new(options.clips),
         clips: ClipMaker::new(options.clips, media),

@@ -14,6 +14,7 @@ use matchcut_model::timeline::Timeline;
 use matchcut_store::{ChangeRecord, EpochRecord, Lock, OutboxRow, Store, StoreError, StoreState};
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answered;
 use super::clips::ClipMode;
 use super::feedback::FeedbackCursor;
 use super::media::content_of;
@@ -129,6 +130,8 @@ pub struct Logged {
     pub input: LogInput,
     /// What the media stage said.
     pub rows: Vec<ScanRow>,
+    /// What operators that call out were answered until then.
+    pub answers: Vec<Answered>,
     /// Of what it changed.
     pub digest: Vec<u8>,
 }
@@ -252,12 +255,13 @@ impl EventStore {
             };
             let input = serde_json::from_slice(&record.input)
                 .map_err(|error| damaged(error.to_string()))?;
-            let rows = rmp_serde::from_slice(&record.results)
+            let (rows, answers) = rmp_serde::from_slice(&record.results)
                 .map_err(|error| damaged(error.to_string()))?;
             each(Logged {
                 epoch: record.epoch,
                 input,
                 rows,
+                answers,
                 digest: record.digest,
             })
         })
@@ -272,8 +276,8 @@ impl EventStore {
         };
         let input =
             serde_json::to_vec(entry.input).map_err(|error| unwritable(error.to_string()))?;
-        let results =
-            rmp_serde::to_vec_named(entry.rows).map_err(|error| unwritable(error.to_string()))?;
+        let results = rmp_serde::to_vec_named(&(entry.rows, entry.answers))
+            .map_err(|error| unwritable(error.to_string()))?;
         let changes =
             change_records(entry.changes).map_err(|error| unwritable(error.to_string()))?;
         self.store.commit(&EpochRecord {
@@ -336,6 +340,8 @@ pub struct Committed<'a> {
     pub input: &'a LogInput,
     /// What the media stage said.
     pub rows: &'a [ScanRow],
+    /// What operators that call out were answered and is not in the log yet.
+    pub answers: &'a [Answered],
     /// What it changes, consolidated.
     pub changes: &'a [Change],
     /// What is to be published.
@@ -346,9 +352,10 @@ pub struct Committed<'a> {
 
 /// Says what is run: an event that was begun under one identity is not continued under another.
 pub fn identity(plan: &Plan, mode: ClipMode) -> String {
+    let renders: Vec<_> = plan.replays.iter().map(|replay| &replay.render).collect();
+    let made = format!("{mode:?} {renders:?}");
     let plan = serde_json::to_vec(plan).unwrap_or_default();
-    let mode = format!("{mode:?}");
-    content_of(&[&plan, mode.as_bytes()]).to_string()
+    content_of(&[&plan, made.as_bytes()]).to_string()
 }
 
 fn change_records(changes: &[Change]) -> serde_json::Result<Vec<ChangeRecord>> {

@@ -2,6 +2,7 @@
 //! and commits what it delivers, and the same without media from a recording.
 
 pub mod admission;
+mod answers;
 pub mod catchup;
 pub mod clip_plan;
 pub mod clips;

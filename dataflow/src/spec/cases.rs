@@ -13,7 +13,7 @@ use matchcut_operators::sdk::AttributeKind;
 use serde::Serialize;
 
 use super::diagnostic::{Report, Span};
-use super::graph::attribute_kind;
+use super::features::attribute_kind;
 use super::parts::{Draft, OperatorDraft};
 use super::suggest;
 use super::tree::{Entry, Node, Table, Tree};

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use matchcut_model::observation::Class;
 use matchcut_model::replay::FeatureKey;
-use matchcut_model::value::{Name, Value};
-use matchcut_operators::sdk::{AttributeKind, AttributeSpec, EdgeKind, OptionSpec};
+use matchcut_model::value::Name;
+use matchcut_operators::sdk::{EdgeKind, OptionSpec};
 use serde_json::Value as Json;
 
 use super::Input;
 use super::diagnostic::{Report, Span};
+use super::features::feature;
+use super::owners::{one_segmenter, segment_owners, writers};
 use super::parts::{Draft, Inputs, OperatorDraft, Word};
 use super::suggest;
 use super::tree::Tree;
@@ -102,9 +104,9 @@ pub(super) fn check(draft: &Draft, report: &mut Report) -> Wiring {
 }
 
 /// An entry of `inputs` with its place; `None` for what nothing is called.
-struct Resolved {
-    word: Word,
-    input: Option<Input>,
+pub(super) struct Resolved {
+    pub word: Word,
+    pub input: Option<Input>,
 }
 
 fn plain(inputs: &[Resolved]) -> Vec<Input> {
@@ -200,7 +202,7 @@ fn input_names(draft: &Draft) -> Vec<String> {
     sources.chain(operators).chain(replays).collect()
 }
 
-fn operator_of<'a>(draft: &'a Draft, name: &str) -> Option<(usize, &'a OperatorDraft)> {
+pub(super) fn operator_of<'a>(draft: &'a Draft, name: &str) -> Option<(usize, &'a OperatorDraft)> {
     draft
         .operators
         .iter()
@@ -208,7 +210,7 @@ fn operator_of<'a>(draft: &'a Draft, name: &str) -> Option<(usize, &'a OperatorD
         .find(|(_, operator)| operator.name.text == name)
 }
 
-fn class_of(operator: &OperatorDraft) -> Option<Class> {
+pub(super) fn class_of(operator: &OperatorDraft) -> Option<Class> {
     operator
         .description
         .as_ref()
@@ -505,224 +507,6 @@ fn circles(draft: &Draft, inputs: &[Vec<Resolved>], report: &mut Report) {
                 Mark::Done => {}
             }
         }
-    }
-}
-
-/// For every operator, the segmenters whose segments it carries: itself, or what it updates.
-fn segment_owners(draft: &Draft, inputs: &[Vec<Resolved>]) -> Vec<BTreeSet<usize>> {
-    let mut owners: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); inputs.len()];
-    for (at, operator) in draft.operators.iter().enumerate() {
-        if class_of(operator) == Some(Class::Segmenter) {
-            owners[at].insert(at);
-        }
-    }
-    // As many rounds as the longest chain; circles end because sets only grow.
-    loop {
-        let mut changed = false;
-        for (at, operator) in draft.operators.iter().enumerate() {
-            if !matches!(class_of(operator), Some(Class::Optimizer | Class::Labeler)) {
-                continue;
-            }
-            for resolved in &inputs[at] {
-                if let Some(Input::Operator(name)) = &resolved.input
-                    && let Some((from, _)) = operator_of(draft, name)
-                {
-                    let more: Vec<usize> = owners[from].difference(&owners[at]).copied().collect();
-                    changed |= !more.is_empty();
-                    owners[at].extend(more);
-                }
-            }
-        }
-        if !changed {
-            return owners;
-        }
-    }
-}
-
-/// One segment has one segmenter, one optimizer and one labeler.
-fn writers(draft: &Draft, owners: &[BTreeSet<usize>], report: &mut Report) {
-    let mut written: BTreeMap<(usize, Class), usize> = BTreeMap::new();
-    for (at, operator) in draft.operators.iter().enumerate() {
-        let Some(class @ (Class::Optimizer | Class::Labeler)) = class_of(operator) else {
-            continue;
-        };
-        let name = &operator.name;
-        if owners[at].len() > 1 {
-            let segmenters: Vec<&str> = owners[at]
-                .iter()
-                .map(|s| draft.operators[*s].name.text.as_str())
-                .collect();
-            let message = format!(
-                "{class} \"{}\" gets the segments of {}; it can update those of one",
-                name.text,
-                suggest::list(&segmenters)
-            );
-            report.error(operator.inputs.key.unwrap_or(name.span), message, None);
-            continue;
-        }
-        for segmenter in &owners[at] {
-            if let Some(first) = written.insert((*segmenter, class), at) {
-                let what = if class == Class::Optimizer {
-                    "marks"
-                } else {
-                    "label"
-                };
-                let message = format!(
-                    "operators \"{}\" and \"{}\" both write the {what} of segments of \"{}\"",
-                    draft.operators[first].name.text,
-                    name.text,
-                    draft.operators[*segmenter].name.text
-                );
-                let hint =
-                    format!("a segmenter has at most one {class}; give the other one its own");
-                report.error(name.span, message, Some(hint));
-            }
-        }
-    }
-}
-
-/// A replay chooses from one segmenter's segments; `rally` and `trim` are the same ones when `trim`
-/// updates those of `rally`.
-fn one_segmenter(
-    inputs: &[Resolved],
-    owner: &str,
-    owners: &[BTreeSet<usize>],
-    draft: &Draft,
-    report: &mut Report,
-) {
-    let mut first: Option<(usize, &str)> = None;
-    for Resolved { word, input } in inputs {
-        let Some(Input::Operator(name)) = input else {
-            continue;
-        };
-        let Some((at, _)) = operator_of(draft, name) else {
-            continue;
-        };
-        for segmenter in &owners[at] {
-            let Some((first_segmenter, earlier)) = first else {
-                first = Some((*segmenter, &word.text));
-                continue;
-            };
-            if earlier == word.text {
-                continue;
-            }
-            let message = match first_segmenter == *segmenter {
-                true => format!(
-                    "inputs \"{earlier}\" and \"{}\" of {owner} are the same segments, of \"{}\"",
-                    word.text, draft.operators[*segmenter].name.text
-                ),
-                false => format!(
-                    "inputs \"{earlier}\" and \"{}\" of {owner} are segments of two segmenters",
-                    word.text
-                ),
-            };
-            let hint = "a replay chooses from the segments of one; name one input".to_owned();
-            report.error(word.span, message, Some(hint));
-        }
-    }
-}
-
-/// Reads `OPERATOR.ATTRIBUTE` or `OPERATOR.ATTRIBUTE=VALUE`.
-fn feature(word: &Word, owner: &str, draft: &Draft, report: &mut Report) -> Option<FeatureKey> {
-    let text = word.text.as_str();
-    let Some((operator, rest)) = text.split_once('.') else {
-        let message = format!("feature \"{text}\" of {owner} names no attribute");
-        let hint = match operator_of(draft, text).and_then(|(_, o)| o.description.as_ref()) {
-            Some(description) if !description.attributes.is_empty() => {
-                Some(format!("write {}", examples(text, &description.attributes)))
-            }
-            _ => Some("write \"OPERATOR.ATTRIBUTE\" or \"OPERATOR.ATTRIBUTE=VALUE\"".to_owned()),
-        };
-        report.error(word.span, message, hint);
-        return None;
-    };
-    let Some((_, found)) = operator_of(draft, operator) else {
-        let names: Vec<&str> = draft
-            .operators
-            .iter()
-            .map(|o| o.name.text.as_str())
-            .collect();
-        let message = format!("feature \"{text}\" of {owner}: there is no operator \"{operator}\"");
-        report.no_such(
-            word.span,
-            message,
-            suggest::hint(operator, "there are", &names),
-        );
-        return None;
-    };
-    let description = found.description.as_ref()?;
-    let (attribute, value) = match rest.split_once('=') {
-        Some((attribute, value)) => (attribute, Some(value)),
-        None => (rest, None),
-    };
-    let kind = match attribute_kind(attribute, &description.attributes) {
-        Ok(kind) => kind,
-        Err(known) => {
-            let message = format!("operator \"{operator}\" has no attribute \"{attribute}\"");
-            report.no_such(
-                word.span,
-                message,
-                suggest::hint(attribute, "it has", &known),
-            );
-            return None;
-        }
-    };
-    let value = match typed_value(kind, value) {
-        Ok(value) => value,
-        Err(message) => {
-            let message = format!("feature \"{text}\" of {owner}: {message}");
-            let hint = format!("write \"{operator}.{attribute}=…\" with the value that counts");
-            report.error(word.span, message, value.is_none().then_some(hint));
-            return None;
-        }
-    };
-    Some(FeatureKey::new(operator, attribute, value))
-}
-
-fn examples(operator: &str, attributes: &[AttributeSpec]) -> String {
-    let name = |attribute: &AttributeSpec| match attribute.kind {
-        AttributeKind::Boolean => format!("\"{operator}.{}\"", attribute.name),
-        _ => format!("\"{operator}.{}=VALUE\"", attribute.name),
-    };
-    attributes.iter().map(name).collect::<Vec<_>>().join(" or ")
-}
-
-/// The type of an attribute, or the names that there are.
-pub(super) fn attribute_kind(
-    name: &str,
-    attributes: &[AttributeSpec],
-) -> Result<AttributeKind, Vec<&'static str>> {
-    if let Some(found) = attributes.iter().find(|attribute| attribute.name == name) {
-        return Ok(found.kind);
-    }
-    match attributes.iter().find(|attribute| attribute.name == "*") {
-        Some(any) if !name.is_empty() => Ok(any.kind),
-        _ => Err(attributes
-            .iter()
-            .map(|a| a.name)
-            .filter(|name| *name != "*")
-            .collect()),
-    }
-}
-
-fn typed_value(kind: AttributeKind, text: Option<&str>) -> Result<Value, String> {
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
-    match (kind, text) {
-        (AttributeKind::Boolean | AttributeKind::Any, None | Some("true")) => Ok(Value::Bool(true)),
-        (AttributeKind::Boolean | AttributeKind::Any, Some("false")) => Ok(Value::Bool(false)),
-        (AttributeKind::Boolean, Some(text)) => {
-            Err(format!("the attribute is true or false, not \"{text}\""))
-        }
-        (AttributeKind::Number, Some(text)) => match number(text) {
-            Some(number) => Ok(Value::from(number)),
-            None => Err(format!("the attribute is a number, not \"{text}\"")),
-        },
-        (AttributeKind::Any, Some(text)) => {
-            Ok(number(text).map_or_else(|| Value::from(text), Value::from))
-        }
-        (AttributeKind::Text, Some(text)) => Ok(Value::from(text)),
-        (AttributeKind::Number, None) => Err("the attribute is a number".to_owned()),
-        (AttributeKind::Text, None) => Err("the attribute is text".to_owned()),
     }
 }
 

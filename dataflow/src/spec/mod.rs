@@ -4,9 +4,11 @@
 mod cases;
 mod catalog;
 mod diagnostic;
+mod features;
 mod graph;
 mod options;
 mod overrides;
+mod owners;
 mod parts;
 mod rendering;
 pub mod schema;

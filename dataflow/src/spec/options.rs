@@ -84,16 +84,38 @@ pub(super) fn report_build_errors(
     for error in errors {
         let message = plain(&error.message);
         match &error.option {
-            Some(key) => match table.get(key) {
-                Some(entry) => {
+            Some(key) => match place(table, key) {
+                Some(span) => {
                     let message = format!("\"{key}\" of {owner}: {message}");
-                    report.error(entry.node.span, message, None);
+                    report.error(span, message, None);
                 }
                 None => report.missing(header, format!("\"{key}\" of {owner}: {message}"), None),
             },
             None => report.error(header, format!("{owner}: {message}"), None),
         }
     }
+}
+
+/// Where the value of `key` stands. A key such as `options.threshold` leads into tables and arrays; where
+/// it leads nowhere, the value that it would be in is the place.
+fn place(table: &Table, key: &str) -> Option<Span> {
+    if let Some(entry) = table.get(key) {
+        return Some(entry.node.span);
+    }
+    let mut steps = key.split('.');
+    let mut node = &table.get(steps.next()?)?.node;
+    for step in steps {
+        let inside = match &node.value {
+            Tree::Table(table) => table.get(step).map(|entry| &entry.node),
+            Tree::Array(items) => step.parse().ok().and_then(|at: usize| items.get(at)),
+            _ => None,
+        };
+        match inside {
+            Some(inside) => node = inside,
+            None => break,
+        }
+    }
+    Some(node.span)
 }
 
 /// What serde says, in the words of this program.

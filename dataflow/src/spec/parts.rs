@@ -429,24 +429,36 @@ fn operator(
                 let common = ["type", "inputs"];
                 let good;
                 (options, good) = options::read(table, &owner, &found.options, &common, report);
+                // A path that is left out is where its default says, beside the spec.
+                for option in found.options.iter().filter(|option| is_path(option)) {
+                    if option.default.is_string() {
+                        let default = || option.default.clone();
+                        options.entry(option.name.clone()).or_insert_with(default);
+                    }
+                }
                 resolve_paths(&mut options, table, &found.options, base);
                 // Options that were left out may be what the type would miss.
-                match kind.build(&options) {
+                let built = kind.build(&options);
+                let wrong = built.is_err();
+                match built {
                     Err(errors) if good => {
                         options::report_build_errors(errors, table, &owner, part.key_span, report);
                     }
                     Err(errors) => {
                         let present = |e: &matchcut_operators::sdk::OptionError| {
-                            e.option
-                                .as_ref()
-                                .is_some_and(|key| options.contains_key(key))
+                            let key = e.option.as_deref().and_then(|key| key.split('.').next());
+                            key.is_some_and(|key| options.contains_key(key))
                         };
                         let errors = errors.into_iter().filter(present).collect();
                         options::report_build_errors(errors, table, &owner, part.key_span, report);
                     }
                     Ok(_) => {}
                 }
-                description = Some(found);
+                // What nothing is known of is wired to nothing wrongly.
+                description = match wrong {
+                    true => (!kind.varies()).then_some(found),
+                    false => Some(kind.describe_with(&options)),
+                };
             }
         }
     }
@@ -613,12 +625,15 @@ fn sink(
     }
 }
 
+fn is_path(spec: &OptionSpec) -> bool {
+    spec.schema
+        .get("format")
+        .is_some_and(|format| format == "path")
+}
+
 /// Paths among options: `"format": "path"` in the schema says which.
 fn resolve_paths(options: &mut Options, table: &Table, specs: &[OptionSpec], base: &Path) {
-    for spec in specs
-        .iter()
-        .filter(|spec| spec.schema.get("format").is_some_and(|f| f == "path"))
-    {
+    for spec in specs.iter().filter(|spec| is_path(spec)) {
         if let Some(serde_json::Value::String(text)) = options.get_mut(&spec.name) {
             let span = table
                 .get(&spec.name)
@@ -643,6 +658,7 @@ fn resolve(text: &str, span: Span, base: &Path) -> String {
     let text = text.strip_prefix("./").unwrap_or(text);
     match base.as_os_str().is_empty() {
         true => text.to_owned(),
+        false if text == "." => base.to_string_lossy().into_owned(),
         false => base.join(text).to_string_lossy().into_owned(),
     }
 }

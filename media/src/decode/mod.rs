@@ -19,6 +19,7 @@ use crate::view::UnsupportedFormat;
 
 pub(crate) mod codec;
 pub(crate) mod element;
+mod likely;
 pub(crate) mod order;
 pub(crate) mod pictures;
 pub(crate) mod preroll;

@@ -3,13 +3,13 @@
 
 use gstreamer as gst;
 use gstreamer_video::{VideoFrameRef, VideoInfo};
-use matchcut_model::frame::Frame;
+use matchcut_model::frame::{Frame, FrameChoice, ViewSpec};
 use matchcut_model::time::Timestamp;
 
 use super::order::Ordered;
 use super::run::{self, Setup, Unit};
-use super::{Deadline, DecodeError, DecodePlan, DecodeReport, FrameSink, codec, preroll};
-use crate::samples::VideoTrack;
+use super::{Deadline, DecodeError, DecodePlan, DecodeReport, FrameSink, codec, likely, preroll};
+use crate::samples::{Sample, VideoTrack};
 use crate::view::{self, UnsupportedFormat, Viewer};
 
 /// Decodes `track` and counts what came of it in `report`.
@@ -22,7 +22,16 @@ pub(super) fn decode(
     report: &mut DecodeReport,
     remarks: &mut Vec<String>,
 ) -> Result<(), DecodeError> {
-    let (units, dropped) = units(track, before);
+    let few = likely::wanted(&track.samples, &plan.views).filter(|_| !plan.check_video);
+    let (units, shown) = match &few {
+        Some(few) => few_units(track, few),
+        None => all_units(track, before),
+    };
+    if units.is_empty() {
+        return Ok(());
+    }
+    // What was decoded before the chunk comes first.
+    let complete = shown.first() == Some(&None);
     let setup = Setup {
         element: codec::choose_video(track)?,
         caps: codec::video_caps(track),
@@ -35,13 +44,13 @@ pub(super) fn decode(
     let mut damaged = 0;
     let said = run::run(&setup, &units, deadline, |decoded| {
         // Frames that belong to the chunk before, or to nothing that was put in, end here.
-        let Some(sample) = decoded.unit.and_then(|unit| unit.checked_sub(dropped)) else {
+        let Some(sample) = decoded.unit.and_then(|unit| *shown.get(unit)?) else {
             return Ok(());
         };
         let info = formats.of(&decoded.caps)?;
         // After a start in an open group the decoder doubts its first pictures, and goes on doubting
         // some that are whole; with the pre-roll decoded there is no reason to.
-        if dropped == 0 && decoded.buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
+        if !complete && decoded.buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
             damaged += 1;
         }
         ordered.add(emitter.rank(sample), (info, decoded.buffer));
@@ -54,7 +63,7 @@ pub(super) fn decode(
         emitter.emit(rank, &info, &buffer)?;
     }
     let frames = emitter.frames;
-    let samples = track.samples.len();
+    let samples = shown.iter().flatten().count();
     if frames == 0 {
         let message = said
             .or_else(|| diagnose(&setup, &units, deadline))
@@ -87,14 +96,35 @@ pub(super) fn decode(
     Ok(())
 }
 
-/// What to feed: the pre-roll, whose number is returned too, then the chunk.
-fn units<'a>(track: &'a VideoTrack, before: Option<&'a VideoTrack>) -> (Vec<Unit<'a>>, usize) {
-    let before_units = preroll::of_video(track, before);
-    let dropped = before_units.len();
-    let plain = |sample| Unit {
+/// What to feed, and for each unit the sample of the chunk that it is.
+type Units<'a> = (Vec<Unit<'a>>, Vec<Option<usize>>);
+
+/// These samples of the chunk alone. Each group of pictures among them begins with its key frame.
+fn few_units<'a>(track: &'a VideoTrack, few: &[bool]) -> Units<'a> {
+    let taken = few.iter().enumerate().filter(|(_, taken)| **taken);
+    let samples: Vec<usize> = taken.map(|(sample, _)| sample).collect();
+    let mut units: Vec<Unit<'a>> = samples
+        .iter()
+        .filter_map(|sample| track.samples.get(*sample))
+        .map(plain)
+        .collect();
+    if let Some(first) = units.first_mut() {
+        first.prefix = track.parameter_sets.annex_b();
+    }
+    (units, samples.into_iter().map(Some).collect())
+}
+
+fn plain(sample: &Sample) -> Unit<'_> {
+    Unit {
         sample,
         prefix: Vec::new(),
-    };
+    }
+}
+
+/// The pre-roll, then the chunk.
+fn all_units<'a>(track: &'a VideoTrack, before: Option<&'a VideoTrack>) -> Units<'a> {
+    let before_units = preroll::of_video(track, before);
+    let dropped = before_units.len();
     let mut units: Vec<Unit<'a>> = before_units.into_iter().map(plain).collect();
     let before_sets = before.filter(|_| dropped > 0).map(|b| &b.parameter_sets);
     if let (Some(first), Some(sets)) = (units.first_mut(), before_sets) {
@@ -108,7 +138,11 @@ fn units<'a>(track: &'a VideoTrack, before: Option<&'a VideoTrack>) -> (Vec<Unit
     {
         first.prefix = track.parameter_sets.annex_b();
     }
-    (units, dropped)
+    let shown = std::iter::repeat_n(None, dropped);
+    (
+        units,
+        shown.chain((0..track.samples.len()).map(Some)).collect(),
+    )
 }
 
 /// Decodes again with a decoder that stops at its first error, only to learn its words for it.
@@ -174,12 +208,17 @@ impl<'a> Emitter<'a> {
             .collect();
         let mut previous = previous_frame(track, before, times.first().copied());
         let mut wanted = Vec::with_capacity(times.len() * plan.views.len());
-        for time in &times {
-            wanted.extend(
-                plan.views
-                    .iter()
-                    .map(|v| view::takes(v.rate, previous, *time)),
-            );
+        let few = |view: &ViewSpec| view.frames == FrameChoice::Likely;
+        let likely = if plan.views.iter().any(few) {
+            likely::of(&track.samples)
+        } else {
+            Vec::new()
+        };
+        for (time, sample) in times.iter().zip(&shown) {
+            wanted.extend(plan.views.iter().map(|v| {
+                let chosen = !few(v) || likely.get(*sample).copied().unwrap_or(false);
+                chosen && view::takes(v.rate, previous, *time)
+            }));
             previous = Some(*time);
         }
         let viewer = Viewer::new(&plan.views);

@@ -1,7 +1,8 @@
 //! Timestamps that jump in the middle of a chunk: an encoder that was restarted without a new chunk.
 //! What follows is moved so that time goes on; a chunk has only one place on a timeline.
 
-use super::video::{mark_leading, rebuild_dts};
+use super::times::rebuild_dts;
+use super::video::mark_leading;
 use crate::samples::{Demuxed, Sample};
 
 /// Times are in ticks of 90 kHz.

@@ -13,6 +13,8 @@ mod numbers;
 mod packed;
 mod packet;
 mod psi;
+pub(crate) mod rate;
+mod times;
 mod ts;
 pub(crate) mod video;
 

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use matchcut_model::timecode::EmbeddedTimecode;
 
 use super::es::Mark;
-use super::video::{VideoReader, give_times, timecodes};
+use super::times::give_times;
+use super::video::{VideoReader, timecodes};
 use crate::bitstream::mpeg2::{Group, Picture, Sequence, code, field_of, start_codes};
 use crate::samples::{Codec, Sample, SyncKind, VideoTrack};
 

@@ -10,6 +10,8 @@ use matchcut_model::timecode::{self, EmbeddedTimecode};
 
 use super::es::{ElementaryStream, Mark};
 use super::mpeg2;
+use super::rate::frame_rate;
+use super::times::give_times;
 use crate::bitstream::nal::annex_b_ranges;
 use crate::bitstream::sei::{self, ClockTimestamp};
 use crate::bitstream::{h264, hevc};
@@ -362,85 +364,6 @@ pub(crate) fn mark_leading(samples: &mut [Sample]) {
     }
 }
 
-const USUAL_RATES: [(u32, u32); 17] = [
-    (24_000, 1001),
-    (24, 1),
-    (25, 1),
-    (30_000, 1001),
-    (30, 1),
-    (48, 1),
-    (50, 1),
-    (60_000, 1001),
-    (60, 1),
-    (100, 1),
-    (120_000, 1001),
-    (120, 1),
-    (10, 1),
-    (12, 1),
-    (25, 2),
-    (15, 1),
-    (20, 1),
-];
-
-/// The frame rate that the timestamps show: a usual one, else an exact fraction, else none
-/// (variable). `said` is what the stream claims; it wins when the timestamps agree.
-pub(crate) fn frame_rate(
-    samples: &[Sample],
-    timescale: u32,
-    said: Option<FrameRate>,
-) -> Option<FrameRate> {
-    let mut pts: Vec<i64> = samples.iter().map(|sample| sample.pts).collect();
-    pts.sort_unstable();
-    pts.dedup();
-    let mut steps: Vec<i64> = pts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    steps.sort_unstable();
-    let Some(&median) = steps.get(steps.len() / 2) else {
-        return said;
-    };
-    // Within rounding to ticks, every step is the one of the rate.
-    let fits = |rate: FrameRate| {
-        let exact = f64::from(timescale) / rate.as_f64();
-        (median as f64 - exact).abs() <= 1.0_f64.max(exact * 0.0004)
-    };
-    if let Some(rate) = said.filter(|rate| fits(*rate)) {
-        return Some(usual(rate));
-    }
-    // Streams that passed through milliseconds jitter by one of them.
-    let jitter = 2 + i64::from(timescale) / 1000;
-    let near: Vec<i64> = steps
-        .iter()
-        .copied()
-        .filter(|step| (step - median).abs() <= jitter)
-        .collect();
-    if near.len() * 10 < steps.len() * 9 {
-        return None;
-    }
-    let mean = near.iter().sum::<i64>() as f64 / near.len().max(1) as f64;
-    let spread = near.last().copied().unwrap_or(0) - near.first().copied().unwrap_or(0);
-    let tolerance = 0.51_f64.max(mean * 0.0006) + spread as f64 / near.len().max(1) as f64;
-    let distance = |rate: &FrameRate| (f64::from(timescale) / rate.as_f64() - mean).abs();
-    usual_rates()
-        .filter(|rate| distance(rate) <= tolerance)
-        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
-        .or_else(|| {
-            let median = u32::try_from(median).ok().filter(|_| spread <= 1)?;
-            FrameRate::new(timescale, median)
-        })
-}
-
-fn usual_rates() -> impl Iterator<Item = FrameRate> {
-    USUAL_RATES
-        .iter()
-        .filter_map(|(num, den)| FrameRate::new(*num, *den))
-}
-
-/// 2997/100 and the like become the rate they mean.
-fn usual(rate: FrameRate) -> FrameRate {
-    usual_rates()
-        .find(|usual| (usual.as_f64() / rate.as_f64() - 1.0).abs() < 0.00002)
-        .unwrap_or(rate)
-}
-
 /// An access unit of an elementary stream.
 struct AccessUnit {
     /// NAL units, without delimiters.
@@ -631,69 +554,6 @@ fn opaque(data: Bytes, marks: &[Mark], codec: Codec) -> Option<VideoTrack> {
         })
         .collect();
     (!samples.is_empty()).then(|| VideoReader::new(codec).finish(90_000, samples))
-}
-
-/// Fills in times that no PES header gave, and repairs decoding times that do not increase.
-pub(super) fn give_times(
-    timed: Vec<(Option<i64>, Option<i64>, Sample)>,
-    rate: Option<FrameRate>,
-    warnings: &mut Vec<String>,
-) -> Vec<Sample> {
-    // A stream may say that it has a picture in a hundred years.
-    let step = rate.map_or(3600, |rate| {
-        rate.frame_duration().to_ticks(90_000).clamp(1, 90_000 * 60)
-    });
-    let (mut guessed, mut dropped) = (0, 0);
-    let mut samples: Vec<Sample> = Vec::with_capacity(timed.len());
-    for (pts, dts, mut sample) in timed {
-        match (pts, samples.last()) {
-            (Some(pts), _) => (sample.pts, sample.dts) = (pts, dts.unwrap_or(pts)),
-            (None, Some(previous)) => {
-                (sample.pts, sample.dts) = (previous.pts + step, previous.dts + step);
-                guessed += 1;
-            }
-            (None, None) => {
-                dropped += 1;
-                continue;
-            }
-        }
-        samples.push(sample);
-    }
-    if guessed > 0 {
-        warnings.push(format!(
-            "video: {guessed} pictures without a timestamp, times guessed"
-        ));
-    }
-    if dropped > 0 {
-        warnings.push(format!(
-            "video: {dropped} pictures before the first timestamp left out"
-        ));
-    }
-    if samples.windows(2).any(|pair| pair[1].dts <= pair[0].dts) {
-        warnings.push("video: decoding times do not increase; they are rebuilt".into());
-        rebuild_dts(&mut samples);
-    }
-    samples
-}
-
-/// Decoding times from presentation times: the same values in order, moved back so far that none
-/// comes after its presentation.
-pub(crate) fn rebuild_dts(samples: &mut [Sample]) {
-    let mut order: Vec<i64> = samples.iter().map(|sample| sample.pts).collect();
-    order.sort_unstable();
-    for index in 1..order.len() {
-        order[index] = order[index].max(order[index - 1] + 1);
-    }
-    let delay = samples
-        .iter()
-        .zip(&order)
-        .map(|(s, dts)| dts - s.pts)
-        .max()
-        .unwrap_or(0)
-        .max(0);
-    for (sample, dts) in samples.iter_mut().zip(order) {
-        sample.dts = dts - delay;
-    }
 }
 
 #[cfg(test)]

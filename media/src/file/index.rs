@@ -10,7 +10,7 @@ use matchcut_model::chunk::TrackNumber;
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
 
 use super::windows::{self, Group, Layout, Unplaced};
-use crate::demux::video::frame_rate;
+use crate::demux::rate::frame_rate;
 use crate::mp4::sample_entry::SampleEntry;
 use crate::mp4::sample_table::Place;
 use crate::mp4::units::Normalizer;

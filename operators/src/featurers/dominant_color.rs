@@ -1,9 +1,12 @@
 //! `dominant_color`: how much of the picture the pitch or court fills, and from that whether the
 //! camera is far, near or close up. The colour is learned from the pictures unless it is given.
+//!
+//! Many courts have two colours, and one of them may be grey. The second is learned from pictures that
+//! show the first: what fills nearly as much of them is court, too.
 
 use std::sync::Arc;
 
-use matchcut_model::frame::{Frame, PixelFormat, ViewSpec};
+use matchcut_model::frame::{Frame, FrameChoice, PixelFormat, ViewSpec};
 use matchcut_model::observation::Class;
 use matchcut_model::time::{FrameRate, MediaTime};
 use matchcut_model::value::{Attributes, Value};
@@ -32,13 +35,31 @@ const SPREAD: usize = 3;
 const LEAST_SATURATION: i32 = 38;
 const LEAST_VALUE: i32 = 38;
 
+/// Greys are counted by light, in bins of 20 from 60 to 220: darker ones are shadow and crowd, lighter
+/// ones sky. They count in the lower half of the picture: above there are stands and walls.
+const GREYS: usize = 8;
+const GREY_FROM: i32 = 60;
+const GREY_STEP: i32 = 20;
+const GREY_BELOW: usize = (HEIGHT / 2 * WIDTH) as usize;
+
+/// A grey is so many bins in a row.
+const GREY_BINS: usize = 3;
+
+const COUNTS: usize = BINS + GREYS;
+
+/// From this share of the first colour a picture shows the court, in percent.
+const SHOWN: u64 = 30;
+
+/// A second colour has at least this share of what the first has where the court is shown, in percent.
+const SECOND: u64 = 45;
+
 /// Options of `dominant_color`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct DominantColorOptions {
     /// The hue of pitch or court in degrees, from and to (grass is about 60 to 150, clay 5 to 35,
     /// a blue court 190 to 240). A range over 360 may be written as [340, 20]. Learned from the
-    /// pictures when left out.
+    /// pictures when left out, and then a second colour of the court, too.
     hue: Option<[f64; 2]>,
     /// How much of the past the learned hue stands for.
     #[serde(with = "text_duration")]
@@ -144,6 +165,7 @@ impl VideoScanner for ColorScanner {
             height: HEIGHT,
             format: PixelFormat::Rgb24,
             rate,
+            frames: FrameChoice::All,
         }
     }
 
@@ -152,7 +174,7 @@ impl VideoScanner for ColorScanner {
     }
 }
 
-/// The signature: for each picture its time and how many pixels have which hue.
+/// The signature: for each picture its time and how many pixels have which hue or grey.
 #[derive(Default)]
 struct ColorScan {
     rows: Writer,
@@ -179,16 +201,27 @@ impl VideoScan for ColorScan {
     }
 }
 
-type Histogram = [u16; BINS];
+/// Pixels of each hue, then of each grey.
+type Histogram = [u16; COUNTS];
 
 fn histogram(rgb: &[u8]) -> Histogram {
-    let mut counts = [0; BINS];
-    for pixel in rgb.chunks_exact(3) {
-        if let Some(hue) = hue(pixel[0], pixel[1], pixel[2]) {
-            counts[hue] += 1;
+    let mut counts = [0; COUNTS];
+    for (at, pixel) in rgb.chunks_exact(3).enumerate() {
+        let (red, green, blue) = (pixel[0], pixel[1], pixel[2]);
+        let grey = || grey(red, green, blue).filter(|_| at >= GREY_BELOW);
+        let bin = hue(red, green, blue).or_else(|| Some(BINS + grey()?));
+        if let Some(count) = bin.and_then(|bin| counts.get_mut(bin)) {
+            *count += 1;
         }
     }
     counts
+}
+
+/// The bin of a pixel without colour, by its light; `None` for shadow and sky.
+fn grey(red: u8, green: u8, blue: u8) -> Option<usize> {
+    let light = i32::from(red.max(green).max(blue)) - GREY_FROM;
+    let bin = usize::try_from(light / GREY_STEP).ok()?;
+    (light >= 0 && bin < GREYS).then_some(bin)
 }
 
 /// The bin of a pixel's hue; `None` for pixels without colour.
@@ -217,7 +250,7 @@ fn read(signature: &[u8]) -> Option<Vec<(MediaTime, Histogram)>> {
     let mut rows = Vec::new();
     while !reader.is_empty() {
         let time = MediaTime::from_flicks(reader.i64()?);
-        let mut counts = [0; BINS];
+        let mut counts = [0; COUNTS];
         for count in &mut counts {
             *count = reader.u16()?;
         }
@@ -258,6 +291,8 @@ const MARGIN: f64 = 0.03;
 struct ColorState {
     /// The hues of the past, where old pictures count less and less.
     learned: Vec<u64>,
+    /// Hues and greys of pictures that show the first colour, kept in the same way.
+    beside: Vec<u64>,
     /// The view of the last picture.
     view: Option<View>,
 }
@@ -313,16 +348,54 @@ impl ColorFold {
         for (sum, count) in state.learned.iter_mut().zip(counts) {
             *sum = *sum - *sum / self.samples + u64::from(*count) * UNIT;
         }
-        let around =
-            |peak: usize| (peak + BINS - SPREAD..=peak + BINS + SPREAD).map(|bin| bin % BINS);
         // The strongest neighbourhood, the lower hue among equals.
-        let strength = |peak: usize| around(peak).map(|bin| state.learned[bin]).sum::<u64>();
-        let peak = (0..BINS)
-            .rev()
-            .max_by_key(|peak| strength(*peak))
-            .unwrap_or(0);
-        around(peak).map(|bin| f64::from(counts[bin])).sum::<f64>() / PIXELS as f64
+        let peaks = (0..BINS).rev();
+        let first = peaks.max_by_key(|peak| sum(&state.learned, hues(*peak)));
+        let first = first.unwrap_or(0);
+        let pixels = |bins: &[usize]| -> u64 {
+            let of = bins.iter().filter_map(|bin| counts.get(*bin));
+            of.map(|count| u64::from(*count)).sum()
+        };
+        let first_bins: Vec<usize> = hues(first).collect();
+        let shown = pixels(&first_bins);
+        if shown * 100 < SHOWN * PIXELS as u64 {
+            return shown as f64 / PIXELS as f64;
+        }
+        state.beside.resize(COUNTS, 0);
+        for (sum, count) in state.beside.iter_mut().zip(counts) {
+            *sum = *sum - *sum / self.samples + u64::from(*count) * UNIT;
+        }
+        let all = match second(first, &state.beside) {
+            Some(second_bins) => shown + pixels(&second_bins),
+            None => shown,
+        };
+        all as f64 / PIXELS as f64
     }
+}
+
+/// The bins of the hues around `peak`.
+fn hues(peak: usize) -> impl Iterator<Item = usize> {
+    (peak + BINS - SPREAD..=peak + BINS + SPREAD).map(|bin| bin % BINS)
+}
+
+fn sum(learned: &[u64], bins: impl Iterator<Item = usize>) -> u64 {
+    bins.filter_map(|bin| learned.get(bin)).sum()
+}
+
+/// The bins of the court's second colour, a hue or a grey, if it has one.
+fn second(first: usize, beside: &[u64]) -> Option<Vec<usize>> {
+    let apart = |peak: &usize| {
+        let distance = peak.abs_diff(first);
+        distance.min(BINS - distance) > 2 * SPREAD
+    };
+    let other_hues = (0..BINS)
+        .filter(apart)
+        .map(|peak| hues(peak).collect::<Vec<_>>());
+    let greys = (BINS..=COUNTS - GREY_BINS).map(|from| (from..from + GREY_BINS).collect());
+    let strength = |bins: &Vec<usize>| sum(beside, bins.iter().copied());
+    let strongest = other_hues.chain(greys).max_by_key(strength)?;
+    let enough = sum(beside, hues(first)).saturating_mul(SECOND);
+    (strength(&strongest).saturating_mul(100) >= enough).then_some(strongest)
 }
 
 /// The share of the pixels whose hue lies between two angles.
@@ -361,7 +434,7 @@ mod tests {
 
     #[test]
     fn a_range_may_run_over_the_top() {
-        let mut counts = [0; BINS];
+        let mut counts = [0; COUNTS];
         counts[71] = 100;
         counts[1] = 50;
         counts[36] = 7;

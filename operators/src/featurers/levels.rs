@@ -118,7 +118,7 @@ fn square(sample: f32) -> u64 {
 }
 
 /// The first sample of the block that is heard at `time` or later.
-fn first_from(block: &AudioBlock<'_>, time: MediaTime) -> usize {
+pub(super) fn first_from(block: &AudioBlock<'_>, time: MediaTime) -> usize {
     let distance = i128::from((time - block.time).flicks()) * i128::from(block.sample_rate);
     let second = i128::from(FLICKS_PER_SECOND);
     let mut index = usize::try_from(distance.div_euclid(second)).unwrap_or(0);

@@ -1,21 +1,26 @@
-//! Operators that run what others made: models in this process, servers that run models, sandboxed
-//! components. What they share (pictures as tensors, what tensors say) stands here; each kind has a
-//! directory of its own.
+//! Operators that run what others made: other programs, models in this process, servers that run models,
+//! sandboxed components. What they say is checked like everything that comes from outside. What they share
+//! (pictures as tensors, what tensors say) stands here; each kind has a directory of its own.
 
 mod batches;
 mod http;
 mod onnx;
 mod output;
 mod picture;
+mod process;
 mod speech;
 mod tensor;
+mod transcribe;
 #[cfg(feature = "wasm")]
 mod wasm;
 
-pub(crate) use http::HttpInference;
+pub(crate) use http::{Endpoint, HttpInference};
 pub use http::{Usage, usage};
 pub(crate) use onnx::Onnx;
+pub(crate) use process::Process;
+pub use process::end_all;
 pub(crate) use speech::Speech;
+pub(crate) use transcribe::Transcribe;
 #[cfg(feature = "wasm")]
 pub(crate) use wasm::Wasm;
 

@@ -256,6 +256,7 @@ impl Picture {
                 Color::Rgb | Color::Bgr => PixelFormat::Rgb24,
             },
             rate: self.rate,
+            frames: matchcut_model::frame::FrameChoice::All,
         }
     }
 

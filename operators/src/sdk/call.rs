@@ -87,7 +87,11 @@ impl Calling {
     }
 
     fn answer(&self, step: &Step<'_>, state: &[u8]) -> Result<Answer, String> {
-        let question = serde_json::to_vec(&(step, state)).map_err(|error| error.to_string())?;
+        let mut question =
+            serde_json::to_vec(&(step, state.len(), step.signature.map(<[u8]>::len)))
+                .map_err(|error| error.to_string())?;
+        question.extend_from_slice(state);
+        question.extend_from_slice(step.signature.unwrap_or_default());
         self.recall
             .recall(self.operator, step.position, &question, &mut || {
                 catch_unwind(AssertUnwindSafe(|| self.caller.call(step, state)))

@@ -201,6 +201,11 @@ pub trait OperatorType: Send + Sync {
         self.describe()
     }
 
+    /// Whether what it is depends on its options. Nothing is known of it while those are wrong.
+    fn varies(&self) -> bool {
+        false
+    }
+
     /// A configured operator. All wrong options are reported together.
     fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>>;
 }

@@ -30,6 +30,7 @@ pub struct Step<'a> {
     /// The track of this fold, for folds of audio operators.
     pub track: Option<TrackNumber>,
     /// The signature of the operator's own scan, if it has one and the scan succeeded.
+    #[serde(skip)]
     pub signature: Option<&'a [u8]>,
     /// What the inputs observed at this position, sorted by start.
     pub observations: &'a [Observation],

@@ -59,3 +59,23 @@ pub enum Operator {
     /// An operator that sees only what other operators say.
     Fold(FoldBox),
 }
+
+impl Operator {
+    /// The ordered part.
+    pub fn fold(&self) -> &FoldBox {
+        match self {
+            Operator::Video { fold, .. } | Operator::Audio { fold, .. } => fold,
+            Operator::Cues(fold) | Operator::Fold(fold) => fold,
+        }
+    }
+
+    /// The same operator with another ordered part.
+    pub fn with_fold(self, fold: FoldBox) -> Self {
+        match self {
+            Operator::Video { scanner, .. } => Operator::Video { scanner, fold },
+            Operator::Audio { scanner, .. } => Operator::Audio { scanner, fold },
+            Operator::Cues(_) => Operator::Cues(fold),
+            Operator::Fold(_) => Operator::Fold(fold),
+        }
+    }
+}

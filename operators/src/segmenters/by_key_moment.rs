@@ -1,8 +1,11 @@
 //! `segment_by_key_moment`: a clip around each key moment, such as a cheer. Moments whose clips
 //! would overlap share one.
 
-use matchcut_model::observation::Class;
+use std::collections::BTreeMap;
+
+use matchcut_model::observation::{Class, Observation};
 use matchcut_model::time::{MediaTime, TimeRange};
+use matchcut_model::value::Value;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +15,20 @@ use crate::sdk::{
     Options, SETTLE, Step, options_of, parse_options, text_duration,
 };
 use crate::values::has;
+
+/// Room around the moments of one kind.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Roll {
+    /// How long before the moment a clip begins; as for other moments when left out.
+    #[serde(with = "text_duration::optional")]
+    #[schemars(with = "Option<text_duration::Schema>")]
+    pre_roll: Option<MediaTime>,
+    /// How long after the moment it ends; as for other moments when left out.
+    #[serde(with = "text_duration::optional")]
+    #[schemars(with = "Option<text_duration::Schema>")]
+    post_roll: Option<MediaTime>,
+}
 
 /// Options of `segment_by_key_moment`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +45,12 @@ struct KeyMomentOptions {
     #[serde(with = "text_duration")]
     #[schemars(with = "text_duration::Schema")]
     post_roll: MediaTime,
+    /// The attribute that says of what kind a moment is, for `rolls`.
+    #[schemars(extend("x-names" = "attributes"))]
+    label: Option<String>,
+    /// Other room around moments of some kinds, by the value of `label`: a goal needs more of what led to
+    /// it than a foul, for example { goal = { pre_roll = "25s" }, foul = { pre_roll = "5s", post_roll = "5s" } }.
+    rolls: BTreeMap<String, Roll>,
     /// Moments are no longer put together when a clip would get longer than this. The pipeline's
     /// `max_segment` when left out.
     #[serde(with = "text_duration::optional")]
@@ -41,8 +64,29 @@ impl Default for KeyMomentOptions {
             attribute: "peak".to_owned(),
             pre_roll: MediaTime::from_seconds(15),
             post_roll: MediaTime::from_seconds(15),
+            label: None,
+            rolls: BTreeMap::new(),
             max_segment: None,
         }
+    }
+}
+
+impl KeyMomentOptions {
+    /// Room before and after a moment.
+    fn room(&self, roll: Option<&Roll>) -> (MediaTime, MediaTime) {
+        let pre = roll.and_then(|roll| roll.pre_roll).unwrap_or(self.pre_roll);
+        let post = roll
+            .and_then(|roll| roll.post_roll)
+            .unwrap_or(self.post_roll);
+        (pre, post)
+    }
+
+    /// The longest room before any moment.
+    fn longest_pre_roll(&self) -> MediaTime {
+        self.rolls
+            .values()
+            .map(|roll| self.room(Some(roll)).0)
+            .fold(self.pre_roll, Ord::max)
     }
 }
 
@@ -64,15 +108,35 @@ impl OperatorType for SegmentByKeyMoment {
     fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>> {
         let options: KeyMomentOptions = parse_options(options)?;
         let longest = longest(options.max_segment).map_err(|error| vec![error])?;
-        if options.pre_roll + options.post_roll > longest {
+        let too_long = |pre: MediaTime, post: MediaTime, whose: &str| {
             let message = format!(
-                "`pre_roll` and `post_roll` together are longer than the longest segment \
+                "`pre_roll` and `post_roll`{whose} together are longer than the longest segment \
                  ({longest} s)"
             );
-            return Err(vec![OptionError {
+            (pre + post > longest).then_some(message)
+        };
+        let mut errors = Vec::new();
+        if let Some(message) = too_long(options.pre_roll, options.post_roll, "") {
+            errors.push(OptionError {
                 option: None,
                 message,
-            }]);
+            });
+        }
+        for (value, roll) in &options.rolls {
+            let (pre, post) = options.room(Some(roll));
+            if roll.pre_roll.is_none() && roll.post_roll.is_none() {
+                let message = format!("`{value}`: give `pre_roll`, `post_roll` or both");
+                errors.push(OptionError::new("rolls", message));
+            } else if let Some(message) = too_long(pre, post, &format!(" of `{value}`")) {
+                errors.push(OptionError::new("rolls", message));
+            }
+        }
+        if options.label.is_none() && !options.rolls.is_empty() {
+            let message = "which attribute says of what kind a moment is? Give `label`";
+            errors.push(OptionError::new("rolls", message));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
         }
         Ok(Operator::Fold(FoldBox::new(KeyMomentFold {
             options,
@@ -100,12 +164,13 @@ impl Fold for KeyMomentFold {
         state.line.see(step);
         for observation in step.observations {
             if has(&observation.attributes, &self.options.attribute) {
-                self.moment(observation.start, observation.end, state);
+                self.moment(observation, state);
             }
         }
+        let pre_roll = self.options.longest_pre_roll();
         let settled = state
             .clip
-            .is_some_and(|clip| state.line.reach() >= clip.end + self.options.pre_roll + SETTLE);
+            .is_some_and(|clip| state.line.reach() >= clip.end + pre_roll + SETTLE);
         if settled || step.end_of_event {
             close(state);
         }
@@ -118,13 +183,22 @@ impl Fold for KeyMomentFold {
 }
 
 impl KeyMomentFold {
-    fn moment(&self, from: MediaTime, to: MediaTime, state: &mut KeyMomentState) {
-        let start = state.line.clamp(from - self.options.pre_roll);
-        let end = to.max(from) + self.options.post_roll;
+    fn moment(&self, moment: &Observation, state: &mut KeyMomentState) {
+        let kind = self.options.label.as_deref();
+        let kind = kind
+            .and_then(|name| moment.attributes.get(name))
+            .map(Value::plain_text);
+        let roll = kind.and_then(|kind| self.options.rolls.get(&kind));
+        let (pre_roll, post_roll) = self.options.room(roll);
+        let start = state.line.clamp(moment.start - pre_roll);
+        let end = moment.end.max(moment.start) + post_roll;
         if let Some(clip) = &mut state.clip {
-            let joined = end.max(clip.end);
-            if start < clip.end && joined - clip.start <= self.longest {
-                clip.end = joined;
+            let joined = TimeRange {
+                start: start.min(clip.start),
+                end: end.max(clip.end),
+            };
+            if start < clip.end && joined.end - joined.start <= self.longest {
+                *clip = joined;
                 return;
             }
             close(state);
@@ -195,5 +269,54 @@ mod tests {
             (55_000, Some(65_000)),
         ];
         assert_eq!(clips, expected);
+    }
+
+    #[test]
+    fn moments_of_some_kinds_have_more_room() {
+        let options = json!({
+            "attribute": "action", "label": "action", "pre_roll": 5, "post_roll": 5,
+            "rolls": {"goal": {"pre_roll": "20s", "post_roll": "10s"}, "foul": {"post_roll": 2}},
+        });
+        let mut script = Script::new(100_000, 1);
+        for (at, action) in [
+            (10_000, "foul"),
+            (30_000, "shot"),
+            (60_000, "shot"),
+            (64_000, "goal"),
+        ] {
+            script.point("data", at, &[("action", json!(action))]);
+        }
+        let fold = fold_of("segment_by_key_moment", options);
+        // The goal's clip begins before that of the shot that led to it: they are one.
+        let expected = [
+            (5000, Some(12_000)),
+            (25_000, Some(35_000)),
+            (44_000, Some(74_000)),
+        ];
+        for chunk in [1000, 6000, 10_000, 100_000] {
+            let clips = segments(&script.clone().chunked(chunk).run(&fold));
+            assert_eq!(clips, expected, "chunks of {chunk} ms");
+        }
+    }
+
+    #[test]
+    fn rolls_that_cannot_be_used_are_explained() {
+        for (options, told) in [
+            (json!({"rolls": {"goal": {"pre_roll": 20}}}), "Give `label`"),
+            (
+                json!({"label": "action", "rolls": {"goal": {}}}),
+                "`goal`: give `pre_roll`",
+            ),
+            (
+                json!({"label": "action", "rolls": {"goal": {"pre_roll": 290}}}),
+                "`post_roll` of `goal` together are longer",
+            ),
+        ] {
+            let kind = crate::registry::find("segment_by_key_moment").unwrap();
+            let errors = kind.build(options.as_object().unwrap()).err().unwrap();
+            assert_eq!(errors.len(), 1);
+            assert_eq!(errors[0].option.as_deref(), Some("rolls"));
+            assert!(errors[0].message.contains(told), "{}", errors[0].message);
+        }
     }
 }

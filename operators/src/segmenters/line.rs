@@ -16,7 +16,7 @@ pub(crate) struct Line {
     /// End of the last segment.
     taken: Option<MediaTime>,
     /// Segments that are decided and end beyond what is known of the event.
-    waiting: Vec<TimeRange>,
+    waiting: Vec<(TimeRange, Attributes)>,
 }
 
 impl Line {
@@ -58,17 +58,22 @@ impl Line {
 
     /// Decides on a segment. It leaves with [`Line::flush`].
     pub(crate) fn mark(&mut self, start: MediaTime, end: MediaTime) {
+        self.mark_with(start, end, Attributes::new());
+    }
+
+    /// Decides on a segment of which something is said.
+    pub(crate) fn mark_with(&mut self, start: MediaTime, end: MediaTime, attributes: Attributes) {
         let start = self.clamp(start);
         if end > start {
             self.taken = Some(end);
-            self.waiting.push(TimeRange { start, end });
+            self.waiting.push((TimeRange { start, end }, attributes));
         }
     }
 
     /// Emits what is decided and lies inside the event. To be called at the end of every step.
     pub(crate) fn flush(&mut self, step: &Step<'_>, emit: &mut Vec<Emission>) {
         let reach = self.reach;
-        self.waiting.retain(|segment| {
+        self.waiting.retain(|(segment, attributes)| {
             let end = if step.end_of_event {
                 segment.end.min(reach)
             } else {
@@ -78,11 +83,10 @@ impl Line {
                 return true;
             }
             if end > segment.start {
-                let attributes = Attributes::new();
                 emit.push(Emission::Segment {
                     start: segment.start,
                     end: Some(end),
-                    attributes,
+                    attributes: attributes.clone(),
                 });
             }
             false
@@ -91,7 +95,12 @@ impl Line {
 
     /// Emits what is open: decided segments that wait for the event to go on, and `open`.
     pub(crate) fn tail(&self, open: Option<MediaTime>, emit: &mut Vec<Emission>) {
-        for start in self.waiting.iter().map(|segment| segment.start).chain(open) {
+        for start in self
+            .waiting
+            .iter()
+            .map(|(segment, _)| segment.start)
+            .chain(open)
+        {
             emit.push(Emission::Segment {
                 start,
                 end: None,

@@ -138,3 +138,49 @@ fn a_share_that_trembles_does_not_change_the_view() {
         "nncc"
     );
 }
+
+/// Pictures with an inner court of `inner`, in an outer one of `outer` and a dark stand above.
+fn court(inner: [u8; 3], outer: [u8; 3], close_ups: usize) -> Vec<Picture> {
+    let mut pictures = Vec::new();
+    for number in 0..40 {
+        let close = number % 20 < close_ups;
+        let mut data = Vec::new();
+        for y in 0..HEIGHT {
+            for x in 0..WIDTH {
+                let inside = (12..52).contains(&x) && (12..30).contains(&y);
+                data.extend(match () {
+                    _ if close => SHIRT,
+                    _ if y < 6 => [20, 20, 20],
+                    _ if inside => inner,
+                    _ => outer,
+                });
+            }
+        }
+        let time = MediaTime::from_millis(number as i64 * 200);
+        pictures.push(Picture { time, data });
+    }
+    pictures
+}
+
+#[test]
+fn a_court_may_have_two_colours_and_one_may_be_grey() {
+    let views = |pictures: &[Picture]| -> String {
+        let Operator::Video { scanner, fold } = operator("dominant_color", json!({})) else {
+            panic!("dominant_color looks at pictures");
+        };
+        let script = Script::new(8000, 1).chunked(1000);
+        let script = script.scanned(|chunk| scan_pictures(&*scanner, chunk, pictures));
+        let rows = observations(&script.run(&fold));
+        let letters = rows
+            .iter()
+            .map(|row| row.2["view"].as_str().unwrap().chars().next().unwrap());
+        letters.collect()
+    };
+    let (purple, green, grey) = ([100, 80, 150], [150, 190, 110], [120, 120, 126]);
+    assert_eq!(views(&court(purple, green, 0)), "f".repeat(40));
+    assert_eq!(views(&court(green, grey, 0)), "f".repeat(40));
+    // A picture without the court stays what it is.
+    let mixed = views(&court(purple, green, 2));
+    assert_eq!(mixed[20..22], *"cc");
+    assert_eq!(mixed[22..40], *"f".repeat(18));
+}

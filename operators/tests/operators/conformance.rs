@@ -7,14 +7,45 @@ use matchcut_model::chunk::{ChunkExtent, Position, TrackNumber};
 use matchcut_model::observation::Class;
 use matchcut_model::segment::Segment;
 use matchcut_model::time::{MediaTime, TimeRange};
+use matchcut_operators::kit;
 use matchcut_operators::registry;
-use matchcut_operators::sdk::{EdgeKind, FoldBox, Operator, Options, Step};
+use matchcut_operators::sdk::{EdgeKind, FoldBox, Operator, OperatorType, Options, Step};
 use matchcut_operators::testing::{Emitted, Script, labels, optimized, segments};
 use proptest::prelude::*;
 use serde_json::json;
 
+/// What is nothing without somebody or something else: a program, a model, a server.
+const OUTSIDE: [&str; 8] = [
+    "http_inference",
+    "label_by_prompt",
+    "onnx",
+    "process",
+    "segment_by_prompt",
+    "speech",
+    "text_by_prompt",
+    "transcribe",
+];
+
+/// Every operator that works as it is.
+fn built_in() -> impl Iterator<Item = &'static dyn OperatorType> {
+    let all = registry::all().into_iter();
+    all.filter(|kind| !OUTSIDE.contains(&kind.describe().name))
+}
+
+#[test]
+fn what_needs_something_else_says_so() {
+    for name in OUTSIDE {
+        let kind = registry::find(name).unwrap();
+        let errors = kind.build(&Options::new()).err().unwrap();
+        assert!(
+            errors.iter().all(|error| error.option.is_some()),
+            "{name}: {errors:?}"
+        );
+    }
+}
+
 fn folds() -> Vec<(&'static str, Class, FoldBox)> {
-    let all = registry::all().into_iter().map(|kind| {
+    let all = built_in().map(|kind| {
         let description = kind.describe();
         let fold = match kind.build(&Options::new()).unwrap() {
             Operator::Video { fold, .. }
@@ -30,7 +61,7 @@ fn folds() -> Vec<(&'static str, Class, FoldBox)> {
 #[test]
 fn every_operator_describes_itself() {
     let mut names = BTreeSet::new();
-    for kind in registry::all() {
+    for kind in built_in() {
         let description = kind.describe();
         let name = description.name;
         assert!(names.insert(name), "{name} stands twice");
@@ -87,23 +118,41 @@ fn every_operator_describes_itself() {
         );
     }
     let expected = [
+        "audio_events",
+        "audio_loudness",
         "audio_peaks",
         "audio_silence",
+        "black_frames",
         "dominant_color",
         "external",
         "label_passthrough",
+        "label_score",
         "label_template",
         "optimize_passthrough",
         "optimize_to_ranges",
         "passthrough",
         "scene_change",
+        "scoreboard_text",
+        "segment_by_commercials",
         "segment_by_key_moment",
         "segment_by_sequence",
         "segment_by_shot",
+        "segment_from_transcription",
         "segment_passthrough",
         "stream_cues",
+        "transitions",
     ];
     assert_eq!(names.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn every_operator_keeps_the_rules() {
+    for kind in built_in() {
+        let description = kind.describe();
+        let operator = kind.build(&Options::new()).unwrap();
+        let findings = kit::conformance(&description, &operator);
+        assert_eq!(findings, [], "{}", description.name);
+    }
 }
 
 #[test]

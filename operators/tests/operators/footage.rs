@@ -43,7 +43,7 @@ pub(crate) fn ffmpeg(path: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
 
 /// The frames of a file, each `frame_ms` after the one before it: the number of a frame is its
 /// time divided by that.
-fn frames(path: &Path, frame_ms: i64) -> Option<Vec<Picture>> {
+pub(crate) fn frames(path: &Path, frame_ms: i64) -> Option<Vec<Picture>> {
     let (width, height) = (32, 18);
     let filter = format!("scale={width}:{height}:flags=area,format=yuv444p");
     let raw = ffmpeg(

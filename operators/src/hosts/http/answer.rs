@@ -27,13 +27,18 @@ impl Schema {
                     .to_owned(),
             ));
         }
+        Schema::of(json).map_err(wrong)
+    }
+
+    /// A schema that this program made.
+    pub(super) fn of(json: Json) -> Result<Schema, String> {
         let validator = jsonschema::validator_for(&json)
-            .map_err(|error| wrong(format!("this is not a JSON Schema: {error}")))?;
+            .map_err(|error| format!("this is not a JSON Schema: {error}"))?;
         Ok(Schema { json, validator })
     }
 
-    /// The attributes of an answer.
-    pub(super) fn read(&self, text: &str) -> Result<Attributes, String> {
+    /// An answer as JSON that keeps to the schema.
+    pub(super) fn json(&self, text: &str) -> Result<Json, String> {
         let answer: Json = serde_json::from_str(unfenced(text)).map_err(|error| {
             format!("it is not JSON: {error} in \"{}\"", quoted(text.as_bytes()))
         })?;
@@ -49,7 +54,12 @@ impl Schema {
                 quoted(text.as_bytes())
             ));
         }
-        let Json::Object(properties) = answer else {
+        Ok(answer)
+    }
+
+    /// The attributes of an answer.
+    pub(super) fn read(&self, text: &str) -> Result<Attributes, String> {
+        let Json::Object(properties) = self.json(text)? else {
             return Err("it is not an object".to_owned());
         };
         let attributes = properties.into_iter().filter(|(_, value)| !value.is_null());

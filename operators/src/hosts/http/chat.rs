@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::answer::{self, Schema};
-use super::client::{Client, quoted};
+use super::client::Client;
+use super::completion::{Ask, text_of};
 use super::image::{ImageFormat, data_url};
 use crate::sdk::{
     AttributeSpec, ChunkContext, OptionError, Options, Said, VideoScan, VideoScanner, signature_of,
@@ -131,6 +132,7 @@ impl ChatScanner {
                     height,
                     format: PixelFormat::Rgb24,
                     rate,
+                    frames: matchcut_model::frame::FrameChoice::All,
                 },
             }))),
             Ok(_) => Err(errors),
@@ -246,61 +248,19 @@ impl Chat {
             let url = data_url(frame, width, height, image_format, quality)?;
             content.push(json!({"type": "image_url", "image_url": {"url": url}}));
         }
-        let mut messages = Vec::new();
-        if let Some(system) = &self.options.system {
-            messages.push(json!({"role": "system", "content": system}));
-        }
-        messages.push(json!({"role": "user", "content": content}));
-        let mut body = json!({
-            "model": self.model,
-            "messages": messages,
-            "temperature": 0,
-            "max_tokens": self.options.max_tokens,
-        });
-        if self.options.response_format {
-            body["response_format"] = json!({
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "strict": true, "schema": self.schema.json},
-            });
-        }
-        Ok(body)
+        let ask = Ask {
+            model: &self.model,
+            system: self.options.system.as_deref(),
+            content: Json::Array(content),
+            max_tokens: self.options.max_tokens,
+            schema: self.options.response_format.then_some(&self.schema.json),
+        };
+        Ok(ask.body())
     }
 
     fn attributes(&self, body: &[u8]) -> Result<matchcut_model::value::Attributes, String> {
-        let answer: Json = serde_json::from_slice(body)
-            .map_err(|error| format!("{error} in \"{}\"", quoted(body)))?;
-        let tokens = |name: &str| {
-            answer
-                .pointer(name)
-                .and_then(Json::as_u64)
-                .unwrap_or_default()
-        };
-        let counters = &self.client.counters;
-        counters.tokens(
-            tokens("/usage/prompt_tokens"),
-            tokens("/usage/completion_tokens"),
-        );
-        let message = answer.pointer("/choices/0/message");
-        let refusal = message
-            .and_then(|message| message.get("refusal"))
-            .and_then(Json::as_str);
-        if let Some(refusal) = refusal {
-            return Err(format!(
-                "the model refused: \"{}\"",
-                quoted(refusal.as_bytes())
-            ));
-        }
-        let cut = answer
-            .pointer("/choices/0/finish_reason")
-            .is_some_and(|reason| reason == "length");
-        if cut {
-            return Err("it is longer than `max_tokens`".to_owned());
-        }
-        let text = message
-            .and_then(|message| message.get("content"))
-            .and_then(Json::as_str);
-        let text = text.ok_or_else(|| format!("no message in \"{}\"", quoted(body)))?;
-        self.schema.read(text)
+        let text = text_of(&self.client, body)?;
+        self.schema.read(&text)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::sdk::{OptionError, text_duration};
 /// Options of whatever asks a server.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct ClientOptions {
+pub(in crate::hosts) struct ClientOptions {
     /// Address of the server, up to where `/v2` or `/chat/completions` follows: `http://localhost:8080`,
     /// `https://models.example.com/v1`.
     url: String,
@@ -74,7 +74,7 @@ const LARGEST_ANSWER: u64 = 64 << 20;
 /// So much of an answer is told when it is an error.
 const QUOTED: usize = 200;
 
-pub(super) struct Client {
+pub(in crate::hosts) struct Client {
     agent: Agent,
     url: String,
     key: Option<String>,
@@ -82,19 +82,22 @@ pub(super) struct Client {
     /// The first pause of this client.
     pause: Duration,
     limits: Limits,
-    pub(super) counters: Arc<Counters>,
+    pub(in crate::hosts) counters: Arc<Counters>,
 }
 
 /// An answer that a server gave with success.
-pub(super) struct Answered {
-    pub(super) body: Vec<u8>,
+pub(in crate::hosts) struct Answered {
+    pub(in crate::hosts) body: Vec<u8>,
     /// The header `Inference-Header-Content-Length`.
     pub(super) json_length: Option<usize>,
 }
 
 impl Client {
     /// A client that asks `model` of a server.
-    pub(super) fn new(options: &ClientOptions, model: &str) -> Result<Client, Vec<OptionError>> {
+    pub(in crate::hosts) fn new(
+        options: &ClientOptions,
+        model: &str,
+    ) -> Result<Client, Vec<OptionError>> {
         let mut errors = Vec::new();
         let mut wrong = |option: &str, message: &str| {
             errors.push(OptionError::new(option, message));
@@ -169,7 +172,7 @@ impl Client {
     }
 
     /// Posts a body below the address; what the server answers with success.
-    pub(super) fn post(
+    pub(in crate::hosts) fn post(
         &self,
         path: &str,
         body: &[u8],
@@ -305,7 +308,7 @@ fn retry_after<T>(response: &Response<T>) -> Option<u64> {
 }
 
 /// The begin of a text that a server sent.
-pub(super) fn quoted(body: &[u8]) -> String {
+pub(in crate::hosts) fn quoted(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(QUOTED) {

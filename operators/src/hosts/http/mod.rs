@@ -4,6 +4,8 @@
 mod answer;
 mod chat;
 mod client;
+mod completion;
+mod endpoint;
 mod image;
 mod limits;
 mod oip;
@@ -26,7 +28,8 @@ use crate::sdk::{
     parse_options, pass_on,
 };
 use chat::{ChatOptions, ChatScanner};
-use client::{Client, ClientOptions};
+pub(super) use client::{Client, ClientOptions, quoted};
+pub(crate) use endpoint::Endpoint;
 use oip::{OipModel, OipOptions};
 pub use usage::{Usage, usage};
 

@@ -58,7 +58,7 @@ impl fmt::Display for Usage {
 
 /// Counters of one operator, since it was built.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub(in crate::hosts) struct Counters {
     model: String,
     /// The price of a million tokens of prompts, and of answers.
     prices: Option<(f64, f64)>,
@@ -89,7 +89,7 @@ pub fn usage() -> Vec<Usage> {
 
 impl Counters {
     /// Counters that [`usage`] reads.
-    pub(super) fn new(model: String, prices: Option<(f64, f64)>) -> Arc<Counters> {
+    pub(in crate::hosts) fn new(model: String, prices: Option<(f64, f64)>) -> Arc<Counters> {
         let counters = Arc::new(Counters {
             model,
             prices,
@@ -100,26 +100,26 @@ impl Counters {
         counters
     }
 
-    pub(super) fn request(&self, sent: usize, again: bool) {
+    pub(in crate::hosts) fn request(&self, sent: usize, again: bool) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.retries.fetch_add(again.into(), Ordering::Relaxed);
         self.sent.fetch_add(sent as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn response(&self, received: usize) {
+    pub(in crate::hosts) fn response(&self, received: usize) {
         self.received.fetch_add(received as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn failure(&self) {
+    pub(in crate::hosts) fn failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn tokens(&self, input: u64, output: u64) {
+    pub(in crate::hosts) fn tokens(&self, input: u64, output: u64) {
         self.tokens_in.fetch_add(input, Ordering::Relaxed);
         self.tokens_out.fetch_add(output, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> Usage {
+    pub(in crate::hosts) fn read(&self) -> Usage {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (tokens_in, tokens_out) = (read(&self.tokens_in), read(&self.tokens_out));
         let price = |(input, output): (f64, f64)| {

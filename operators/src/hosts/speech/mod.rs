@@ -6,8 +6,8 @@
 mod caller;
 mod model;
 mod ranges;
-mod resample;
-mod samples;
+pub(super) mod resample;
+pub(super) mod samples;
 #[cfg(test)]
 mod tests;
 

@@ -5,7 +5,7 @@
 use matchcut_model::time::{FLICKS_PER_SECOND, MediaTime};
 
 /// The rate that comes out.
-pub(super) const RATE: u32 = 16_000;
+pub(in crate::hosts) const RATE: u32 = 16_000;
 
 /// Flicks of a sample that comes out.
 const STEP: i64 = FLICKS_PER_SECOND / RATE as i64;
@@ -20,7 +20,7 @@ const PASS: f64 = 0.94;
 const PHASES: usize = 128;
 
 /// A filter for one rate.
-pub(super) struct Resampler {
+pub(in crate::hosts) struct Resampler {
     rate: u32,
     /// Samples on each side of the place that is read.
     half: i64,
@@ -29,7 +29,7 @@ pub(super) struct Resampler {
 }
 
 impl Resampler {
-    pub(super) fn new(rate: u32) -> Resampler {
+    pub(in crate::hosts) fn new(rate: u32) -> Resampler {
         let ratio = f64::from(rate) / f64::from(RATE);
         // Of the frequency at which samples come.
         let cutoff = PASS * (1.0 / ratio).min(1.0);
@@ -51,13 +51,13 @@ impl Resampler {
         }
     }
 
-    pub(super) fn rate(&self) -> u32 {
+    pub(in crate::hosts) fn rate(&self) -> u32 {
         self.rate
     }
 
     /// The samples of the grid that fall on `samples`, which begin at `time`, and the number of the first
     /// on the grid.
-    pub(super) fn run(&self, time: MediaTime, samples: &[f32]) -> (i64, Vec<f32>) {
+    pub(in crate::hosts) fn run(&self, time: MediaTime, samples: &[f32]) -> (i64, Vec<f32>) {
         let count = samples.len() as i64;
         let end = time + MediaTime::from_ticks(count, self.rate);
         if self.rate == RATE {
@@ -104,7 +104,7 @@ fn from(time: MediaTime) -> i64 {
 }
 
 /// When sample `number` of the grid is heard.
-pub(super) fn time_of(number: i64) -> MediaTime {
+pub(in crate::hosts) fn time_of(number: i64) -> MediaTime {
     MediaTime::from_flicks(number.saturating_mul(STEP))
 }
 

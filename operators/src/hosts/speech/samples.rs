@@ -17,18 +17,18 @@ const FULL_SCALE: f32 = 32_768.0;
 
 /// Samples without a hole between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Run {
+pub(in crate::hosts) struct Run {
     /// The number of the first on the grid of 16 kHz.
-    pub(super) first: i64,
-    pub(super) samples: Vec<i16>,
+    pub(in crate::hosts) first: i64,
+    pub(in crate::hosts) samples: Vec<i16>,
 }
 
 /// A sample as the model takes it.
-pub(super) fn float(sample: i16) -> f32 {
+pub(in crate::hosts) fn float(sample: i16) -> f32 {
     f32::from(sample) / FULL_SCALE
 }
 
-pub(super) struct SampleScanner;
+pub(in crate::hosts) struct SampleScanner;
 
 impl AudioScanner for SampleScanner {
     fn start(&self, _chunk: &ChunkContext) -> Box<dyn AudioScan> {
@@ -101,7 +101,7 @@ impl SampleScan {
 }
 
 /// The samples of a signature.
-pub(super) fn read(signature: &[u8]) -> Option<Vec<Run>> {
+pub(in crate::hosts) fn read(signature: &[u8]) -> Option<Vec<Run>> {
     let mut reader = Reader(signature);
     let mut runs = Vec::new();
     while !reader.is_empty() {

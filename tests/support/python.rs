@@ -1,0 +1,42 @@
+//! A Python with numpy, in which the package `matchcut` of this repository can be imported.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{Work, repository};
+
+/// Lets the runs of `work` find such a Python as `python3`; false, with a word said, where there is none.
+/// In CI that is a failure.
+pub fn use_python(work: &mut Work) -> bool {
+    let Some(path) = path() else {
+        let help = "no python3 with numpy; run: make setup-test";
+        assert!(std::env::var_os("CI").is_none(), "{help}");
+        eprintln!("skipped: {help}");
+        return false;
+    };
+    work.set_env("PATH", path);
+    work.set_env("PYTHONPATH", package().into_os_string());
+    true
+}
+
+/// Where the package is.
+pub fn package() -> PathBuf {
+    repository().join("operators/python/src")
+}
+
+/// A PATH whose `python3` has numpy.
+pub fn path() -> Option<OsString> {
+    let ours = repository().join(".venv/bin");
+    let inherited = std::env::var_os("PATH").unwrap_or_default();
+    let mut first = vec![ours];
+    first.extend(std::env::split_paths(&inherited));
+    let with_ours = std::env::join_paths(first).ok()?;
+    [with_ours, inherited].into_iter().find(|path| {
+        let found = Command::new("sh")
+            .args(["-c", "exec python3 -c 'import numpy'"])
+            .env("PATH", path)
+            .output();
+        found.is_ok_and(|output| output.status.success())
+    })
+}
