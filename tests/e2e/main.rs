@@ -18,6 +18,7 @@ mod interrupt;
 mod live;
 mod marks;
 mod news;
+mod one_detector;
 mod process;
 mod process_page;
 mod renditions;

@@ -335,3 +335,77 @@ fn options_that_do_not_go_together_are_told() {
         ["score"]
     );
 }
+
+/// A server that speaks TLS with a certificate that nobody vouches for.
+fn tls_server(directory: &Directory) -> Option<(std::process::Child, u16)> {
+    use std::process::{Command, Stdio};
+    let (key, certificate) = (
+        directory.path().join("key.pem"),
+        directory.path().join("cert.pem"),
+    );
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ])
+        .args([
+            "-keyout".as_ref(),
+            key.as_os_str(),
+            "-out".as_ref(),
+            certificate.as_os_str(),
+        ])
+        .stderr(Stdio::null())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no openssl here (make setup-test)");
+        return None;
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let server = Command::new("openssl")
+        .args([
+            "s_server",
+            "-www",
+            "-quiet",
+            "-accept",
+            &format!("127.0.0.1:{port}"),
+        ])
+        .args([
+            "-key".as_ref(),
+            key.as_os_str(),
+            "-cert".as_ref(),
+            certificate.as_os_str(),
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for _ in 0..100 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Some((server, port))
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_is_not_talked_to() {
+    let directory = Directory::new("tls");
+    let Some((mut server, port)) = tls_server(&directory) else {
+        return;
+    };
+    let read = chat(&format!("https://127.0.0.1:{port}/v1"));
+    let (operator, client) = built(&read);
+    let message = scan_first(&*scanner_of(operator)).unwrap_err();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(message.to_lowercase().contains("certificate"), "{message}");
+    assert_eq!(client.counters.read().received, 0);
+}
