@@ -18,7 +18,7 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-use matchcut_model::frame::{Frame, PixelFormat, ViewSpec};
+use matchcut_model::frame::{Frame, FrameChoice, PixelFormat, ViewSpec};
 use matchcut_model::observation::Class;
 use matchcut_model::time::{FrameRate, MediaTime};
 use schemars::JsonSchema;
@@ -190,7 +190,7 @@ fn view(view: &wit::View) -> Result<ViewSpec, String> {
             wit::PixelFormat::Rgb => PixelFormat::Rgb24,
         },
         rate,
-        frames: matchcut_model::frame::FrameChoice::All,
+        frames: FrameChoice::All,
     })
 }
 
