@@ -16,7 +16,7 @@ static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
     // What comes from outside is no program to be started.
     catalog
         .operators
-        .retain(|kind| kind.describe().name != "process");
+        .retain(|kind| !["process", "onnx", "speech", "wasm"].contains(&kind.describe().name));
     for kind in &mut catalog.operators {
         let description = kind.describe();
         *kind = Box::leak(Box::new(Described {
