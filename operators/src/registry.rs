@@ -17,7 +17,6 @@ use crate::segmenters::{
 
 /// Every operator type, by class.
 pub fn all() -> Vec<&'static dyn OperatorType> {
-    #[cfg_attr(not(feature = "wasm"), expect(unused_mut))]
     let mut all: Vec<&'static dyn OperatorType> = vec![
         &SceneChange,
         &Transitions,
@@ -37,6 +36,10 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &TextByPrompt,
         &Speech,
         &Transcribe,
+    ];
+    #[cfg(feature = "wasm")]
+    all.push(&crate::hosts::Wasm);
+    let others: [&'static dyn OperatorType; 13] = [
         &SegmentBySequence,
         &SegmentByShot,
         &SegmentByKeyMoment,
@@ -51,8 +54,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &LabelByPrompt,
         &LabelPassthrough,
     ];
-    #[cfg(feature = "wasm")]
-    all.push(&crate::hosts::Wasm);
+    all.extend(others);
     all
 }
 

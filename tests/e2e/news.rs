@@ -60,7 +60,13 @@ fn programme(work: &Work) -> f64 {
     let arguments = "-c:v libx264 -preset ultrafast -g 25 -c:a aac -b:a 96k -f hls -hls_time 4 -hls_list_size 0 -y";
     let inputs = ["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound];
     let playlist = playlist.to_str().unwrap();
-    tool("ffmpeg", inputs.into_iter().chain(arguments.split(' ')).chain([playlist]));
+    tool(
+        "ffmpeg",
+        inputs
+            .into_iter()
+            .chain(arguments.split(' '))
+            .chain([playlist]),
+    );
     at
 }
 
@@ -139,7 +145,9 @@ fn stories_are_told_apart_named_and_chosen() {
         .filter(|line| line["operator"] == "speech")
         .map(|line| line["attributes"]["text"].as_str().unwrap().to_owned())
         .collect();
-    let said = PHRASES.iter().flat_map(|(tone, times)| vec![format!("{tone} Hz"); *times]);
+    let said = PHRASES
+        .iter()
+        .flat_map(|(tone, times)| vec![format!("{tone} Hz"); *times]);
     assert_eq!(heard, said.collect::<Vec<String>>());
 
     // A story begins 0.1 s before its first phrase and ends 0.1 s behind its last.
@@ -151,23 +159,45 @@ fn stories_are_told_apart_named_and_chosen() {
     ];
     assert_eq!(found.len(), expected.len(), "{found:?}");
     for ((start, end, label), (from, to, name)) in found.iter().zip(expected) {
-        assert!((start - from).abs() < 0.1 && (end - to).abs() < 0.1, "{start} {end}");
+        assert!(
+            (start - from).abs() < 0.1 && (end - to).abs() < 0.1,
+            "{start} {end}"
+        );
         assert_eq!(label, name);
     }
     assert!(length > 32.1);
     let replay = document(&work.path("out/replays/good/replay.json"));
-    let chosen = replay["segments"].as_array().unwrap();
+    let chosen = replay["selected"].as_array().unwrap();
     assert_eq!(chosen.len(), 1, "{replay}");
 
     // Provisional stories were told and taken back while the programme went on.
     let changes = lines(&work.path("out/changes.jsonl"));
-    let back = changes.iter().filter(|line| line["kind"] == "segment" && line["diff"] == -1);
+    let back = changes
+        .iter()
+        .filter(|line| line["kind"] == "segment" && line["diff"] == -1);
     assert!(back.count() >= 3);
 
     // Two workers come to the same, and a finished run asks nobody again.
-    work.ok(["run", "news.toml", "--out", "two", "--clips", "none", "-w", "2"]);
+    work.ok([
+        "run",
+        "news.toml",
+        "--out",
+        "two",
+        "--clips",
+        "none",
+        "-w",
+        "2",
+    ]);
     drop((speech, desk));
-    work.ok(["run", "news.toml", "--out", "out", "--clips", "none", "--resume"]);
+    work.ok([
+        "run",
+        "news.toml",
+        "--out",
+        "out",
+        "--clips",
+        "none",
+        "--resume",
+    ]);
     for file in ["observations.jsonl", "segments.jsonl", "changes.jsonl"] {
         let read = |dir: &str| std::fs::read(work.path(dir).join(file)).unwrap();
         same_text(file, &read("out"), &read("two"));
