@@ -121,7 +121,7 @@ fn a_store_of_another_format_is_refused() {
     drop(db);
     let error = Store::open(dir.path()).unwrap_err().to_string();
     assert!(
-        error.ends_with("has format 99, and this program reads format 1"),
+        error.ends_with("has format 99, and this program reads format 2"),
         "{error}"
     );
     std::fs::write(&path, "no database at all, but text").unwrap();
