@@ -8,20 +8,10 @@ Listens on a free port of the loopback interface, prints it, and ends with its s
 """
 
 import collections
-import http.server
 import json
 import re
-import sys
-import threading
 
-
-class Refused(Exception):
-    pass
-
-
-def expect(holds, what):
-    if not holds:
-        raise Refused(what)
+from loopback import Refused, expect, serve
 
 
 def stories_of(question):
@@ -60,36 +50,13 @@ def answer(body):
     raise Refused("an unknown question")
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        status = 200
-        try:
-            expect(self.path == "/v1/chat/completions", f"the path {self.path}")
-            text = answer(json.loads(body))
-            reply = {
-                "id": "chat-1", "object": "chat.completion", "model": "desk-of-tests",
-                "choices": [{
-                    "index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text},
-                }],
-                "usage": {"prompt_tokens": len(body) // 4, "completion_tokens": len(text) // 4},
-            }
-        except (Refused, ValueError, KeyError, TypeError) as error:
-            status, reply = 400, {"error": {"message": repr(error)}}
-        reply = json.dumps(reply).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(reply)))
-        self.end_headers()
-        self.wfile.write(reply)
+def complete(_, body):
+    text = answer(json.loads(body))
+    return {
+        "id": "chat-1", "object": "chat.completion", "model": "desk-of-tests",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": len(body) // 4, "completion_tokens": len(text) // 4},
+    }
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_address[1], flush=True)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-sys.stdin.read()
+serve("/v1/chat/completions", complete)

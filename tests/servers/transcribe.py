@@ -9,22 +9,11 @@ Listens on a free port of the loopback interface, prints it, and ends with its s
 
 import email.parser
 import email.policy
-import http.server
 import io
-import json
 import struct
-import sys
-import threading
 import wave
 
-
-class Refused(Exception):
-    pass
-
-
-def expect(holds, what):
-    if not holds:
-        raise Refused(what)
+from loopback import expect, serve
 
 
 def fields_of(kind, body):
@@ -74,29 +63,4 @@ def answer(kind, body):
     }
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        status, reply = 200, None
-        try:
-            expect(self.path == "/v1/audio/transcriptions", f"the path {self.path}")
-            reply = answer(self.headers["Content-Type"], body)
-        except (Refused, ValueError, KeyError, TypeError, wave.Error) as error:
-            status, reply = 400, {"error": {"message": repr(error)}}
-        reply = json.dumps(reply).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(reply)))
-        self.end_headers()
-        self.wfile.write(reply)
-
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(server.server_address[1], flush=True)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-sys.stdin.read()
+serve("/v1/audio/transcriptions", answer)
