@@ -6,13 +6,9 @@ use matchcut_model::time::MediaTime;
 use super::model::{Memory, Silero, WINDOW};
 use super::ranges::{Rules, Speaking, Sum};
 use super::resample::time_of;
-use super::samples::{self, Run};
+use super::samples::{self, BRIDGED, Run};
 use crate::sdk::{Answer, Caller, Emission, Step};
 use crate::wire::{Reader, Writer};
-
-/// So many samples that are missing where chunks meet are taken for silence: sound is coded in blocks that
-/// do not end where a picture does.
-const BRIDGED: i64 = 1600;
 
 pub(super) struct Listener {
     pub(super) model: Silero,

@@ -12,6 +12,10 @@ use crate::wire::{Reader, Writer};
 /// 90 kHz, and of milliseconds, are rounded.
 const JITTER: MediaTime = MediaTime::from_millis(2);
 
+/// So many samples that are missing where chunks meet are taken for silence: sound is coded in blocks that
+/// do not end where a picture does.
+pub(in crate::hosts) const BRIDGED: i64 = 1600;
+
 /// Full scale of the samples that are kept.
 const FULL_SCALE: f32 = 32_768.0;
 

@@ -7,12 +7,9 @@ use matchcut_model::value::{Attributes, Value};
 use super::phrases::{Rules, Sound};
 use super::request::{Request, Transcript};
 use crate::hosts::speech::resample::time_of;
-use crate::hosts::speech::samples::{self, Run};
+use crate::hosts::speech::samples::{self, BRIDGED, Run};
 use crate::sdk::{Answer, Caller, Emission, Step};
 use crate::wire::{Reader, Writer};
-
-/// So many samples that are missing where chunks meet are taken for silence.
-const BRIDGED: i64 = 1600;
 
 pub(super) struct Transcriber {
     pub(super) rules: Rules,
