@@ -9,7 +9,7 @@ use crate::Error;
 use crate::process;
 
 /// How long a repeated clip is, in seconds.
-pub(super) const LONG: u32 = 120;
+pub(super) const LONG: u32 = 60;
 
 /// The clip over and over, not encoded again.
 pub(super) fn repeated(clip: &Path, out: &Path) -> Result<PathBuf, Error> {
