@@ -146,6 +146,10 @@ impl CommandError {
                     eprintln!("  help: {hint}");
                 }
             }
+            CommandError::Run(error @ RunError::NoOutbox(_)) => {
+                eprintln!("error: {error}");
+                eprintln!("  help: add --out DIR, or a sink of type \"file\"");
+            }
             CommandError::Run(RunError::Log(error)) => {
                 eprintln!("error: {error}");
                 if let Some(hint) = crate::commands::home::hint(error) {

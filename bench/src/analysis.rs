@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use matchcut_dataflow::plan::{self, Plan};
 use matchcut_dataflow::run::clips::ClipMode;
-use matchcut_dataflow::run::engine::{self, Progress, RunOptions};
+use matchcut_dataflow::run::engine::{self, Progress, Results, RunOptions};
+use matchcut_dataflow::run::post::Post;
 use matchcut_dataflow::spec::{self, Catalog, Override};
 
 use crate::Error;
@@ -50,8 +51,11 @@ pub fn run_all(playlist: &Path, threads: usize) -> Result<Done, Error> {
     let outcome = engine::run(
         &plan_of(playlist)?,
         &options,
-        &mut [],
-        None,
+        Results {
+            targets: &mut [],
+            store: None,
+            post: Post::none(),
+        },
         &stop,
         &mut listen,
     )?;

@@ -11,9 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use matchcut_dataflow::plan::Plan;
-use matchcut_dataflow::run::engine::{self, Progress, RunOptions};
-use matchcut_dataflow::run::log::{EventStore, Taken};
+use matchcut_dataflow::run::convert;
+use matchcut_dataflow::run::engine::{self, Progress, Results, RunOptions};
+use matchcut_dataflow::run::log::EventStore;
+use matchcut_dataflow::run::post::Post;
+use matchcut_dataflow::run::publish::News;
 use matchcut_dataflow::run::target::Target;
+use matchcut_dataflow::spec::Catalog;
 use matchcut_model::change::{Change, Row};
 use matchcut_model::segment::SegmentId;
 use matchcut_model::time::{MediaTime, TimeRange};
@@ -277,15 +281,23 @@ pub fn run(
             lock().committed(changes, SystemTime::now(), readable);
         }
         Progress::Failure(failure) => lock().measured.failures.push(failure.to_string()),
+        Progress::Sink(News::Trouble { sink, error }) => {
+            lock().measured.failures.push(format!("{sink}: {error}"));
+        }
+        Progress::Sink(News::Recovered { .. }) => {}
         // Videos of the whole event follow; they come of no chunk.
         Progress::Finishing => finished.store(true, Ordering::SeqCst),
     };
     // As a run does: its log is kept beside the results.
-    let mut store = match EventStore::take(out)? {
-        Taken::Fresh { lock, .. } => EventStore::create(out, lock, "bench")?,
-        Taken::Begun(store) => EventStore::create(out, store.into_lock(), "bench")?,
+    let lock_of_store = EventStore::take_anew(out)?;
+    let mut store = EventStore::create(out, lock_of_store, "bench")?;
+    let info = convert::event_info(plan, &Catalog::built_in());
+    let results = Results {
+        targets,
+        post: Post::open(plan, &info, Some(&store))?,
+        store: Some(&mut store),
     };
-    let outcome = engine::run(plan, options, targets, Some(&mut store), stop, &mut listen);
+    let outcome = engine::run(plan, options, results, stop, &mut listen);
     finished.store(true, Ordering::SeqCst);
     watching.join().map_err(|_| "looking for files panicked")?;
     let outcome = outcome?;

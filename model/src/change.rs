@@ -464,6 +464,11 @@ impl EventState {
         self.clips.values().map(|row| &**row)
     }
 
+    /// The clip of a segment on a track.
+    pub fn clip(&self, segment: &SegmentId, track: TrackNumber) -> Option<&ClipRow> {
+        self.clips.get(&(segment.clone(), track)).map(|row| &**row)
+    }
+
     /// Observations by start, end, operator.
     pub fn observations(&self) -> impl ExactSizeIterator<Item = &Observation> {
         self.observations.iter().map(|row| &**row)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use matchcut_dataflow::plan::{Plan, PlanSink};
 use matchcut_dataflow::run::engine::RunError;
-use matchcut_dataflow::run::log::{EventStore, ResumeError, Taken};
+use matchcut_dataflow::run::log::{EventStore, Lock, ResumeError, Taken};
 use matchcut_dataflow::run::target::{Begin, Target};
 use matchcut_sinks::{EventInfo, FileSink, SinkError};
 
@@ -89,6 +89,11 @@ impl<'a> Dirs<'a> {
         if how == How::New {
             self.refuse_results()?;
         }
+        // What is replaced need not be understood.
+        if how == How::Replace {
+            let lock = EventStore::take_anew(first).map_err(RunError::from)?;
+            return self.begin(plan, identity, info, first, lock);
+        }
         let lock = match (EventStore::take(first).map_err(RunError::from)?, how) {
             (Taken::Begun(store), How::Resume { .. }) => {
                 store.check(identity).map_err(RunError::from)?;
@@ -98,7 +103,7 @@ impl<'a> Dirs<'a> {
                 let targets = self.targets(plan, Begin::Resume, info)?;
                 return Ok(Home::Resumed(targets, store));
             }
-            (Taken::Begun(store), How::New) => {
+            (Taken::Begun(store), _) => {
                 let dir = first.to_owned();
                 drop(store);
                 return Err(RunError::Sink(SinkError::HoldsResults {
@@ -107,7 +112,6 @@ impl<'a> Dirs<'a> {
                 })
                 .into());
             }
-            (Taken::Begun(store), How::Replace) => store.into_lock(),
             (Taken::Fresh { lock, was_there }, How::Resume { force }) => {
                 // Results without a store are those of somebody else.
                 if !was_there && !force {
@@ -117,6 +121,17 @@ impl<'a> Dirs<'a> {
             }
             (Taken::Fresh { lock, .. }, _) => lock,
         };
+        self.begin(plan, identity, info, first, lock)
+    }
+
+    fn begin(
+        &self,
+        plan: &Plan,
+        identity: &str,
+        info: &EventInfo,
+        first: &Path,
+        lock: Lock,
+    ) -> Result<Home, CommandError> {
         // First the store: if this is cut short, it says that nothing has begun.
         let store = EventStore::create(first, lock, identity).map_err(RunError::from)?;
         let targets = self.targets(plan, Begin::Replace, info)?;

@@ -12,14 +12,18 @@ use clap::{Args, ValueEnum};
 use matchcut_dataflow::plan::Plan;
 use matchcut_dataflow::run::clips::ClipMode;
 use matchcut_dataflow::run::convert;
-use matchcut_dataflow::run::engine::{self, Outcome, Progress, RunOptions};
-use matchcut_dataflow::run::log;
+use matchcut_dataflow::run::engine::{self, Outcome, Progress, Results, RunError, RunOptions};
+use matchcut_dataflow::run::log::{self, EventStore};
 use matchcut_dataflow::run::look_back::look_back;
+use matchcut_dataflow::run::post::Post;
+use matchcut_dataflow::run::publish::News;
 use matchcut_dataflow::run::target::Target;
 use matchcut_dataflow::spec::Catalog;
 use matchcut_model::change::{Change, EventState, Row};
 use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::time::MediaTime;
+use matchcut_model::value::Name;
+use matchcut_sinks::EventInfo;
 
 use crate::allocator;
 use crate::commands::home::{Dirs, Home, How};
@@ -123,12 +127,13 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
             (targets, Some(store))
         }
         Home::Finished(store) => {
-            eprintln!("the event is over: nothing is done");
+            let code = publish_rest(&plan, &info, &store)?;
             let state = look_back(&plan, &store)?;
             print(&plan, &state, &dirs.all().collect::<Vec<_>>(), args.format)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(code);
         }
     };
+    let post = Post::open(&plan, &info, store.as_ref())?;
     let stop = Arc::new(AtomicBool::new(false));
     listen_to_interrupts(&stop);
     let mut options = RunOptions {
@@ -145,8 +150,11 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let outcome = engine::run(
         &plan,
         &options,
-        &mut targets,
-        store.as_mut(),
+        Results {
+            targets: &mut targets,
+            store: store.as_mut(),
+            post,
+        },
         &stop,
         &mut |progress| teller.tell(progress),
     )?;
@@ -154,9 +162,66 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     for warning in &outcome.warnings {
         eprintln!("warning: {warning}");
     }
+    tell_unsent(&outcome.unsent);
     let dirs: Vec<&Path> = targets.iter().map(Target::dir).collect();
     print(&plan, &outcome.state, &dirs, args.format)?;
     Ok(exit_code(&outcome, stop.load(Ordering::SeqCst)))
+}
+
+/// An event that is over changes no more; what its sinks have not carried yet goes out now.
+fn publish_rest(
+    plan: &Plan,
+    info: &EventInfo,
+    store: &EventStore,
+) -> Result<ExitCode, CommandError> {
+    let waiting = store.to_carry().map_err(RunError::from)?;
+    if waiting == 0 {
+        eprintln!("the event is over: nothing is done");
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "the event is over: {} still to be published",
+        count(usize::try_from(waiting).unwrap_or(usize::MAX), "message")
+    );
+    let mut post = Post::open(plan, info, Some(store))?;
+    let (left, news) = post.publishers().drain();
+    for news in &news {
+        tell_news(news);
+    }
+    tell_unsent(&left);
+    Ok(match left.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn tell_news(news: &News) {
+    match news {
+        News::Trouble { sink, error } => {
+            eprintln!("warning: sink \"{sink}\": {error}");
+            if let Some(hint) = &error.hint {
+                eprintln!("  help: {hint}");
+            }
+        }
+        News::Recovered { sink, after } => {
+            eprintln!(
+                "sink \"{sink}\" is reached again, after {} s",
+                after.as_secs()
+            );
+        }
+    }
+}
+
+fn tell_unsent(left: &[(Name, u64)]) {
+    for (sink, number) in left {
+        let messages = count(usize::try_from(*number).unwrap_or(usize::MAX), "message");
+        eprintln!("error: sink \"{sink}\": {messages} not published");
+    }
+    if !left.is_empty() {
+        eprintln!(
+            "  help: they are kept in the outbox; the same command with --resume publishes them"
+        );
+    }
 }
 
 /// The first interrupt ends the source, what was admitted is finished; the second ends at once.
@@ -184,7 +249,8 @@ fn count_epochs(epochs: u64) -> String {
 fn exit_code(outcome: &Outcome, interrupted: bool) -> ExitCode {
     if interrupted {
         ExitCode::from(INTERRUPTED)
-    } else if outcome.broken.is_some() || outcome.timeline.is_empty() {
+    } else if outcome.broken.is_some() || outcome.timeline.is_empty() || !outcome.unsent.is_empty()
+    {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -246,6 +312,7 @@ impl Teller {
                     eprintln!("warning: {line}");
                 }
             }
+            Progress::Sink(news) => tell_news(news),
             Progress::Finishing => allocator::give_back(),
         }
     }

@@ -4,9 +4,11 @@
 
 mod error;
 mod lock;
+mod outbox;
 mod schema;
 mod store;
 
 pub use error::StoreError;
 pub use lock::Lock;
-pub use store::{ChangeRecord, EpochRecord, LogRecord, OutboxRow, Store, StoreState};
+pub use outbox::{Outbox, OutboxRow};
+pub use store::{ChangeRecord, EpochRecord, LogRecord, Posting, Store, StoreState};

@@ -1,8 +1,11 @@
 //! The file itself: one transaction for each epoch, and reading everything back.
 
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::{BuildHasher, Hasher};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
@@ -10,6 +13,7 @@ use flate2::write::DeflateEncoder;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::StoreError;
+use crate::outbox::{self, Outbox, OutboxRow};
 use crate::schema::{FORMAT, TABLES};
 
 /// The name of the file in the directory of the store.
@@ -25,6 +29,9 @@ pub struct ChangeRecord {
     /// The row, as JSON.
     pub value: String,
 }
+
+/// Something that is to be published: by whom, and what.
+pub type Posting = (Arc<str>, String);
 
 /// Everything that one epoch commits.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +50,8 @@ pub struct EpochRecord<'a> {
     pub digest: &'a [u8],
     /// What it changed.
     pub changes: &'a [ChangeRecord],
-    /// What is to be published now, in order: kind and payload.
-    pub outbox: &'a [(&'static str, String)],
+    /// What is to be published now, in order.
+    pub outbox: &'a [Posting],
     /// How far the inputs were read with it.
     pub progress: &'a [u8],
 }
@@ -62,19 +69,6 @@ pub struct LogRecord {
     pub results: Vec<u8>,
     /// Of what it changed.
     pub digest: Vec<u8>,
-}
-
-/// Something that is still to be published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutboxRow {
-    /// Its number, in order.
-    pub id: i64,
-    /// The epoch that wants it.
-    pub epoch: u64,
-    /// What kind of publication.
-    pub kind: String,
-    /// What.
-    pub payload: String,
 }
 
 /// What a directory holds.
@@ -123,6 +117,7 @@ impl Store {
             transaction.execute_batch(TABLES)?;
             set(&transaction, "format", FORMAT.to_string().as_bytes())?;
             set(&transaction, "identity", identity.as_bytes())?;
+            set(&transaction, "incarnation", incarnation().as_bytes())?;
             transaction.commit()
         })();
         begun.map_err(failed)?;
@@ -196,6 +191,13 @@ impl Store {
         Ok(String::from_utf8_lossy(&identity).into_owned())
     }
 
+    /// Tells this store from one that stood in its place before, or will: numbers of its outbox mean
+    /// something only together with it.
+    pub fn incarnation(&self) -> Tried<String> {
+        let incarnation = self.meta("incarnation")?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&incarnation).into_owned())
+    }
+
     /// Commits one epoch: all of it or nothing.
     pub fn commit(&mut self, record: &EpochRecord<'_>) -> Tried<()> {
         if record.epoch != self.next {
@@ -227,13 +229,8 @@ impl Store {
                 for (seq, change) in (0i64..).zip(record.changes) {
                     insert.execute(params![epoch, seq, change.kind, change.diff, change.value])?;
                 }
-                let mut insert = transaction.prepare_cached(
-                    "INSERT INTO outbox (epoch, kind, payload) VALUES (?1, ?2, ?3)",
-                )?;
-                for (kind, payload) in record.outbox {
-                    insert.execute(params![epoch, kind, payload])?;
-                }
             }
+            post(&transaction, record.epoch, record.outbox)?;
             set(&transaction, "progress", record.progress)?;
             transaction.commit()
         };
@@ -277,29 +274,34 @@ impl Store {
         Ok(())
     }
 
-    /// What is still to be published, in order.
-    pub fn outbox(&self) -> Tried<Vec<OutboxRow>> {
-        let read = || {
-            let mut select = self
-                .db
-                .prepare_cached("SELECT id, epoch, kind, payload FROM outbox ORDER BY id")?;
-            let rows = select.query_map([], |row| {
-                Ok(OutboxRow {
-                    id: row.get(0)?,
-                    epoch: row.get::<_, i64>(1)?.unsigned_abs(),
-                    kind: row.get(2)?,
-                    payload: row.get(3)?,
-                })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(sqlite(&self.path, "cannot be read"))
+    /// What `kind` is still to publish, in order.
+    pub fn outbox(&self, kind: &str) -> Tried<Vec<OutboxRow>> {
+        outbox::read(&self.db, kind, None).map_err(sqlite(&self.path, "cannot be read"))
     }
 
-    /// Notes what became of publications: the rows are done, and what each left behind is kept under
-    /// its key (`None`: nothing is there any more).
-    pub fn published(&mut self, done: &[i64], left: &[(String, Option<String>)]) -> Tried<()> {
-        if done.is_empty() && left.is_empty() {
+    /// How much somebody else than `kind` is still to publish.
+    pub fn posted_by_others(&self, kind: &str) -> Tried<u64> {
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let query = "SELECT count(*) FROM outbox WHERE kind <> ?1";
+        let counted = self.db.query_row(query, [kind], count);
+        let counted = counted.map_err(sqlite(&self.path, "cannot be read"))?;
+        Ok(counted.unsigned_abs())
+    }
+
+    /// A second way to the outbox, for a thread that publishes what `kind` names.
+    pub fn open_outbox(&self, kind: &str) -> Tried<Outbox> {
+        Outbox::open(&self.path, kind)
+    }
+
+    /// Notes what became of publications, in one transaction: the rows are done, what each left behind
+    /// is kept under its key (`None`: nothing is there any more), and others are told of it.
+    pub fn published(
+        &mut self,
+        done: &[i64],
+        left: &[(String, Option<String>)],
+        (epoch, told): (u64, &[Posting]),
+    ) -> Tried<()> {
+        if done.is_empty() && left.is_empty() && told.is_empty() {
             return Ok(());
         }
         let failed = sqlite(&self.path, "cannot be written");
@@ -323,6 +325,7 @@ impl Store {
                         .execute([key])?,
                 };
             }
+            post(&transaction, epoch, told)?;
             transaction.commit()
         };
         write().map_err(failed)
@@ -354,9 +357,16 @@ impl Store {
         read().map_err(sqlite(&self.path, "cannot be read"))
     }
 
-    /// Notes that the run is over and all of its results are written.
-    pub fn finish(&mut self) -> Tried<()> {
-        set(&self.db, "finished", b"1").map_err(sqlite(&self.path, "cannot be written"))
+    /// Notes that the run is over and all of its results are written, and tells others of it.
+    pub fn finish(&mut self, epoch: u64, told: &[Posting]) -> Tried<()> {
+        let failed = sqlite(&self.path, "cannot be written");
+        let mut write = || {
+            let transaction = self.db.transaction()?;
+            post(&transaction, epoch, told)?;
+            set(&transaction, "finished", b"1")?;
+            transaction.commit()
+        };
+        write().map_err(failed)
     }
 
     /// Whether the run is over and all of its results are written.
@@ -372,6 +382,28 @@ impl Store {
             .optional()
             .map_err(sqlite(&self.path, "cannot be read"))
     }
+}
+
+fn post(db: &Connection, epoch: u64, postings: &[Posting]) -> rusqlite::Result<()> {
+    if postings.is_empty() {
+        return Ok(());
+    }
+    let mut insert =
+        db.prepare_cached("INSERT INTO outbox (epoch, kind, payload) VALUES (?1, ?2, ?3)")?;
+    for (kind, payload) in postings {
+        insert.execute(params![epoch as i64, &**kind, payload])?;
+    }
+    Ok(())
+}
+
+/// A name that no other store has had.
+fn incarnation() -> String {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    if let Ok(since) = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
+        hasher.write_u128(since.as_nanos());
+    }
+    format!("{:016x}", hasher.finish())
 }
 
 fn log_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<LogRecord> {
@@ -393,7 +425,10 @@ fn set(db: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-fn sqlite(path: &Path, what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+pub(crate) fn sqlite(
+    path: &Path,
+    what: &'static str,
+) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| StoreError::Sqlite {
         path: path.clone(),

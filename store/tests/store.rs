@@ -22,7 +22,10 @@ fn commit(store: &mut Store, epoch: u64) -> Result<(), StoreError> {
         results: &vec![7; 10_000],
         digest: &[epoch as u8],
         changes: &changes,
-        outbox: &[("clip", format!("clip {epoch}"))],
+        outbox: &[
+            ("clip".into(), format!("clip {epoch}")),
+            ("topic".into(), format!("message {epoch}")),
+        ],
         progress: format!("after {epoch}").as_bytes(),
     })
 }
@@ -76,7 +79,7 @@ fn what_was_committed_is_there_again() {
     );
     commit(&mut store, 2).unwrap();
     assert!(!store.is_finished().unwrap());
-    store.finish().unwrap();
+    store.finish(2, &[]).unwrap();
     assert!(open(dir.path()).is_finished().unwrap());
 
     // A new beginning forgets it.
@@ -90,21 +93,57 @@ fn publications_are_kept_until_they_are_done() {
     let mut store = Store::create(dir.path(), "").unwrap();
     commit(&mut store, 0).unwrap();
     commit(&mut store, 1).unwrap();
-    let rows = store.outbox().unwrap();
+    let rows = store.outbox("clip").unwrap();
     let payloads: Vec<&str> = rows.iter().map(|row| row.payload.as_str()).collect();
     assert_eq!(payloads, ["clip 0", "clip 1"]);
     let made = [("clip 0".to_owned(), Some("a.mp4".to_owned()))];
-    store.published(&[rows[0].id], &made).unwrap();
+    let told = [("topic".into(), "made".to_owned())];
+    store.published(&[rows[0].id], &made, (0, &told)).unwrap();
     drop(store);
 
     let mut store = open(dir.path());
-    let rows = store.outbox().unwrap();
+    let rows = store.outbox("clip").unwrap();
     assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].epoch, rows[0].kind.as_str()), (1, "clip"));
+    assert_eq!((rows[0].epoch, rows[0].payload.as_str()), (1, "clip 1"));
     let published = store.all_published().unwrap();
     assert_eq!(published, [("clip 0".into(), "a.mp4".into())]);
-    store.published(&[], &[("clip 0".into(), None)]).unwrap();
+    let gone = [("clip 0".into(), None)];
+    store.published(&[], &gone, (1, &[])).unwrap();
     assert_eq!(store.all_published().unwrap(), []);
+}
+
+#[test]
+fn who_publishes_reads_the_outbox_beside_who_commits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::create(dir.path(), "").unwrap();
+    let incarnation = store.incarnation().unwrap();
+    commit(&mut store, 0).unwrap();
+    let mut outbox = store.open_outbox("topic").unwrap();
+    commit(&mut store, 1).unwrap();
+    assert_eq!(store.posted_by_others("clip").unwrap(), 2);
+    let rows = outbox.first(1).unwrap();
+    assert_eq!((rows.len(), rows[0].payload.as_str()), (1, "message 0"));
+    let all = outbox.first(9).unwrap();
+    outbox.done(all[1].id).unwrap();
+    assert!(outbox.is_empty().unwrap());
+    assert_eq!(store.outbox("clip").unwrap().len(), 2, "others' rows stay");
+
+    // An empty outbox begins no new count.
+    let clips: Vec<i64> = store.outbox("clip").unwrap().iter().map(|r| r.id).collect();
+    store.published(&clips, &[], (1, &[])).unwrap();
+    drop((store, outbox));
+    let mut store = open(dir.path());
+    store
+        .finish(2, &[("topic".into(), "over".to_owned())])
+        .unwrap();
+    let outbox = store.open_outbox("topic").unwrap();
+    let last = outbox.first(9).unwrap();
+    assert_eq!((last.len(), last[0].payload.as_str()), (1, "over"));
+    assert!(last[0].id > all[1].id, "{last:?}");
+    assert_eq!(store.incarnation().unwrap(), incarnation);
+    drop((store, outbox));
+    let again = Store::create(dir.path(), "").unwrap();
+    assert_ne!(again.incarnation().unwrap(), incarnation);
 }
 
 #[test]
@@ -121,7 +160,7 @@ fn a_store_of_another_format_is_refused() {
     drop(db);
     let error = Store::open(dir.path()).unwrap_err().to_string();
     assert!(
-        error.ends_with("has format 99, and this program reads format 2"),
+        error.ends_with("has format 99, and this program reads format 3"),
         "{error}"
     );
     std::fs::write(&path, "no database at all, but text").unwrap();

@@ -16,6 +16,7 @@ use matchcut_model::segment::SegmentId;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
 use matchcut_sinks::{Media, name_of_choice};
+use matchcut_store::Posting;
 
 use super::admission::Gate;
 use super::answers::Answers;
@@ -25,6 +26,7 @@ use super::clips::{ClipMaker, MadeClips, Piece};
 use super::engine::{Progress, RunError};
 use super::log::{Committed, EventStore, LogInput};
 use super::playlist::Wanted;
+use super::post::{CLIPS, Post};
 use super::target::Target;
 use crate::flow::{Control, Delivery, ScanRow};
 use crate::plan::{Plan, PlanReplay};
@@ -91,6 +93,8 @@ pub(super) struct Committer<'a> {
     pub plan: &'a Plan,
     pub targets: &'a mut [Target],
     pub store: Option<&'a mut EventStore>,
+    /// Sinks that carry messages.
+    pub post: Post,
     pub under_way: UnderWay,
     pub answers: Answers,
     pub gate: Gate,
@@ -107,6 +111,8 @@ pub(super) struct Committer<'a> {
     pub broken: Option<Failure>,
     /// An end was committed that the store has too.
     pub ended: bool,
+    /// What could not be carried, by sink.
+    pub unsent: Vec<(Name, u64)>,
     pub started: Instant,
 }
 
@@ -139,7 +145,7 @@ impl Committer<'_> {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), RunError> {
         let waiting = match &self.store {
-            Some(store) => store.outbox()?,
+            Some(store) => store.clips_to_make()?,
             None => Vec::new(),
         };
         let mut unpublished: BTreeMap<u64, BTreeMap<String, i64>> = BTreeMap::new();
@@ -198,10 +204,16 @@ impl Committer<'_> {
         let consolidated = changes.consolidated();
         self.state.apply_consolidated(epoch, consolidated.clone())?;
         let is_new = admitted.stored.is_none();
-        let outbox: Vec<(&str, String)> = jobs
-            .iter()
-            .map(|job| ("clips", clip_payload(job)))
-            .collect();
+        // Also what was told before, because what is told next builds on it.
+        let ends_for_all = ends && !admitted.provisional;
+        let mut outbox = self
+            .post
+            .of_epoch(&changes, &self.state, &self.timeline, ends_for_all)?;
+        let of_clips: Arc<str> = CLIPS.into();
+        outbox.extend(
+            jobs.iter()
+                .map(|job| (Arc::clone(&of_clips), clip_payload(job))),
+        );
         match (&mut self.store, &admitted.stored) {
             (Some(store), Some(digest)) => store.verify(epoch.0, digest, &consolidated)?,
             (Some(store), None) if !admitted.provisional => store.commit(
@@ -217,7 +229,10 @@ impl Committer<'_> {
             )?,
             _ => {}
         }
-        self.ended |= ends && !admitted.provisional;
+        self.ended |= ends_for_all;
+        if is_new {
+            self.post.publishers().posted();
+        }
         for target in self.targets.iter_mut() {
             target.commit(&changes, &self.timeline)?;
         }
@@ -227,24 +242,27 @@ impl Committer<'_> {
         }
         // Of a log that was stored before, only what is still in the outbox is published.
         let wanted = |payload: &str| is_new || unpublished.contains_key(payload);
-        let mut left = Vec::new();
+        let (mut left, mut told) = (Vec::new(), Vec::new());
         for job in jobs.iter().filter(|job| wanted(&clip_payload(job))) {
             left.push(self.make(job));
+            told.extend(self.told_of(epoch, job)?);
         }
         if !admitted.provisional {
             self.catch_up(epoch);
         }
         if let Some(store) = &mut self.store
-            && !outbox.is_empty()
+            && !jobs.is_empty()
             && !admitted.provisional
         {
             let done: Vec<i64> = match is_new {
                 // Earlier rows are done: there are no others.
-                true => store.outbox()?.iter().map(|row| row.id).collect(),
+                true => store.clips_to_make()?.iter().map(|row| row.id).collect(),
                 false => unpublished.values().copied().collect(),
             };
-            store.published(&done, &left)?;
+            store.published(&done, &left, epoch.0, &told)?;
+            self.post.publishers().posted();
         }
+        self.pass_on_news(progress);
         for failure in self.clips.take_failures() {
             progress(Progress::Failure(&failure));
         }
@@ -263,6 +281,23 @@ impl Committer<'_> {
             state: &self.state,
             elapsed: self.started.elapsed(),
         });
+    }
+
+    /// What is told of the clips of a segment that were made, or taken away.
+    fn told_of(&self, epoch: Epoch, job: &ClipJob) -> Result<Vec<Posting>, RunError> {
+        let segment = &job.segment;
+        let made = self.media.clips.get(segment).map(|clips| MadeClips {
+            clips: clips.clone(),
+            thumbnail: self.media.thumbnails.get(segment).cloned(),
+            complete: true,
+        });
+        self.post.of_clips(epoch, job, made.as_ref())
+    }
+
+    fn pass_on_news(&mut self, progress: &mut dyn FnMut(Progress<'_>)) {
+        for news in self.post.publishers().news() {
+            progress(Progress::Sink(&news));
+        }
     }
 
     /// Exports tell what viewers said, too.
@@ -354,12 +389,15 @@ impl Committer<'_> {
                 clips.push(clip.clone());
             }
         }
+        let mut told = Vec::new();
         for (segment, clips) in by_segment {
-            self.make(&ClipJob {
+            let job = ClipJob {
                 segment,
                 clips,
                 gone: Vec::new(),
-            });
+            };
+            self.make(&job);
+            told.extend(self.told_of(self.state.epoch().unwrap_or(Epoch(0)), &job)?);
         }
         for replay in &self.plan.replays {
             let dirs = self.dirs_of_replay(&replay.name);
@@ -393,8 +431,15 @@ impl Committer<'_> {
         if let Some(store) = &mut self.store
             && self.ended
         {
-            store.finish()?;
+            told.extend(self.post.of_end(&self.state, &self.media)?);
+            store.finish(&told)?;
+            self.post.publishers().posted();
         }
+        let (left, news) = self.post.publishers().drain();
+        for news in &news {
+            progress(Progress::Sink(news));
+        }
+        self.unsent = left;
         Ok(warnings)
     }
 }

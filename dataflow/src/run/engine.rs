@@ -16,6 +16,7 @@ use matchcut_model::chunk::Epoch;
 use matchcut_model::failure::Failure;
 use matchcut_model::time::MediaTime;
 use matchcut_model::timeline::EventTimeline;
+use matchcut_model::value::Name;
 use matchcut_operators::sdk::Operator;
 use matchcut_sinks::SinkError;
 use matchcut_store::StoreError;
@@ -31,6 +32,8 @@ use super::loader::{self, Entry, Loads};
 use super::log::{EventStore, InputProgress, LogInput, Logged, ResumeError};
 use super::media::{Budget, MediaStore};
 use super::pool::Pool;
+use super::post::Post;
+use super::publish::News;
 use super::scan::MediaScanner;
 use super::target::Target;
 use crate::flow::{ChunkEntry, Control, ScanRow, Scanned, Scanner, install, panicked};
@@ -85,6 +88,9 @@ pub enum RunError {
     /// There is no source to run.
     #[error("the spec declares no source")]
     NoSource,
+    /// Messages are to be carried, and there is no directory whose store keeps them meanwhile.
+    #[error("the sink \"{0}\" needs a directory that keeps what is not published yet")]
+    NoOutbox(Name),
     /// More than one source.
     #[error("the spec declares {0} sources; an event has one, run one spec for each")]
     SeveralSources(usize),
@@ -140,6 +146,8 @@ pub enum Progress<'a> {
     },
     /// Something went wrong, and everything else goes on.
     Failure(&'a Failure),
+    /// Something happened to a sink that carries messages.
+    Sink(&'a News),
     /// Videos of replays are being made.
     Finishing,
 }
@@ -157,6 +165,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// What the sinks could not write, one sentence each.
     pub warnings: Vec<String>,
+    /// How many messages of each sink are still in the outbox.
+    pub unsent: Vec<(Name, u64)>,
 }
 
 /// An entry for the dataflow, or the end of the log.
@@ -203,17 +213,30 @@ pub fn check(plan: &Plan) -> Result<(), RunError> {
     open_source(plan, None).map(drop)
 }
 
-/// Runs the event of `plan` into `targets`; with a store, its log is kept there, and gone on with where
-/// there is one. When `stop` becomes true the source is read no further, what was admitted is finished,
+/// Where the results of a run go.
+pub struct Results<'a> {
+    /// Directories.
+    pub targets: &'a mut [Target],
+    /// Keeps the log, which is gone on with where there is one.
+    pub store: Option<&'a mut EventStore>,
+    /// Sinks that carry messages.
+    pub post: Post,
+}
+
+/// Runs the event of `plan` into `results`. When `stop` becomes true the source is read no further, what was admitted is finished,
 /// and everything is written as at the end of the event.
 pub fn run(
     plan: &Plan,
     options: &RunOptions,
-    targets: &mut [Target],
-    store: Option<&mut EventStore>,
+    results: Results<'_>,
     stop: &Arc<AtomicBool>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Outcome, RunError> {
+    let Results {
+        targets,
+        store,
+        post,
+    } = results;
     let started = Instant::now();
     let window = plan.pipeline.correction_window as usize;
     let mut earlier = match &store {
@@ -322,6 +345,7 @@ pub fn run(
         plan,
         targets,
         store,
+        post,
         under_way,
         answers,
         gate: gate.clone(),
@@ -335,6 +359,7 @@ pub fn run(
         feedback: Vec::new(),
         broken: None,
         ended: false,
+        unsent: Vec::new(),
         started,
     };
     // However this thread leaves, the loader must not wait for credits that nobody gives back.
@@ -368,6 +393,7 @@ pub fn run(
         broken: committer.broken,
         elapsed: started.elapsed(),
         warnings,
+        unsent: committer.unsent,
     })
 }
 

@@ -11,15 +11,20 @@ use matchcut_media::demux::TrackNumbers;
 use matchcut_model::change::{Change, Row};
 use matchcut_model::chunk::{ChunkRef, PlacedChunk, Position};
 use matchcut_model::timeline::Timeline;
-use matchcut_store::{ChangeRecord, EpochRecord, Lock, OutboxRow, Store, StoreError, StoreState};
+use matchcut_store::{
+    ChangeRecord, EpochRecord, Outbox, OutboxRow, Posting, Store, StoreError, StoreState,
+};
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answered;
 use super::clips::ClipMode;
 use super::feedback::FeedbackCursor;
 use super::media::content_of;
+use super::post::CLIPS;
 use crate::flow::{Control, ScanRow, Scanned};
 use crate::plan::Plan;
+
+pub use matchcut_store::Lock;
 
 /// Where a run keeps its store, inside its directory of results.
 pub const STORE_DIR: &str = ".matchcut";
@@ -192,6 +197,11 @@ impl EventStore {
         })
     }
 
+    /// Takes the directory of a run to begin anew, whatever it holds.
+    pub fn take_anew(dir: &Path) -> Result<Lock, StoreError> {
+        Lock::take(&dir.join(STORE_DIR))
+    }
+
     /// Begins anew, in the place of what was there.
     pub fn create(dir: &Path, lock: Lock, identity: &str) -> Result<Self, StoreError> {
         Ok(EventStore {
@@ -211,11 +221,6 @@ impl EventStore {
         let removed = std::fs::remove_dir_all(&home);
         drop(lock);
         removed.map_err(|source| StoreError::Io { path: home, source })
-    }
-
-    /// Gives back the lock, to begin anew.
-    pub fn into_lock(self) -> Lock {
-        self._lock
     }
 
     /// Refuses another identity than the one it was begun with.
@@ -304,18 +309,35 @@ impl EventStore {
         Err(ResumeError::Diverged { dir, epoch })
     }
 
-    /// What is still to be published.
-    pub fn outbox(&self) -> Result<Vec<OutboxRow>, StoreError> {
-        self.store.outbox()
+    /// The clips that are still to be made.
+    pub fn clips_to_make(&self) -> Result<Vec<OutboxRow>, StoreError> {
+        self.store.outbox(CLIPS)
     }
 
-    /// Notes what was published.
+    /// How many messages are still to be carried.
+    pub fn to_carry(&self) -> Result<u64, StoreError> {
+        self.store.posted_by_others(CLIPS)
+    }
+
+    /// A way to the messages that are posted under `kind`.
+    pub fn open_outbox(&self, kind: &str) -> Result<Outbox, StoreError> {
+        self.store.open_outbox(kind)
+    }
+
+    /// Tells this store from others in its place.
+    pub fn incarnation(&self) -> Result<String, StoreError> {
+        self.store.incarnation()
+    }
+
+    /// Notes what was published in an epoch, and what is told of it.
     pub fn published(
         &mut self,
         done: &[i64],
         left: &[(String, Option<String>)],
+        epoch: u64,
+        told: &[Posting],
     ) -> Result<(), StoreError> {
-        self.store.published(done, left)
+        self.store.published(done, left, (epoch, told))
     }
 
     /// What was published before.
@@ -323,9 +345,10 @@ impl EventStore {
         self.store.all_published()
     }
 
-    /// Notes that the run is over and its results are written.
-    pub fn finish(&mut self) -> Result<(), StoreError> {
-        self.store.finish()
+    /// Notes that the run is over and its results are written, and what is told of it.
+    pub fn finish(&mut self, told: &[Posting]) -> Result<(), StoreError> {
+        let last = self.epochs().saturating_sub(1);
+        self.store.finish(last, told)
     }
 
     /// Whether the run is over and its results are written.
@@ -345,7 +368,7 @@ pub struct Committed<'a> {
     /// What it changes, consolidated.
     pub changes: &'a [Change],
     /// What is to be published.
-    pub outbox: &'a [(&'static str, String)],
+    pub outbox: &'a [Posting],
     /// How far the inputs were read, encoded.
     pub progress: &'a [u8],
 }

@@ -19,6 +19,8 @@ pub mod media;
 pub mod open;
 pub mod playlist;
 pub mod pool;
+pub mod post;
+pub mod publish;
 mod reader;
 pub mod recorded;
 mod scan;
@@ -27,6 +29,7 @@ pub mod target;
 mod testing;
 mod times;
 pub mod told;
+mod wanted;
 
 pub use scan::MediaScanner;
 pub use times::stream_times;

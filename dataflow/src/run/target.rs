@@ -1,10 +1,8 @@
 //! A directory that results of an event go to: everything, or what a sink of the spec asks for.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use matchcut_model::change::{Change, EpochChanges, EventState, Row};
-use matchcut_model::observation::Class;
+use matchcut_model::change::{EpochChanges, EventState};
 use matchcut_model::replay::Feedback;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
@@ -13,27 +11,8 @@ use matchcut_sinks::{EventInfo, FileSink, Media};
 
 use super::convert;
 use super::engine::RunError;
-use crate::plan::{Plan, PlanInput, PlanSink};
-
-/// What a target takes.
-struct Wanted {
-    featurers: BTreeSet<Name>,
-    segmenters: BTreeSet<Name>,
-    replays: BTreeSet<Name>,
-}
-
-impl Wanted {
-    fn takes(&self, row: &Row) -> bool {
-        match row {
-            Row::Chunk(_) | Row::Gap(_) | Row::Failure(_) => true,
-            Row::Observation(row) => self.featurers.contains(&row.operator),
-            Row::Segment(row) => self.segmenters.contains(&row.id.segmenter),
-            Row::Clip(row) => self.segmenters.contains(&row.segment.segmenter),
-            Row::Replay(row) => self.replays.contains(&row.name),
-            Row::Choice(row) => self.replays.contains(&row.replay),
-        }
-    }
-}
+use super::wanted::Wanted;
+use crate::plan::{Plan, PlanSink};
 
 /// What becomes of results that a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,43 +45,7 @@ impl Target {
         begin: Begin,
         info: EventInfo,
     ) -> Result<Self, RunError> {
-        let mut wanted = Wanted {
-            featurers: BTreeSet::new(),
-            segmenters: BTreeSet::new(),
-            replays: BTreeSet::new(),
-        };
-        for input in &sink.inputs {
-            match input {
-                PlanInput::Operator(index) => {
-                    let operator = &plan.operators[*index];
-                    let segmenter = operator.segmenter.map(|at| &plan.operators[at].name);
-                    wanted
-                        .segmenters
-                        .insert(segmenter.unwrap_or(&operator.name).clone());
-                    wanted.featurers.insert(operator.name.clone());
-                }
-                PlanInput::Replay(index) => {
-                    let replay = &plan.replays[*index];
-                    wanted.replays.insert(replay.name.clone());
-                    // What a replay weighs is told with it: its features, and why others are out.
-                    let featurers = plan.operators.iter().filter(|o| o.class == Class::Featurer);
-                    wanted.featurers.extend(
-                        featurers
-                            .map(|operator| &operator.name)
-                            .filter(|name| {
-                                let priorities = &replay.request.priorities;
-                                priorities.iter().any(|priority| priority.key.is_of(name))
-                            })
-                            .cloned(),
-                    );
-                    // The pieces of a replay are segments, and their clips belong to it.
-                    wanted
-                        .segmenters
-                        .insert(plan.operators[replay.segmenter].name.clone());
-                }
-                PlanInput::Video(_) | PlanInput::Audio(_) | PlanInput::Cues(_) => {}
-            }
-        }
+        let wanted = Wanted::of_sink(sink, plan);
         // What is wrong in them was said when the spec was read.
         let options = parse_options(&sink.options).unwrap_or_default();
         let info = convert::for_sink(info, &options);
@@ -139,14 +82,14 @@ impl Target {
     pub fn takes_segments_of(&self, segmenter: &Name) -> bool {
         self.part
             .as_ref()
-            .is_none_or(|(wanted, _)| wanted.segmenters.contains(segmenter))
+            .is_none_or(|(wanted, _)| wanted.takes_segments_of(segmenter))
     }
 
     /// Whether it takes a replay.
     pub fn takes_replay(&self, name: &Name) -> bool {
         self.part
             .as_ref()
-            .is_none_or(|(wanted, _)| wanted.replays.contains(name))
+            .is_none_or(|(wanted, _)| wanted.takes_replay(name))
     }
 
     /// For results of recorded observations, which are no news.
@@ -164,11 +107,7 @@ impl Target {
             self.sink.commit(changes, timeline)?;
             return Ok(());
         };
-        let takes = |change: &&Change| wanted.takes(&change.row);
-        let own = EpochChanges {
-            epoch: changes.epoch,
-            changes: changes.changes.iter().filter(takes).cloned().collect(),
-        };
+        let own = wanted.part_of(changes);
         state.apply(&own)?;
         self.sink.commit(&own, timeline)?;
         Ok(())

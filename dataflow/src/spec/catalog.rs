@@ -10,6 +10,7 @@ use matchcut_operators::sdk::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use matchcut_kafka::KafkaOptions;
 use matchcut_sinks::edl::EdlStyle;
 use matchcut_sinks::export::{ExportFormat, Link};
 
@@ -134,6 +135,14 @@ fn check_file_sink(part: &PartCheck<'_>) -> Vec<OptionError> {
     }
 }
 
+fn check_kafka_sink(part: &PartCheck<'_>) -> Vec<OptionError> {
+    let error = |(option, message): (&'static str, String)| OptionError::new(option, message);
+    match parse_options::<KafkaOptions>(part.options) {
+        Ok(options) => options.problems().into_iter().map(error).collect(),
+        Err(errors) => errors,
+    }
+}
+
 /// Options of the `file` sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -163,15 +172,25 @@ impl Default for FileSinkOptions {
 
 /// The sink types.
 pub fn sink_types() -> Vec<PartType> {
-    vec![PartType {
-        name: "file",
-        summary: "JSON lines, clips, replays and exports in a directory.",
-        options: options_of::<FileSinkOptions>(),
-        inputs: vec![
-            EdgeKind::Observations,
-            EdgeKind::Segments,
-            EdgeKind::Replays,
-        ],
-        check: check_file_sink,
-    }]
+    let inputs = vec![
+        EdgeKind::Observations,
+        EdgeKind::Segments,
+        EdgeKind::Replays,
+    ];
+    vec![
+        PartType {
+            name: "file",
+            summary: "JSON lines, clips, replays and exports in a directory.",
+            options: options_of::<FileSinkOptions>(),
+            inputs: inputs.clone(),
+            check: check_file_sink,
+        },
+        PartType {
+            name: "kafka",
+            summary: "Topics of Apache Kafka, each message exactly once.",
+            options: options_of::<KafkaOptions>(),
+            inputs,
+            check: check_kafka_sink,
+        },
+    ]
 }

@@ -1,0 +1,274 @@
+//! Threads that carry messages out of the outbox, one for each sink. A sink that cannot be reached holds up nobody:
+//! its messages stay in the outbox, it is tried again, and what happens is told when it begins and when it ends.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use matchcut_model::failure::Domain;
+use matchcut_model::value::Name;
+use matchcut_sinks::messages::Message;
+use matchcut_sinks::outlet::{Outlet, OutletError, Posted};
+use matchcut_store::{Outbox, StoreError};
+
+/// Messages that are carried together.
+const BATCH: usize = 1000;
+
+/// How long a sink that failed is left alone: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// An outbox is looked at again after so long, also when nobody says that there is something in it.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// What happened to a sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It cannot be reached, or refuses. It is told once, until it is reached again.
+    Trouble {
+        /// The sink.
+        sink: Name,
+        /// Why.
+        error: OutletError,
+    },
+    /// It is reached again.
+    Recovered {
+        /// The sink.
+        sink: Name,
+        /// For how long it was not.
+        after: Duration,
+    },
+}
+
+/// What a thread and those who wait for it have in common.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// How often something was posted.
+    posted: u64,
+    /// The thread is to end: at once, or when it has nothing left or this moment has come.
+    end: Option<Instant>,
+    news: Vec<News>,
+}
+
+impl Shared {
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = act(&mut state);
+        self.changed.notify_all();
+        done
+    }
+
+    /// Waits while `holds`, but not longer than `longest`.
+    fn wait_while(&self, longest: Duration, holds: impl Fn(&State) -> bool) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = |state: &mut State| holds(state);
+        let waited = self.changed.wait_timeout_while(state, longest, holds);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// A thread that carries the messages of one sink.
+pub struct Publisher {
+    sink: Name,
+    patience: Duration,
+    shared: Arc<Shared>,
+    thread: JoinHandle<u64>,
+}
+
+impl Publisher {
+    /// Begins to carry what is in the outbox.
+    pub fn start(sink: Name, outbox: Outbox, outlet: Box<dyn Outlet>) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let patience = outlet.patience();
+        let carrier = Carrier {
+            sink: sink.clone(),
+            outbox,
+            outlet,
+            shared: Arc::clone(&shared),
+            trouble: None,
+            pause: FIRST_PAUSE,
+        };
+        let thread = thread::Builder::new()
+            .name(format!("publish {sink}"))
+            .spawn(move || carrier.run())?;
+        Ok(Publisher {
+            sink,
+            patience,
+            shared,
+            thread,
+        })
+    }
+}
+
+/// All threads of a run.
+#[derive(Default)]
+pub struct Publishers {
+    all: Vec<Publisher>,
+}
+
+impl Publishers {
+    /// One more.
+    pub fn add(&mut self, publisher: Publisher) {
+        self.all.push(publisher);
+    }
+
+    /// Whether there is any.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// There is something new in the outbox.
+    pub fn posted(&self) {
+        for publisher in &self.all {
+            publisher.shared.with(|state| state.posted += 1);
+        }
+    }
+
+    /// What has happened since the last call.
+    pub fn news(&self) -> Vec<News> {
+        let take = |publisher: &Publisher| {
+            publisher
+                .shared
+                .with(|state| std::mem::take(&mut state.news))
+        };
+        self.all.iter().flat_map(take).collect()
+    }
+
+    /// Waits until everything is carried, for as long as each sink has patience; what is left of each, and
+    /// the news meanwhile.
+    pub fn drain(&mut self) -> (Vec<(Name, u64)>, Vec<News>) {
+        for publisher in &self.all {
+            let end = Instant::now() + publisher.patience;
+            publisher.shared.with(|state| state.end = Some(end));
+        }
+        let mut left = Vec::new();
+        let mut news = Vec::new();
+        for publisher in self.all.drain(..) {
+            // A thread that panicked leaves everything in the outbox; how much it was is not known.
+            let rest = publisher.thread.join().unwrap_or(u64::MAX);
+            news.extend(
+                publisher
+                    .shared
+                    .with(|state| std::mem::take(&mut state.news)),
+            );
+            if rest > 0 {
+                left.push((publisher.sink, rest));
+            }
+        }
+        (left, news)
+    }
+}
+
+impl Drop for Publishers {
+    fn drop(&mut self) {
+        for publisher in &self.all {
+            let now = Instant::now();
+            publisher.shared.with(|state| state.end = Some(now));
+        }
+    }
+}
+
+/// What one thread does.
+struct Carrier {
+    sink: Name,
+    outbox: Outbox,
+    outlet: Box<dyn Outlet>,
+    shared: Arc<Shared>,
+    /// Since when the sink cannot be reached.
+    trouble: Option<Instant>,
+    pause: Duration,
+}
+
+impl Carrier {
+    /// Until the end is asked for; how many messages are left.
+    fn run(mut self) -> u64 {
+        loop {
+            let (seen, end) = self.shared.with(|state| (state.posted, state.end));
+            match self.carry() {
+                Ok(true) => continue,
+                Ok(false) if end.is_some() => return 0,
+                Ok(false) => self
+                    .shared
+                    .wait_while(IDLE, |state| state.posted == seen && state.end.is_none()),
+                Err(error) => {
+                    let is_final = error.is_final;
+                    self.tell(error);
+                    let now = Instant::now();
+                    if is_final || end.is_some_and(|end| now >= end) {
+                        return self.give_up();
+                    }
+                    let left = end.map_or(self.pause, |end| end - now);
+                    let pause = self.pause.min(left);
+                    // What is posted meanwhile does not hurry a sink that fails; an end does.
+                    self.shared
+                        .wait_while(pause, |state| state.end.is_some() == end.is_some());
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Carries one batch; whether there was any.
+    fn carry(&mut self) -> Result<bool, OutletError> {
+        let rows = self.outbox.first(BATCH).map_err(broken)?;
+        let Some(last) = rows.last().map(|row| row.id) else {
+            return Ok(false);
+        };
+        let mut batch = Vec::with_capacity(rows.len());
+        for row in rows {
+            let message: Message =
+                serde_json::from_str(&row.payload).map_err(|error| OutletError {
+                    message: format!("message {} of the outbox cannot be read: {error}", row.id),
+                    hint: None,
+                    domain: Domain::Internal,
+                    is_final: true,
+                })?;
+            batch.push(Posted {
+                id: row.id,
+                message,
+            });
+        }
+        self.outlet.carry(&batch)?;
+        self.outbox.done(last).map_err(broken)?;
+        self.pause = FIRST_PAUSE;
+        if let Some(since) = self.trouble.take() {
+            let (sink, after) = (self.sink.clone(), since.elapsed());
+            tracing::info!(%sink, seconds = after.as_secs(), "sink reached again");
+            self.shared
+                .with(|state| state.news.push(News::Recovered { sink, after }));
+        }
+        Ok(true)
+    }
+
+    fn tell(&mut self, error: OutletError) {
+        if self.trouble.is_none() || error.is_final {
+            self.trouble.get_or_insert_with(Instant::now);
+            let sink = self.sink.clone();
+            self.shared
+                .with(|state| state.news.push(News::Trouble { sink, error }));
+        }
+    }
+
+    /// How much is left. A sink that gave up waits for the end, so that its outbox still counts.
+    fn give_up(&self) -> u64 {
+        while self.shared.with(|state| state.end.is_none()) {
+            self.shared.wait_while(IDLE, |state| state.end.is_none());
+        }
+        self.outbox.len().unwrap_or(u64::MAX)
+    }
+}
+
+fn broken(error: StoreError) -> OutletError {
+    OutletError {
+        message: error.to_string(),
+        hint: None,
+        domain: Domain::Internal,
+        is_final: false,
+    }
+}
