@@ -3,12 +3,14 @@
 
 mod client;
 mod error;
+mod feed;
 mod options;
 mod progress;
 mod sink;
 mod topics;
 
 pub use error::KafkaError;
-pub use options::{Compression, KafkaOptions, Mechanism, Security};
+pub use feed::{From, Heard, KafkaFeed, Listen};
+pub use options::{Compression, FeedOptions, KafkaOptions, Mechanism, Security};
 pub use sink::KafkaSink;
 pub use topics::{PROGRESS, name_of};

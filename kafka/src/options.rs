@@ -7,6 +7,8 @@ use matchcut_model::time::MediaTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::feed::From;
+
 /// How a connection is protected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -125,6 +127,96 @@ impl Default for KafkaOptions {
     }
 }
 
+/// Options of a `kafka` feed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeedOptions {
+    /// Brokers to ask first, each HOST:PORT.
+    pub brokers: Vec<String>,
+    /// The topic. Each message is one JSON object, as in a line of a feedback file; its key is the event
+    /// that it is about.
+    pub topic: String,
+    /// Where a topic is begun that was never read.
+    pub from: From,
+    /// How the connection is protected.
+    pub security: Security,
+    /// How the user is told to the broker.
+    pub mechanism: Mechanism,
+    /// The user.
+    pub username: Option<String>,
+    /// The variable of the environment that holds the password.
+    pub password_env: Option<String>,
+    /// The file that holds the password.
+    #[schemars(extend("format" = "path"))]
+    pub password_file: Option<String>,
+    /// Certificates of those who may sign for brokers, in PEM; those of the system where nothing is said.
+    #[schemars(extend("format" = "path"))]
+    pub ca: Option<String>,
+    /// The own certificate, in PEM.
+    #[schemars(extend("format" = "path"))]
+    pub certificate: Option<String>,
+    /// The key of the own certificate, in PEM.
+    #[schemars(extend("format" = "path"))]
+    pub key: Option<String>,
+    /// Other settings of librdkafka, by their names.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl Default for FeedOptions {
+    fn default() -> Self {
+        let usual = KafkaOptions::default();
+        FeedOptions {
+            brokers: usual.brokers,
+            topic: "matchcut.feedback.v1".to_owned(),
+            from: From::default(),
+            security: usual.security,
+            mechanism: usual.mechanism,
+            username: None,
+            password_env: None,
+            password_file: None,
+            ca: None,
+            certificate: None,
+            key: None,
+            properties: BTreeMap::new(),
+        }
+    }
+}
+
+impl FeedOptions {
+    /// How a broker is reached.
+    pub fn connection(&self) -> KafkaOptions {
+        KafkaOptions {
+            brokers: self.brokers.clone(),
+            security: self.security,
+            mechanism: self.mechanism,
+            username: self.username.clone(),
+            password_env: self.password_env.clone(),
+            password_file: self.password_file.clone(),
+            ca: self.ca.clone(),
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            properties: self.properties.clone(),
+            ..KafkaOptions::default()
+        }
+    }
+
+    /// What is wrong: the option, and why.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = self.connection().problems();
+        if !is_topic(&self.topic) {
+            problems.push(("topic", TOPIC.to_owned()));
+        }
+        problems
+    }
+}
+
+const TOPIC: &str = "names of topics have letters (a to z), digits, \".\", \"_\" and \"-\"";
+
+fn is_topic(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !name.is_empty() && name.len() <= 200 && name.chars().all(fits)
+}
+
 /// Durations as they are written in a spec: `"90s"`.
 mod text {
     use matchcut_model::time::MediaTime;
@@ -184,10 +276,8 @@ impl KafkaOptions {
                 problems.push(("brokers", message));
             }
         }
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if self.prefix.is_empty() || self.prefix.len() > 200 || !self.prefix.chars().all(fits) {
-            let message = "names of topics have letters (a to z), digits, \".\", \"_\" and \"-\"";
-            problems.push(("prefix", message.to_owned()));
+        if !is_topic(&self.prefix) {
+            problems.push(("prefix", TOPIC.to_owned()));
         }
         let has_password = self.password_env.is_some() || self.password_file.is_some();
         if self.password_env.is_some() && self.password_file.is_some() {

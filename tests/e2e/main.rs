@@ -15,6 +15,7 @@ mod disorder;
 mod encrypted;
 mod examples;
 mod interrupt;
+mod kafka;
 mod live;
 mod marks;
 mod news;

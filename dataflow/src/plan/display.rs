@@ -83,6 +83,9 @@ impl fmt::Display for Plan {
             let inputs = self.listed(sink.inputs.iter().copied());
             writeln!(f, "sink {} ({}) <- {inputs}", sink.name, sink.kind)?;
         }
+        for feed in &self.feeds {
+            writeln!(f, "feed {} ({})", feed.name, feed.kind)?;
+        }
         Ok(())
     }
 }

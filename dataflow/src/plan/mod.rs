@@ -18,7 +18,7 @@ use matchcut_model::value::Name;
 use matchcut_operators::sdk::{EdgeKind, Operator, OptionError, Options};
 use serde::Serialize;
 
-use crate::spec::{Catalog, Compat, Input, Mode, Pipeline, ReplaySpec, Spec};
+use crate::spec::{Catalog, Compat, FeedSpec, Input, Mode, Pipeline, ReplaySpec, Spec};
 
 /// A spec, compiled.
 #[derive(Clone, Serialize)]
@@ -37,6 +37,8 @@ pub struct Plan {
     pub replays: Vec<PlanReplay>,
     /// Sinks, in the order of the spec.
     pub sinks: Vec<PlanSink>,
+    /// Feeds, in the order of the spec.
+    pub feeds: Vec<FeedSpec>,
 }
 
 /// A source.
@@ -246,6 +248,7 @@ pub fn compile(spec: &Spec, catalog: &Catalog) -> Result<Plan, PlanError> {
         chains,
         replays,
         sinks,
+        feeds: spec.feeds.clone(),
     })
 }
 

@@ -28,6 +28,7 @@ use super::clip_plan::ClipPlanner;
 use super::clips::{ClipMaker, ClipMode};
 use super::commit::{Admitted, Committer, Told, UnderWay};
 use super::convert;
+use super::listen::Sources;
 use super::loader::{self, Entry, Loads};
 use super::log::{EventStore, InputProgress, LogInput, Logged, ResumeError};
 use super::media::{Budget, MediaStore};
@@ -307,7 +308,7 @@ pub fn run(
         };
         let replays = convert::replays(plan);
         let (media, stop) = (Arc::clone(&media), Arc::clone(stop));
-        let feedback = options.feedback.clone();
+        let sources = Sources::of(plan, &options.feedback);
         let cues = cue_operators(plan);
         thread::Builder::new()
             .name("loader".to_owned())
@@ -324,7 +325,7 @@ pub fn run(
                         runtime: &runtime,
                         stop: &stop,
                         window,
-                        feedback: &feedback,
+                        sources: &sources,
                         cues: &cues,
                     };
                     loader::run(source, &setting, earlier.start, |loads| {
@@ -428,11 +429,11 @@ impl Earlier {
             return Ok(earlier);
         }
         earlier.start.progress = store.progress()?;
-        let recent = &mut earlier.start.recent;
         store.read(|logged| {
             match &logged.input {
                 LogInput::Chunk(placed) => {
                     let place = loader::Place::Placed(Arc::clone(placed));
+                    let recent = &mut earlier.start.recent;
                     recent.insert(placed.chunk.position, place);
                 }
                 LogInput::Gap(position, chunk) => {
@@ -442,10 +443,12 @@ impl Earlier {
                     });
                     let chunk = chunk.as_deref().cloned();
                     let place = loader::Place::Gap(span.unwrap_or_default(), chunk);
+                    let recent = &mut earlier.start.recent;
                     recent.insert(*position, place);
                 }
-                LogInput::Controls(_) => {}
+                LogInput::Controls(controls) => earlier.start.heard(controls),
             }
+            let recent = &mut earlier.start.recent;
             while recent.len() > window.max(1) {
                 recent.pop_first();
             }

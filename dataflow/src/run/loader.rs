@@ -3,7 +3,6 @@
 //! comes late, or comes again with other bytes, takes its place between the others.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,10 +20,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::feedback::{Entries, FeedbackFiles};
+use super::listen::{Listening, Sources};
 use super::log::InputProgress;
 use super::media::{Loaded, MediaStore, Read, can_be_fetched, load};
 use super::reader::{AHEAD, Fetched, Item, read, stopped};
+use super::remarks::{Entries, key_of};
 use super::times::{stream_times, unwrap_to};
 use crate::flow::{Control, ScanRow};
 
@@ -68,6 +68,26 @@ pub struct Start {
     pub progress: InputProgress,
     /// The last positions.
     pub recent: BTreeMap<Position, Place>,
+    /// Where observations from outside were told, by what they say.
+    pub observed: BTreeMap<u64, Position>,
+}
+
+impl Start {
+    /// Takes over what an earlier process had heard.
+    pub(super) fn heard(&mut self, controls: &[(Control, i64)]) {
+        for (control, diff) in controls {
+            if let Control::Observation {
+                position,
+                observation,
+            } = control
+            {
+                match *diff > 0 {
+                    true => drop(self.observed.insert(key_of(observation), *position)),
+                    false => drop(self.observed.remove(&key_of(observation))),
+                }
+            }
+        }
+    }
 }
 
 /// What stands at a position.
@@ -89,8 +109,8 @@ pub struct Setting<'a> {
     pub stop: &'a Arc<AtomicBool>,
     /// Positions that stay correctable.
     pub window: usize,
-    /// Files of feedback.
-    pub feedback: &'a [PathBuf],
+    /// Who is listened to.
+    pub sources: &'a Sources,
     /// Operators that read what the stream marks in itself.
     pub cues: &'a [u32],
 }
@@ -200,7 +220,7 @@ struct Loader<'a, F> {
     recent: BTreeMap<Position, Place>,
     /// The chunk placed last: the next one needs its end.
     before: Option<(Position, ContentId, Arc<Demuxed>)>,
-    feedback: FeedbackFiles,
+    listening: Listening,
     again: HashMap<Position, JoinHandle<()>>,
     sender: mpsc::Sender<Item>,
     tell: F,
@@ -208,13 +228,14 @@ struct Loader<'a, F> {
 
 impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
     fn new(setting: &'a Setting<'a>, start: Start, sender: mpsc::Sender<Item>, tell: F) -> Self {
-        let feedback = FeedbackFiles::new(setting.feedback, start.progress.feedback.clone());
+        let said = start.progress.feedback.clone();
+        let listening = Listening::new(setting.sources, said, start.observed);
         Loader {
             setting,
             progress: start.progress,
             recent: start.recent,
             before: None,
-            feedback,
+            listening,
             again: HashMap::new(),
             sender,
             tell,
@@ -237,12 +258,12 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
 
     /// Tells what people said since the last time.
     fn feedback(&mut self, ended: bool) -> bool {
-        if self.feedback.is_empty() {
+        if self.listening.is_empty() {
             return true;
         }
         let next = self.next_position();
-        let entries = self.feedback.poll(next, ended);
-        self.progress.feedback = self.feedback.cursor().clone();
+        let entries = self.listening.poll(next, ended);
+        self.progress.feedback = self.listening.cursor().clone();
         self.controls(entries)
     }
 

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::Answered;
 use super::clips::ClipMode;
-use super::feedback::FeedbackCursor;
+use super::listen::ListenCursor;
 use super::media::content_of;
-use super::post::CLIPS;
+use super::post::{CLIPS, carries_messages};
 use crate::flow::{Control, ScanRow, Scanned};
 use crate::plan::Plan;
 
@@ -84,8 +84,8 @@ pub struct InputProgress {
     /// Sound of the last chunks that did not come and may come yet, by its addresses.
     #[serde(default)]
     pub unheard: BTreeMap<Position, Vec<String>>,
-    /// Feedback files.
-    pub feedback: FeedbackCursor,
+    /// What is said of the event.
+    pub feedback: ListenCursor,
 }
 
 /// Why a run cannot be taken up.
@@ -377,7 +377,15 @@ pub struct Committed<'a> {
 pub fn identity(plan: &Plan, mode: ClipMode) -> String {
     let renders: Vec<_> = plan.replays.iter().map(|replay| &replay.render).collect();
     let made = format!("{mode:?} {renders:?}");
-    let plan = serde_json::to_vec(plan).unwrap_or_default();
+    let mut plan = plan.clone();
+    // How those who carry messages are reached may be mended while messages wait for it.
+    for sink in plan.sinks.iter_mut().filter(|sink| carries_messages(sink)) {
+        sink.options.clear();
+    }
+    for feed in &mut plan.feeds {
+        feed.options.clear();
+    }
+    let plan = serde_json::to_vec(&plan).unwrap_or_default();
     content_of(&[&plan, made.as_bytes()]).to_string()
 }
 

@@ -12,6 +12,7 @@ pub mod cuts;
 pub mod engine;
 pub mod feedback;
 mod files;
+pub mod listen;
 pub mod loader;
 pub mod log;
 pub mod look_back;
@@ -23,6 +24,7 @@ pub mod post;
 pub mod publish;
 mod reader;
 pub mod recorded;
+pub mod remarks;
 mod scan;
 pub mod target;
 #[cfg(test)]

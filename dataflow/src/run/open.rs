@@ -12,6 +12,7 @@ use matchcut_model::timeline::EventTimeline;
 use serde_json::Map;
 
 use super::engine::RunError;
+use super::listen::Sources;
 use super::loader::{self, Entry, Loads, Setting, Start};
 use super::media::{Budget, MediaStore};
 use crate::flow::{Control, ScanRow};
@@ -84,7 +85,7 @@ pub fn open(
         runtime: &runtime,
         stop: &stop,
         window: 1,
-        feedback: &[],
+        sources: &Sources::default(),
         cues: &[],
     };
     loader::run(source, &setting, Start::default(), |loads| {

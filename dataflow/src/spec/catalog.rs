@@ -10,7 +10,7 @@ use matchcut_operators::sdk::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use matchcut_kafka::KafkaOptions;
+use matchcut_kafka::{FeedOptions, KafkaOptions};
 use matchcut_sinks::edl::EdlStyle;
 use matchcut_sinks::export::{ExportFormat, Link};
 
@@ -52,6 +52,8 @@ pub struct Catalog {
     pub sources: Vec<PartType>,
     /// Sink types.
     pub sinks: Vec<PartType>,
+    /// Feed types.
+    pub feeds: Vec<PartType>,
 }
 
 impl Catalog {
@@ -61,6 +63,7 @@ impl Catalog {
             operators: matchcut_operators::registry::all(),
             sources: source_types(),
             sinks: sink_types(),
+            feeds: feed_types(),
         }
     }
 
@@ -77,10 +80,26 @@ impl Catalog {
         self.sources.iter().find(|kind| kind.name == name)
     }
 
+    /// The feed type with this name.
+    pub fn feed(&self, name: &str) -> Option<&PartType> {
+        self.feeds.iter().find(|kind| kind.name == name)
+    }
+
     /// The sink type with this name.
     pub fn sink(&self, name: &str) -> Option<&PartType> {
         self.sinks.iter().find(|kind| kind.name == name)
     }
+}
+
+/// The feed types: what brings what others say of a running event.
+pub fn feed_types() -> Vec<PartType> {
+    vec![PartType {
+        name: "kafka",
+        summary: "A topic of Apache Kafka, each message heard once.",
+        options: options_of::<FeedOptions>(),
+        inputs: Vec::new(),
+        check: check_kafka_feed,
+    }]
 }
 
 /// The source types of the ingest crate. What they have in common (`uri`) is not an option.
@@ -138,6 +157,14 @@ fn check_file_sink(part: &PartCheck<'_>) -> Vec<OptionError> {
 fn check_kafka_sink(part: &PartCheck<'_>) -> Vec<OptionError> {
     let error = |(option, message): (&'static str, String)| OptionError::new(option, message);
     match parse_options::<KafkaOptions>(part.options) {
+        Ok(options) => options.problems().into_iter().map(error).collect(),
+        Err(errors) => errors,
+    }
+}
+
+fn check_kafka_feed(part: &PartCheck<'_>) -> Vec<OptionError> {
+    let error = |(option, message): (&'static str, String)| OptionError::new(option, message);
+    match parse_options::<FeedOptions>(part.options) {
         Ok(options) => options.problems().into_iter().map(error).collect(),
         Err(errors) => errors,
     }

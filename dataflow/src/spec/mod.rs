@@ -27,7 +27,9 @@ use serde::Serialize;
 pub use cases::{
     ExpectedRange, ExpectedSegment, Mismatch, SpecTest, TestObservation, TestOutcome, compare,
 };
-pub use catalog::{Catalog, FileSinkOptions, PartCheck, PartType, sink_types, source_types};
+pub use catalog::{
+    Catalog, FileSinkOptions, PartCheck, PartType, feed_types, sink_types, source_types,
+};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use options::{pipeline_options, replay_options};
 pub use overrides::Override;
@@ -51,6 +53,8 @@ pub struct Spec {
     pub replays: Vec<ReplaySpec>,
     /// `[sinks.X]`
     pub sinks: Vec<SinkSpec>,
+    /// `[feeds.X]`
+    pub feeds: Vec<FeedSpec>,
     /// `[[tests]]`
     pub tests: Vec<SpecTest>,
     /// What has no effect.
@@ -111,6 +115,17 @@ pub struct SinkSpec {
     pub kind: String,
     /// What it takes.
     pub inputs: Vec<Input>,
+    /// Its options with their defaults; relative paths are resolved already.
+    pub options: Options,
+}
+
+/// `[feeds.X]`
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FeedSpec {
+    /// X.
+    pub name: Name,
+    /// Its `type`.
+    pub kind: String,
     /// Its options with their defaults; relative paths are resolved already.
     pub options: Options,
 }
@@ -241,9 +256,15 @@ fn assemble(
             inputs,
             options: sink.options,
         });
+    let feeds = draft.feeds.into_iter().map(|feed| FeedSpec {
+        name: Name::from(feed.name.text),
+        kind: feed.kind,
+        options: feed.options,
+    });
     Spec {
         path: path.to_owned(),
         pipeline: draft.pipeline,
+        feeds: feeds.collect(),
         sources: sources.collect(),
         operators: operators.collect(),
         replays: replays.collect(),

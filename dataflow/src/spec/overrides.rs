@@ -119,7 +119,14 @@ fn check(path: &[Step], table: &Table, catalog: &Catalog, usage: &mut Report) ->
         None
     };
     let (first, rest) = path.split_first()?;
-    let sections = ["pipeline", "sources", "operators", "replays", "sinks"];
+    let sections = [
+        "pipeline",
+        "sources",
+        "feeds",
+        "operators",
+        "replays",
+        "sinks",
+    ];
     if !sections.contains(&first.key.as_str()) {
         let message = format!("\"{}\" is no part of a spec that can be set", first.key);
         return refuse(first, message, "these can", &sections);
@@ -185,6 +192,7 @@ fn keys_of(section: &str, part: &Node, catalog: &Catalog) -> Option<Vec<String>>
     };
     match section {
         "sources" => names(catalog.source(kind)?.options.clone(), &["type", "uri"]),
+        "feeds" => names(catalog.feed(kind)?.options.clone(), &["type"]),
         "sinks" => names(catalog.sink(kind)?.options.clone(), &["type", "inputs"]),
         _ => names(catalog.operator(kind)?.1.options, &["type", "inputs"]),
     }

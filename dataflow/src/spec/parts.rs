@@ -30,6 +30,7 @@ pub(super) struct Draft {
     pub operators: Vec<OperatorDraft>,
     pub replays: Vec<ReplayDraft>,
     pub sinks: Vec<SinkDraft>,
+    pub feeds: Vec<FeedDraft>,
 }
 
 pub(super) struct SourceDraft {
@@ -73,9 +74,16 @@ pub(super) struct SinkDraft {
     pub options: Options,
 }
 
-const SECTIONS: [&str; 6] = [
+pub(super) struct FeedDraft {
+    pub name: Word,
+    pub kind: String,
+    pub options: Options,
+}
+
+const SECTIONS: [&str; 7] = [
     "pipeline",
     "sources",
+    "feeds",
     "operators",
     "replays",
     "sinks",
@@ -107,6 +115,9 @@ pub(super) fn read(root: &Table, base: &Path, catalog: &Catalog, report: &mut Re
             }),
             "sinks" => parts(entry, "sink", report, |part, table, report| {
                 draft.sinks.push(sink(part, table, base, catalog, report));
+            }),
+            "feeds" => parts(entry, "feed", report, |part, table, report| {
+                draft.feeds.push(feed(part, table, base, catalog, report));
             }),
             "tests" => {}
             other => {
@@ -597,21 +608,7 @@ fn sink(
         match catalog.sink(&word.text) {
             Some(kind) => {
                 let common = ["type", "inputs"];
-                (options, _) = options::read(table, &owner, &kind.options, &common, report);
-                for option in &kind.options {
-                    let default = || option.default.clone();
-                    options.entry(option.name.clone()).or_insert_with(default);
-                }
-                resolve_paths(&mut options, table, &kind.options, base);
-                let (name, part_kind) = (part.key.as_str(), kind.name);
-                let check = PartCheck {
-                    name,
-                    kind: part_kind,
-                    uri: "",
-                    options: &options,
-                };
-                let errors = (kind.check)(&check);
-                options::report_build_errors(errors, table, &owner, part.key_span, report);
+                options = checked(part, table, base, (&owner, &common, kind), report);
                 found = Some(kind.clone());
             }
             None => no_such_type(word, "sink", &known, report),
@@ -623,6 +620,54 @@ fn sink(
         inputs,
         options,
     }
+}
+
+fn feed(
+    part: &Entry,
+    table: &Table,
+    base: &Path,
+    catalog: &Catalog,
+    report: &mut Report,
+) -> FeedDraft {
+    let owner = format!("feed \"{}\"", part.key);
+    let known: Vec<&str> = catalog.feeds.iter().map(|kind| kind.name).collect();
+    let kind = type_of(part, table, &owner, &known, report);
+    let mut options = Options::new();
+    if let Some(word) = &kind {
+        match catalog.feed(&word.text) {
+            Some(kind) => options = checked(part, table, base, (&owner, &["type"], kind), report),
+            None => no_such_type(word, "feed", &known, report),
+        }
+    }
+    FeedDraft {
+        name: name_of(part),
+        kind: kind.map(|word| word.text).unwrap_or_default(),
+        options,
+    }
+}
+
+/// The options of a sink or feed with their defaults, looked through by its type.
+fn checked(
+    part: &Entry,
+    table: &Table,
+    base: &Path,
+    (owner, common, kind): (&str, &[&str], &PartType),
+    report: &mut Report,
+) -> Options {
+    let (mut options, _) = options::read(table, owner, &kind.options, common, report);
+    for option in &kind.options {
+        let default = || option.default.clone();
+        options.entry(option.name.clone()).or_insert_with(default);
+    }
+    resolve_paths(&mut options, table, &kind.options, base);
+    let errors = (kind.check)(&PartCheck {
+        name: part.key.as_str(),
+        kind: kind.name,
+        uri: "",
+        options: &options,
+    });
+    options::report_build_errors(errors, table, owner, part.key_span, report);
+    options
 }
 
 fn is_path(spec: &OptionSpec) -> bool {

@@ -56,6 +56,13 @@ pub fn schema(catalog: &Catalog) -> Json {
         options: kind.options.clone(),
         required: vec!["type", "inputs"],
     });
+    let feeds = catalog.feeds.iter().map(|kind| Branch {
+        name: kind.name,
+        summary: kind.summary.to_owned(),
+        common: Vec::new(),
+        options: kind.options.clone(),
+        required: vec!["type"],
+    });
     let mut pipeline = object(&pipeline_options(), &[], &["name"]);
     pipeline["properties"]["name"]["minLength"] = json!(1);
     if let Some(name) = pipeline["properties"]["name"].as_object_mut() {
@@ -75,6 +82,7 @@ pub fn schema(catalog: &Catalog) -> Json {
             "operators": parts("What looks at them.", typed(operators.collect())),
             "replays": parts("Selections of segments.", replay),
             "sinks": parts("Where results go.", typed(sinks.collect())),
+            "feeds": parts("What others say of the event while it runs.", typed(feeds.collect())),
             "tests": tests(),
         },
     })

@@ -1,6 +1,6 @@
 //! Small operator types for tests of the spec: they declare much and do nothing.
 
-use matchcut_dataflow::spec::{Catalog, sink_types, source_types};
+use matchcut_dataflow::spec::{Catalog, feed_types, sink_types, source_types};
 use matchcut_model::observation::Class;
 use matchcut_model::time::MediaTime;
 use matchcut_operators::sdk::{
@@ -251,5 +251,6 @@ pub fn catalog() -> Catalog {
         ],
         sources: source_types(),
         sinks: sink_types(),
+        feeds: feed_types(),
     }
 }

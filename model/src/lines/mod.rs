@@ -30,5 +30,5 @@ pub use read::{
     read_records, without_mark,
 };
 pub use recording::{Recording, UnknownSegmenter};
-pub use told::{Told, parse_told};
+pub use told::{Told, Wish, parse_told};
 pub use write::{ClipEntry, Cut, ExactTimes, ObservationLine, SegmentLine};

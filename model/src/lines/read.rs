@@ -168,7 +168,7 @@ fn class(fields: &Fields<'_>) -> Result<Class, FieldError> {
     }
 }
 
-fn observation(fields: &Fields<'_>) -> Result<Observation, FieldError> {
+pub(super) fn observation(fields: &Fields<'_>) -> Result<Observation, FieldError> {
     let start = required_time(fields, "start")?;
     let end = time(fields, "end")?.unwrap_or(start);
     ordered(fields, start, end)?;

@@ -1,12 +1,28 @@
-//! What people say while an event runs, one JSON object a line: thumbs, and segments as
-//! `segments.jsonl` has them, with what they change.
+//! What others say while an event runs, one JSON object a line: thumbs, segments as `segments.jsonl` has
+//! them with what they change, observations as `observations.jsonl` has them, and what a replay is to weigh.
 
 use serde_json::Value as Json;
 
-use super::fields::Fields;
-use super::read::{LineProblem, feedback, object, segment};
-use crate::replay::Feedback;
+use super::fields::{FieldError, Fields};
+use super::read::{LineProblem, feedback, object, observation, segment};
+use crate::observation::Observation;
+use crate::replay::{FeatureKey, Feedback, ParseFeatureKeyError, Priority, Score};
 use crate::segment::Segment;
+use crate::time::MediaTime;
+use crate::value::Name;
+
+/// What a replay is to weigh from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The replay.
+    pub replay: Name,
+    /// All its weights; `None` leaves them as they are.
+    pub weights: Option<Vec<Priority>>,
+    /// How long it is to be.
+    pub duration: Option<MediaTime>,
+    /// How much longer it may be.
+    pub tolerance: Option<MediaTime>,
+}
 
 /// A line of a feedback file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +33,16 @@ pub enum Told {
     Segment(Segment),
     /// What was said of the segment before is taken back.
     Retract(Segment),
+    /// Somebody outside observed something.
+    Observation(Observation),
+    /// What was observed no longer holds.
+    Unobserved(Observation),
+    /// A replay is to weigh other things.
+    Wish(Wish),
 }
 
 /// Reads one line; a blank one is `None`. A line with `feedback` is a verdict, one with a `class` of
-/// `segmenter` says something of a segment.
+/// `segmenter` says something of a segment, one of `featurer` is an observation, and one with `replay` a wish.
 pub fn parse_told(line: &[u8]) -> Result<Option<Told>, LineProblem> {
     let Some(map) = object(line)? else {
         return Ok(None);
@@ -29,15 +51,25 @@ pub fn parse_told(line: &[u8]) -> Result<Option<Told>, LineProblem> {
     if fields.get("feedback").is_some() {
         return Ok(Some(Told::Feedback(feedback(&fields)?)));
     }
+    if fields.get("replay").is_some() {
+        return Ok(Some(Told::Wish(wish(&fields)?)));
+    }
     match fields.get("class") {
         Some(Json::String(class)) if class == "segmenter" => {}
+        Some(Json::String(class)) if class == "featurer" => {
+            let observed = observation(&fields)?;
+            return Ok(Some(match fields.flag("retract")?.unwrap_or(false) {
+                true => Told::Unobserved(observed),
+                false => Told::Observation(observed),
+            }));
+        }
         Some(_) => {
-            let problem = "is not \"segmenter\"; people speak of segments";
+            let problem = "is neither \"segmenter\" nor \"featurer\"; others speak of segments and of what they observe";
             return Err(fields.error("class", problem).into());
         }
         None => {
-            let problem = "is missing, and so is class; a line says like or dislike, or has the \
-                           class \"segmenter\"";
+            let problem = "is missing, and so are class and replay; a line says like or dislike, has the \
+                           class \"segmenter\" or \"featurer\", or says what a replay weighs";
             return Err(fields.error("feedback", problem).into());
         }
     }
@@ -52,12 +84,45 @@ pub fn parse_told(line: &[u8]) -> Result<Option<Told>, LineProblem> {
     Ok(Some(Told::Segment(said)))
 }
 
+fn wish(fields: &Fields<'_>) -> Result<Wish, FieldError> {
+    let weights = match fields.object("weights")? {
+        None => None,
+        Some(weights) => {
+            let mut priorities = Vec::new();
+            for name in weights.names() {
+                let key: FeatureKey = name.parse().map_err(|error: ParseFeatureKeyError| {
+                    fields.error("weights", error.to_string())
+                })?;
+                let weight = weights.number(name)?.and_then(Score::from_f64);
+                let weight = weight.ok_or_else(|| weights.error(name, "is no weight"))?;
+                priorities.push(Priority::weighted(key, weight));
+            }
+            Some(priorities)
+        }
+    };
+    let wish = Wish {
+        replay: Name::new(fields.required_text("replay")?),
+        weights,
+        duration: fields.seconds("duration")?,
+        tolerance: fields.seconds("tolerance")?,
+    };
+    for (field, time) in [("duration", wish.duration), ("tolerance", wish.tolerance)] {
+        if time.is_some_and(MediaTime::is_negative) {
+            return Err(fields.error(field, "is negative"));
+        }
+    }
+    if wish.weights.is_none() && wish.duration.is_none() && wish.tolerance.is_none() {
+        let problem = "is missing; a line with replay gives it weights, duration or tolerance";
+        return Err(fields.error("weights", problem));
+    }
+    Ok(wish)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chunk::TrackNumber;
     use crate::replay::Verdict;
-    use crate::time::MediaTime;
 
     fn parse(line: &str) -> Result<Option<Told>, String> {
         parse_told(line.as_bytes()).map_err(|problem| problem.to_string())
@@ -82,16 +147,55 @@ mod tests {
     }
 
     #[test]
+    fn lines_say_observations_and_wishes() {
+        let line =
+            r#"{"operator":"radar","class":"featurer","start":3,"attributes":{"speed":212}}"#;
+        let Ok(Some(Told::Observation(observed))) = parse(line) else {
+            panic!("no observation")
+        };
+        assert_eq!(observed.start, MediaTime::from_seconds(3));
+        assert!(observed.is_point());
+        let taken_back = line.replace("\"start\"", "\"retract\":true,\"start\"");
+        assert_eq!(
+            parse(&taken_back),
+            Ok(Some(Told::Unobserved(observed.clone())))
+        );
+        let line =
+            r#"{"replay":"best","weights":{"cheers.peak":90,"view.view=far":2.5},"duration":90}"#;
+        let Ok(Some(Told::Wish(wish))) = parse(line) else {
+            panic!("no wish")
+        };
+        assert_eq!(wish.duration, Some(MediaTime::from_seconds(90)));
+        let weights = wish.weights.unwrap();
+        let weighed: Vec<(String, f64)> = weights
+            .iter()
+            .map(|p| (p.key.to_string(), p.weight.unwrap().as_f64()))
+            .collect();
+        assert_eq!(weighed[0], ("cheers.peak".to_owned(), 90.0));
+        assert_eq!(weighed[1], ("view.view=far".to_owned(), 2.5));
+    }
+
+    #[test]
     fn what_says_nothing_is_told_so() {
         for (line, problem) in [
             (
                 r#"{"start":3}"#,
-                "feedback: is missing, and so is class; a line says like or dislike, or has the \
-                 class \"segmenter\"",
+                "feedback: is missing, and so are class and replay; a line says like or dislike, has \
+                 the class \"segmenter\" or \"featurer\", or says what a replay weighs",
             ),
             (
-                r#"{"class":"featurer","start":3}"#,
-                "class: is not \"segmenter\"; people speak of segments",
+                r#"{"class":"labeler","start":3}"#,
+                "class: is neither \"segmenter\" nor \"featurer\"; others speak of segments and of \
+                 what they observe",
+            ),
+            (
+                r#"{"replay":"best"}"#,
+                "weights: is missing; a line with replay gives it weights, duration or tolerance",
+            ),
+            (
+                r#"{"replay":"best","weights":{"cheers":9}}"#,
+                "weights: \"cheers\" is not a feature; write OPERATOR.ATTRIBUTE or \
+                 OPERATOR.ATTRIBUTE=VALUE, for example \"cheers.peak\" or \"view.view=far\"",
             ),
             (
                 r#"{"class":"segmenter","operator":"rally","start":3}"#,
