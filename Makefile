@@ -6,11 +6,12 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 MATCHCUT := $(CARGO_TARGET_DIR)/release/matchcut
 
-.PHONY: help check setup setup-test build demo test lint fmt fuzz soak bench docs reference deny clean
+.PHONY: help check setup setup-test build demo kafka test lint fmt fuzz soak bench docs reference deny clean
 
 help: check
 	@echo "This machine can build matchcut. Next:"
 	@echo "  make demo    build, and run the two demo jobs (out/demo, out/usopen2019)"
+	@echo "  make kafka   a Kafka broker on localhost:9092, until Ctrl-C"
 	@echo "  make test    all tests"
 	@echo "  make lint    formatting and clippy"
 	@echo "  make fuzz    new inputs for everything that reads what comes from outside (SECONDS=20 each)"
@@ -41,6 +42,10 @@ demo: build
 	@echo "  out/demo/report.html        the programme: timeline, clips, replays; open in a browser"
 	@echo "  out/demo/                   clips, replays (MP4, HLS), EDL, JSON"
 	@echo "  out/usopen2019/report.html  highlights of the US Open final of 2019"
+
+# Its data stay in target/kafka/broker.
+kafka:
+	sleep infinity | scripts/kafka.sh run 9092 target/kafka/broker
 
 test: setup-test
 	cargo test --workspace --locked

@@ -74,7 +74,7 @@ run() {
   done
   echo "ready 127.0.0.1:$port"
   # Until whoever started it goes away.
-  while read -r _; do :; done
+  cat >/dev/null
 }
 
 case "${1:-}" in

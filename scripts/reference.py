@@ -86,7 +86,25 @@ def spec_page(schema):
         before, rest = text.split(begin)
         _, after = rest.split(end)
         text = before + begin + "\n" + "\n".join(options_table(rows)).rstrip() + "\n" + end + after
+    for part, kind in (("sinks", "kafka"), ("feeds", "kafka")):
+        rows = [
+            (name, resolve(schema, p).get("description", p.get("description", "")), p.get("default"))
+            for name, p in options_of(schema["properties"][part], kind).items()
+            if name not in ("inputs", "type")
+        ]
+        begin, end = f"<!-- {part}.{kind} -->", f"<!-- /{part}.{kind} -->"
+        before, rest = text.split(begin)
+        _, after = rest.split(end)
+        text = before + begin + "\n" + "\n".join(options_table(rows)).rstrip() + "\n" + end + after
     path.write_text(text)
+
+
+def options_of(section, kind):
+    """The keys of a part of one type: they hang on an `if` of it."""
+    for rule in section["additionalProperties"]["allOf"]:
+        if rule["if"]["properties"]["type"].get("const") == kind:
+            return rule["then"]["properties"]
+    raise KeyError(kind)
 
 
 def resolve(schema, node):

@@ -28,6 +28,11 @@ if [ "${1:-}" = test ]; then
   fi
 fi
 
+# The broker that tests publish to, unless there is one already.
+if [ "${1:-}" = test ] && [ -z "${MATCHCUT_KAFKA:-}" ]; then
+  scripts/kafka.sh fetch
+fi
+
 # What browser tests load. They are skipped where there is no npm.
 if [ "${1:-}" = test ] && command -v npm >/dev/null; then
   stamp=tests/browser/node_modules/package-lock.json

@@ -25,7 +25,7 @@ use matchcut_sinks::files::safe_file_name;
 
 use crate::Error;
 use crate::outlet::Readable;
-use crate::process;
+use crate::{process, topics};
 
 /// What is measured, in the order of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,8 @@ pub enum Stage {
     Segment,
     /// The same, from the chunk that holds its end: with all that had to be waited for.
     SegmentEnd,
+    /// A complete segment can be read from the topic of a sink.
+    Topic,
     /// What is in a replay has changed.
     Selection,
     /// The playlist of a replay is written.
@@ -46,10 +48,11 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 6] = [
+    pub const ALL: [Stage; 7] = [
         Stage::Observed,
         Stage::Segment,
         Stage::SegmentEnd,
+        Stage::Topic,
         Stage::Selection,
         Stage::Playlist,
         Stage::Clip,
@@ -61,6 +64,7 @@ impl Stage {
             Stage::Observed => "observations",
             Stage::Segment => "segment",
             Stage::SegmentEnd => "segment, from its last chunk",
+            Stage::Topic => "segment on a topic",
             Stage::Selection => "selection",
             Stage::Playlist => "replay playlist",
             Stage::Clip => "clip",
@@ -109,6 +113,8 @@ struct Log {
     clips: BTreeMap<String, Vec<Made>>,
     playlists: BTreeMap<String, Vec<Made>>,
     ends: BTreeMap<SegmentId, Option<MediaTime>>,
+    /// Since when the chunk of an epoch could be read.
+    epochs: BTreeMap<u64, SystemTime>,
 }
 
 fn millis(from: SystemTime, to: SystemTime) -> f64 {
@@ -122,7 +128,7 @@ impl Log {
         stages.entry(stage).or_default().push(millis(from, to));
     }
 
-    fn committed(&mut self, changes: &[Change], at: SystemTime, readable: &Readable) {
+    fn committed(&mut self, epoch: u64, changes: &[Change], at: SystemTime, readable: &Readable) {
         let mut since = None;
         let new = |change: &&Change| change.diff > 0;
         for change in changes.iter().filter(new) {
@@ -141,6 +147,7 @@ impl Log {
         // The end of the event, and what is told before its start, come of no chunk.
         let Some(since) = since else { return };
         self.add(Stage::Observed, since, at);
+        self.epochs.insert(epoch, since);
         let made = Made {
             at,
             readable: since,
@@ -277,8 +284,8 @@ pub fn run(
     let (before, started) = (process::processor_time()?, Instant::now());
     let lock = || log.lock().unwrap_or_else(PoisonError::into_inner);
     let mut listen = |progress: Progress<'_>| match progress {
-        Progress::Committed { changes, .. } => {
-            lock().committed(changes, SystemTime::now(), readable);
+        Progress::Committed { epoch, changes, .. } => {
+            lock().committed(epoch.0, changes, SystemTime::now(), readable);
         }
         Progress::Failure(failure) => lock().measured.failures.push(failure.to_string()),
         Progress::Sink(News::Trouble { sink, error }) => {
@@ -297,11 +304,18 @@ pub fn run(
         post: Post::open(plan, &info, Some(&store))?,
         store: Some(&mut store),
     };
+    let topics = topics::listen(plan)?;
     let outcome = engine::run(plan, options, results, stop, &mut listen);
     finished.store(true, Ordering::SeqCst);
     watching.join().map_err(|_| "looking for files panicked")?;
     let outcome = outcome?;
     let mut log = lock();
+    for (epoch, at) in topics.arrived() {
+        // What is told behind the end comes of no chunk.
+        if let Some(since) = log.epochs.get(&epoch).copied() {
+            log.add(Stage::Topic, since, at);
+        }
+    }
     let mut measured = std::mem::take(&mut log.measured);
     measured
         .failures

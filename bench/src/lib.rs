@@ -7,6 +7,7 @@ pub mod child;
 pub mod cut;
 pub mod decode;
 pub mod disturb;
+pub mod kafka;
 pub mod latency;
 pub mod live;
 pub mod machine;
@@ -26,6 +27,7 @@ pub mod replay;
 pub mod report;
 pub mod selection;
 pub mod stats;
+pub mod topics;
 pub mod trace;
 pub mod usopen;
 

@@ -9,7 +9,9 @@ use clap::{Parser, ValueEnum};
 use matchcut_bench::child::{self, Task};
 use matchcut_bench::material::Material;
 use matchcut_bench::report::{Report, Section};
-use matchcut_bench::{Error, analysis, cut, machine, memory, peers, quality, replay, selection};
+use matchcut_bench::{
+    Error, analysis, cut, kafka, machine, memory, peers, quality, replay, selection,
+};
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -26,6 +28,8 @@ enum Topic {
     Peers,
     /// What is seen in real clips, against what was read by eye and what others find.
     Quality,
+    /// A backlog of messages against Kafka's own producer benchmark.
+    Kafka,
     /// Peak memory, and that it does not grow with the length.
     Memory,
 }
@@ -104,6 +108,7 @@ fn bench(args: &Args) -> Result<ExitCode, Error> {
                 let material = Material::ready(&args.out)?;
                 vec![peers::measure(&material, &args.out, pairs, threads)?]
             }
+            Topic::Kafka => vec![kafka::measure(pairs)?],
             Topic::Selection => vec![selection::measure()?],
             Topic::Replay => vec![replay::measure(&args.out, pairs)?],
             Topic::Cut => vec![cut::measure(&Material::ready(&args.out)?, pairs)?],

@@ -13,4 +13,4 @@ pub use error::KafkaError;
 pub use feed::{From, Heard, KafkaFeed, Listen};
 pub use options::{Compression, FeedOptions, KafkaOptions, Mechanism, Security};
 pub use sink::KafkaSink;
-pub use topics::{PROGRESS, name_of};
+pub use topics::{PROGRESS, name_of, prepare};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_executor::block_on;
 use matchcut_sinks::messages::Topic;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::producer::Producer;
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::client::{CALL, Details, config};
@@ -46,6 +46,14 @@ fn wanted(options: &KafkaOptions) -> Vec<Wanted> {
         is_state: true,
     });
     wanted
+}
+
+/// Sees to it that all topics of a sink are there, before anything is published.
+pub fn prepare(options: &KafkaOptions) -> Result<(), KafkaError> {
+    let producer: BaseProducer<Details> = config(options)?
+        .create_with_context(Details)
+        .map_err(KafkaError::of("the Kafka client cannot be made"))?;
+    ensure(options, &producer)
 }
 
 /// Sees to it that all topics are there.

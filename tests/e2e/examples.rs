@@ -20,6 +20,7 @@ fn every_example_is_valid_and_passes_its_tests() {
             "audit-passthrough",
             "basketball",
             "commercials",
+            "kafka",
             "news",
             "soccer",
             "tennis"
