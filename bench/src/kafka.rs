@@ -127,7 +127,11 @@ fn ours(broker: &Broker, prefix: String) -> Result<f64, Error> {
     let outbox = store.open_outbox("sink bench")?;
     let begun = Instant::now();
     let mut publishers = Publishers::default();
-    publishers.add(Publisher::start(Name::new("bench"), outbox, Box::new(sink))?);
+    publishers.add(Publisher::start(
+        Name::new("bench"),
+        outbox,
+        Box::new(sink),
+    )?);
     let (left, news) = publishers.drain();
     if !left.is_empty() {
         return Err(format!("not everything arrived: {left:?} {news:?}").into());
@@ -150,7 +154,14 @@ fn theirs(broker: &Broker, topic: &str) -> Result<f64, Error> {
     let text = String::from_utf8_lossy(&output.stdout);
     let last = text.lines().rev().find(|line| line.contains("records/sec"));
     let rate = last
-        .and_then(|line| line.split(',').nth(1)?.split_whitespace().next()?.parse().ok())
+        .and_then(|line| {
+            line.split(',')
+                .nth(1)?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
         .ok_or_else(|| format!("the benchmark said nothing: {text}"))?;
     Ok(rate)
 }
@@ -171,7 +182,10 @@ pub fn measure(pairs: usize) -> Result<Section, Error> {
         let prefix = format!("bench-{}-{pair}", std::process::id());
         let rate = MESSAGES as f64 / ours(&broker, prefix.clone())?;
         let peer = theirs(&broker, &format!("{prefix}.observations.v1"))?;
-        eprintln!("kafka, pair {}: {rate:.0} against {peer:.0} messages a second", pair + 1);
+        eprintln!(
+            "kafka, pair {}: {rate:.0} against {peer:.0} messages a second",
+            pair + 1
+        );
         own.push(rate);
         other.push(peer);
         ratios.push(rate / peer);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use matchcut_model::change::{Change, ChoiceRow, ReplayRow, Row};
+use matchcut_model::replay::Score;
 use matchcut_model::time::MediaTime;
 use matchcut_model::value::Name;
 use serde_json::{Value as Json, json};
@@ -117,7 +118,7 @@ fn document(
         "replay": row.name,
         "track": row.track,
         "processed": row.processed,
-        "total_score": row.total_score,
+        "total_score": Score::from_f64(row.total_score.get()).unwrap_or_default(),
         "duration": length.rounded_seconds(),
         "selected": selected,
     }))
