@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use crate::support::kafka::{Broker, Record, prefix, shared, standing};
+use crate::support::python::python;
 use crate::support::server::Server;
 use crate::support::stream::{CHUNKS, DATED, Playlist, SPEC, chunks, copy};
 use crate::support::{Running, Work, document, lines, repository};
@@ -441,4 +445,123 @@ fn what_others_say_on_a_topic_is_heard_once() {
     let starts: Vec<&Json> = chosen.iter().map(|piece| &piece["start"]).collect();
     assert_eq!(starts, [&json!(1.2), &json!(6.0)]);
     equal_files(&broker.read(&prefix), &work);
+}
+
+#[test]
+fn users_and_tls_and_no_secret_anywhere() {
+    let home = Work::new();
+    let (pem, both) = (home.path("ca.pem"), home.path("broker.pem"));
+    let (key, certificate) = (home.path("key.pem"), pem.as_path());
+    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker",
+            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", &text(&key), "-out",
+            &text(certificate),
+        ])
+        .output();
+    assert!(made.unwrap().status.success());
+    let join = fs::read_to_string(&key).unwrap() + &fs::read_to_string(certificate).unwrap();
+    fs::write(&both, join).unwrap();
+    let broker = Broker::start(&format!(
+        "listeners=PLAINTEXT://127.0.0.1:PORT,CONTROLLER://127.0.0.1:NEXT,SASL_SSL://127.0.0.1:THIRD\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:PORT,SASL_SSL://127.0.0.1:THIRD\n\
+         listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN\n\
+         listener.name.sasl_ssl.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required user_desk=\"s3cret-word\";\n\
+         ssl.keystore.type=PEM\nssl.keystore.location={}\n",
+        text(&both)
+    ));
+    let protected = format!(
+        "security = \"sasl_ssl\"\nmechanism = \"plain\"\nusername = \"desk\"\n\
+         password_env = \"DESK_PASSWORD\"\nca = \"{}\"\ndrain = \"12s\"",
+        text(certificate)
+    );
+    let text = spec(&broker.third(), "secure", &protected);
+    let mut work = work(&text);
+    work.set_env("DESK_PASSWORD", "wr0ng-word");
+    let done = work.fails(1, RUN);
+    done.says("messages not published").says("help:");
+    done.check(!done.stderr.contains("wr0ng-word"), "the password is told");
+
+    let mut again = copy(DATED);
+    again.write("shots.toml", &text);
+    let unset = again.fails(1, RUN);
+    unset.says("the variable DESK_PASSWORD of the environment is not set");
+    again.set_env("DESK_PASSWORD", "s3cret-word");
+    again.ok(RESUME);
+    let topics = broker.read("secure");
+    ids(&topics);
+    equal_files(&topics, &again);
+    let store = fs::read(again.path("out/.matchcut/event.sqlite")).unwrap();
+    let secret = b"s3cret-word";
+    assert!(!store.windows(secret.len()).any(|part| part == secret));
+}
+
+#[test]
+fn the_consumers_to_copy_do_what_they_say() {
+    let Some(python) = python("confluent_kafka") else {
+        return;
+    };
+    let (broker, prefix) = (shared(), prefix("consumers"));
+    let work = work(&spec(&broker.address, &prefix, ""));
+    work.ok(RUN);
+    let consumers = repository().join("examples/consumers");
+    let followed = Command::new(&python)
+        .arg(consumers.join("follow.py"))
+        .args([&broker.address, "--prefix", &prefix, "--group", &prefix])
+        .arg("--until-complete")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(followed.stdout).unwrap();
+    let complete = said.lines().filter(|line| line.contains("complete")).count();
+    assert_eq!(complete, 12, "11 segments and the event:\n{said}");
+    assert!(said.contains("shots  shot 1.200 - 2.400  complete"), "{said}");
+
+    let mut page = Command::new(&python)
+        .arg(consumers.join("catchup_page.py"))
+        .args([&broker.address, "--prefix", &prefix, "--listen", "127.0.0.1:0"])
+        .arg("--media")
+        .arg(work.path("out"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    let mut out = BufReader::new(page.stdout.take().unwrap());
+    out.read_line(&mut url).unwrap();
+    let get = |path: &str| get(url.trim().trim_start_matches("http://"), path);
+    let mut clips = Vec::new();
+    for _ in 0..200 {
+        let state: Json = serde_json::from_slice(&get("state")).unwrap();
+        if let Some(replay) = state.get(0).filter(|replay| replay["waiting"] == 0) {
+            let selected = replay["selected"].as_array().unwrap();
+            clips = selected
+                .iter()
+                .map(|piece| piece["clip"].as_str().unwrap().to_owned())
+                .collect();
+            if replay["duration"] == 2.4 && clips.len() == 2 {
+                break;
+            }
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let replay = document(&work.path("out/replays/all/replay.json"));
+    assert_eq!(clips.len(), replay["selected"].as_array().unwrap().len());
+    for clip in &clips {
+        assert_eq!(get(clip), fs::read(work.path("out").join(clip)).unwrap());
+    }
+    assert!(String::from_utf8(get("")).unwrap().contains("<title>Catch up</title>"));
+    page.kill().unwrap();
+    page.wait().unwrap();
+}
+
+/// The body of an answer.
+fn get(host: &str, path: &str) -> Vec<u8> {
+    let host = host.trim_end_matches('/');
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    answer.split_off(end + 4)
 }

@@ -54,25 +54,30 @@ pub fn prefix(name: &str) -> String {
     format!("{name}-{}-{number}", std::process::id())
 }
 
-/// Two neighbouring ports that nobody listens to.
+/// The first of three ports that nobody listens to.
 fn free_port() -> u16 {
     loop {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
-        if port < 65_000 && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+        let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if port < 65_000 && free(port + 1) && free(port + 2) {
             return port;
         }
     }
 }
 
 impl Broker {
-    /// A broker of the test's own, with settings beside the usual ones; `PORT` in them is its port
-    /// for clients that `settings` may protect.
+    /// A broker of the test's own, with settings beside the usual ones. In them `PORT` is its port,
+    /// `NEXT` the one of its controller, and `THIRD` one more that it may listen to.
     pub fn start(settings: &str) -> Broker {
         let (port, dir) = (
             free_port(),
             TempDir::with_prefix("matchcut-kafka-").unwrap(),
         );
+        let settings = settings
+            .replace("PORT", &port.to_string())
+            .replace("NEXT", &(port + 1).to_string())
+            .replace("THIRD", &(port + 2).to_string());
         fs::write(dir.path().join("more.properties"), settings).unwrap();
         let (child, stdin) = run(port, dir.path());
         Broker {
@@ -84,6 +89,12 @@ impl Broker {
                 dir,
             }),
         }
+    }
+
+    /// The address behind `THIRD`.
+    pub fn third(&self) -> String {
+        let own = self.own.as_ref().expect("a broker of somebody else");
+        format!("127.0.0.1:{}", own.port + 2)
     }
 
     /// Kills it as the operating system does.

@@ -40,3 +40,21 @@ pub fn path() -> Option<OsString> {
         found.is_ok_and(|output| output.status.success())
     })
 }
+
+/// A Python with a module; none, with a word said, where there is none. In CI that is a failure.
+pub fn python(module: &str) -> Option<PathBuf> {
+    let ours = repository().join(".venv/bin/python");
+    let has = |python: &PathBuf| {
+        let found = Command::new(python)
+            .args(["-c", &format!("import {module}")])
+            .output();
+        found.is_ok_and(|output| output.status.success())
+    };
+    let found = [ours, PathBuf::from("python3")].into_iter().find(has);
+    if found.is_none() {
+        let help = format!("no python3 with {module}; run: make setup-test");
+        assert!(std::env::var_os("CI").is_none(), "{help}");
+        eprintln!("skipped: {help}");
+    }
+    found
+}
