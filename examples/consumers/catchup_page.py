@@ -13,10 +13,11 @@ import argparse
 import json
 import queue
 import threading
+import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("brokers")
@@ -27,7 +28,7 @@ args = parser.parse_args()
 
 lock = threading.Lock()
 replays = {}  # by key of the message: EVENT/REPLAY
-ready = set()  # paths of clips that can be played
+ready = {}  # clips that can be played, with their pictures
 viewers = set()  # a queue for each browser
 
 
@@ -36,7 +37,11 @@ def state():
     with lock:
         told = []
         for key, replay in sorted(replays.items()):
-            clips = [piece for piece in replay["selected"] if piece["clip"] in ready]
+            clips = [
+                {**piece, "thumbnail": ready[piece["clip"]]}
+                for piece in replay["selected"]
+                if piece["clip"] in ready
+            ]
             waiting = len(replay["selected"]) - len(clips)
             told.append({**replay, "key": key, "selected": clips, "waiting": waiting})
         return json.dumps(told)
@@ -52,14 +57,26 @@ def follow():
         }
     )
 
-    # Always from the beginning: the state is what the topic holds, not what this page has seen.
-    def assigned(consumer, partitions):
-        for partition in partitions:
-            partition.offset = OFFSET_BEGINNING
-        consumer.assign(partitions)
-
+    # All partitions from their beginning, without a group: the state is what the topics hold, not what
+    # this page or another one has seen.
     topics = [f"{args.prefix}.replays.state.v1", f"{args.prefix}.clips.v1"]
-    consumer.subscribe(topics, on_assign=assigned)
+    partitions = []
+    while not partitions:
+        try:
+            known = consumer.list_topics(timeout=5).topics
+        except KafkaException as error:
+            print(f"waiting: {error}", flush=True)
+            time.sleep(1)
+            continue
+        if all(topic in known for topic in topics):
+            partitions = [
+                TopicPartition(topic, partition, OFFSET_BEGINNING)
+                for topic in topics
+                for partition in known[topic].partitions
+            ]
+        else:
+            time.sleep(1)  # nothing was published yet
+    consumer.assign(partitions)
     while True:
         message = consumer.poll(1.0)
         if message is None or message.error():
@@ -73,9 +90,9 @@ def follow():
                 else:
                     replays[key] = value
             elif value["change"] == "ready":
-                ready.add(value["clip"]["path"])
+                ready[value["clip"]["path"]] = value["thumbnail"]
             elif value["change"] == "gone":
-                ready.discard(value["path"])
+                ready.pop(value["path"], None)
         for viewer in list(viewers):
             viewer.put(True)
 
