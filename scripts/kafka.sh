@@ -57,6 +57,9 @@ END
 
 run() {
   local port=$1 dir=$2
+  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    fail "somebody listens to port $port already"
+  fi
   mkdir -p "$dir"
   # Of a setting that stands twice the last counts.
   settings "$port" "$dir" >"$dir/broker.properties"
