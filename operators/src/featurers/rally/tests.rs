@@ -1,0 +1,422 @@
+//! Made-up flights told by value, and any flight against a function that has everything before it.
+
+use matchcut_model::observation::Observation;
+use matchcut_model::value::{Attributes, Value};
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::look::{Area, Reading, UNIT};
+use super::track::{Sample, Tracker, Tracking};
+use super::*;
+use crate::sdk::FoldBox;
+use crate::testing::{Script, fold_of, observations};
+
+/// A box around a place.
+fn around(label: &str, confidence: f64, [x, y]: [f64; 2], size: f64) -> Json {
+    json!({
+        "label": label, "confidence": confidence,
+        "left": x - size / 2.0, "top": y - size / 2.0, "width": size, "height": size,
+    })
+}
+
+/// Where a ball is that flies straight between places: milliseconds, x, y.
+fn flight(knots: &[(i64, f64, f64)], at: i64) -> Option<[f64; 2]> {
+    let pair = knots.windows(2).find(|pair| (pair[0].0..=pair[1].0).contains(&at))?;
+    let (from, to) = (pair[0], pair[1]);
+    let share = (at - from.0) as f64 / (to.0 - from.0) as f64;
+    Some([
+        from.1 + (to.1 - from.1) * share,
+        from.2 + (to.2 - from.2) * share,
+    ])
+}
+
+/// A look every `every` milliseconds at a ball on its flight, and at whatever else there is.
+fn script(
+    length: i64,
+    every: i64,
+    knots: &[(i64, f64, f64)],
+    others: impl Fn(i64) -> Vec<Json>,
+) -> Script {
+    let mut script = Script::new(length, 1);
+    for at in (0..length).step_by(every as usize) {
+        let ball = flight(knots, at).map(|place| around("ball", 0.8, place, 0.01));
+        let boxes: Vec<Json> = ball.into_iter().chain(others(at)).collect();
+        if !boxes.is_empty() {
+            script.point("eyes", at, &[("boxes", Json::from(boxes))]);
+        }
+    }
+    script
+}
+
+fn rows(script: &Script, fold: &FoldBox) -> Vec<(i64, i64, Json)> {
+    let rows = observations(&script.run(fold)).into_iter();
+    rows.map(|(start, end, attributes)| {
+        (start, end, serde_json::to_value(&attributes).unwrap())
+    })
+    .collect()
+}
+
+/// Hit by one player at 1.0 s, bounces at 1.6, hit by the other at 2.2, not seen from 3.0 on.
+const FLIGHT: [(i64, f64, f64); 5] = [
+    (0, 0.2, 0.3),
+    (1000, 0.5, 0.8),
+    (1600, 0.6, 0.5),
+    (2200, 0.9, 0.45),
+    (3000, 0.5, 0.6),
+];
+
+fn two_players(_: i64) -> Vec<Json> {
+    vec![
+        around("player", 0.9, [0.5, 0.85], 0.1),
+        around("player", 0.9, [0.93, 0.45], 0.06),
+    ]
+}
+
+#[test]
+fn hits_a_bounce_and_the_rally_around_them() {
+    let expected = [
+        (0, 4000, json!({"rally": true, "hits": 2, "bounces": 1, "speed": 0.551})),
+        (1000, 1000, json!({"hit": true, "turn": 103, "speed": 0.328, "x": 0.5, "y": 0.8})),
+        (1600, 1600, json!({"bounce": true, "turn": 54, "speed": 0.502, "x": 0.6, "y": 0.5})),
+        (2200, 2200, json!({"hit": true, "turn": 163, "speed": 0.511, "x": 0.9, "y": 0.45})),
+    ];
+    let whole = script(6000, 40, &FLIGHT, two_players);
+    let fold = fold_of("rally", json!({}));
+    for chunk in [200, 700, 1000, 6000] {
+        let told = rows(&whole.clone().chunked(chunk), &fold);
+        assert_eq!(told, expected, "chunks of {chunk} ms");
+    }
+    // Looks that are rare: the same turns, at the same moments.
+    let rare = script(6000, 200, &FLIGHT, two_players);
+    let told: Vec<(i64, i64)> = rows(&rare, &fold)
+        .iter()
+        .map(|(start, end, _)| (*start, *end))
+        .collect();
+    assert_eq!(told, [(0, 4000), (1000, 1000), (1600, 1600), (2200, 2200)]);
+}
+
+#[test]
+fn without_players_a_fall_that_becomes_a_rise_is_a_bounce() {
+    let knots = [
+        (0, 0.2, 0.2),
+        (600, 0.4, 0.8),
+        (1200, 0.6, 0.3),
+        (1800, 0.3, 0.35),
+    ];
+    let fold = fold_of("rally", json!({"hold": 0}));
+    let told = rows(&script(4000, 40, &knots, |_| Vec::new()), &fold);
+    let kinds: Vec<(i64, bool, bool)> = told
+        .iter()
+        .map(|(start, _, said)| (*start, said["bounce"] == true, said["hit"] == true))
+        .collect();
+    assert_eq!(
+        kinds,
+        [(0, false, false), (600, true, false), (1200, false, true)]
+    );
+    assert_eq!((told[0].0, told[0].1), (0, 1800));
+}
+
+#[test]
+fn a_flight_that_bends_slowly_is_no_turn() {
+    // Up and down again, as gravity bends it: 0.4 widths a second, each second.
+    let mut script = Script::new(4000, 2);
+    for at in (0..3000).step_by(40) {
+        let t = at as f64 / 1000.0;
+        let y = 0.9 - (0.6 * t - 0.2 * t * t) * 16.0 / 9.0;
+        let boxes = vec![around("ball", 0.8, [0.3 + 0.02 * t, y], 0.01)];
+        script.point("eyes", at, &[("boxes", Json::from(boxes))]);
+    }
+    let told = rows(&script, &fold_of("rally", json!({})));
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0].2["hits"], &told[0].2["bounces"]), (&json!(0), &json!(0)));
+    assert_eq!((told[0].0, told[0].1), (0, 3960));
+}
+
+#[test]
+fn a_ball_that_lies_about_and_a_mark_far_away_are_not_played() {
+    // A surer ball rests from 0 on; from 1 s on it is known to rest, and 0.5 s later the other one may
+    // be anywhere.
+    let knots = [(0, 0.2, 0.3), (2400, 0.9, 0.3)];
+    let lies = |at: i64| {
+        let mut others = vec![around("ball", 0.95, [0.1, 0.9], 0.01)];
+        if at == 2000 {
+            // Once, something that no ball reaches so fast.
+            others.push(around("ball", 0.99, [0.1, 0.1], 0.01));
+        }
+        others
+    };
+    let fold = fold_of("rally", json!({"hold": "0.2s", "min_duration": "0.5s"}));
+    let told = rows(&script(4000, 40, &knots, lies), &fold);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, 1480);
+    assert_eq!(told[0].1, 2600);
+    assert_eq!(told[0].2["speed"], json!(0.292));
+}
+
+#[test]
+fn volleys_are_hit_at_the_net_out_of_the_air() {
+    // From the baseline to a player at the net, who hits it at 1.0 s; it bounces at 1.6 and comes back
+    // to him.
+    let knots = [
+        (0, 0.3, 0.9),
+        (1000, 0.5, 0.55),
+        (1600, 0.55, 0.8),
+        (2200, 0.5, 0.55),
+        (3000, 0.3, 0.9),
+    ];
+    let players = |_| {
+        vec![
+            around("player", 0.9, [0.52, 0.55], 0.06),
+            around("player", 0.9, [0.3, 0.92], 0.06),
+        ]
+    };
+    let options = json!({"net": [0.25, 0.4, 0.75, 0.7], "min_turn": 30});
+    let hit = (-400, 0.35, 0.9);
+    let before: Vec<_> = [(-800, 0.32, 0.85), hit].into_iter().chain(knots).collect();
+    let shifted: Vec<(i64, f64, f64)> = before.iter().map(|k| (k.0 + 800, k.1, k.2)).collect();
+    let told = rows(&script(6000, 40, &shifted, players), &fold_of("rally", options));
+    let hits: Vec<(i64, &Json)> = told
+        .iter()
+        .filter(|(_, _, said)| said["hit"] == true)
+        .map(|(start, _, said)| (*start, &said["volley"]))
+        .collect();
+    // The first is hit by the one at the baseline, who is hit back at by the one at the net.
+    let at = |millis: i64| hits.iter().find(|(start, _)| *start == millis).map(|(_, v)| *v);
+    assert_eq!(at(1800), Some(&json!(true)), "{told:?}");
+    assert_eq!(at(3000), Some(&json!(false)), "{told:?}");
+    let at_net: Vec<(i64, i64)> = told
+        .iter()
+        .filter(|(_, _, said)| said["at_net"] == true)
+        .map(|(start, end, _)| (*start, *end))
+        .collect();
+    assert_eq!(at_net, [(0, 6000)]);
+    let rally = told.iter().find(|(_, _, said)| said["rally"] == true).unwrap();
+    assert_eq!(rally.2["volleys"], json!(1));
+}
+
+#[test]
+fn a_rally_is_told_as_it_stands_until_it_goes_on() {
+    let fold = fold_of("rally", json!({}));
+    let whole = script(3000, 40, &FLIGHT, two_players);
+    let open: Vec<_> = observations(&whole.tail(&fold))
+        .into_iter()
+        .filter(|(_, _, said)| said.contains_key("rally"))
+        .map(|(start, end, _)| (start, end))
+        .collect();
+    assert_eq!(open, [(0, 3960)]);
+    // At the end of the event nothing is held beyond it.
+    let told = rows(&whole, &fold);
+    assert_eq!((told[0].0, told[0].1), (0, 3000));
+}
+
+#[test]
+fn wrong_options_are_named() {
+    let options = json!({
+        "ball": [], "players": ["a"], "min_confidence": 2, "max_speed": 30, "min_speed": 0,
+        "min_turn": 5, "reach": -1, "hold": "90s", "min_duration": "90s", "aspect": "wide",
+        "net": [0.5, 0.5, 0.2, 0.9],
+    });
+    let errors = Rally.build(options.as_object().unwrap()).err().unwrap();
+    let named: Vec<_> = errors.iter().filter_map(|e| e.option.as_deref()).collect();
+    assert_eq!(
+        named,
+        [
+            "ball", "min_confidence", "max_speed", "min_speed", "min_turn", "reach", "hold",
+            "min_duration", "aspect", "net"
+        ]
+    );
+    let both = json!({"ball": ["a"], "players": ["a"]});
+    let errors = Rally.build(both.as_object().unwrap()).err().unwrap();
+    assert_eq!(errors[0].option.as_deref(), Some("players"));
+}
+
+/// What the rules say, told with all samples at hand.
+mod batch {
+    use super::*;
+
+    fn millis(millis: i64) -> MediaTime {
+        MediaTime::from_millis(millis)
+    }
+
+    /// The way between two samples, in units a second.
+    fn way(from: &Sample, to: &Sample) -> (f64, f64) {
+        let seconds = (to.time - from.time).as_seconds_f64();
+        (
+            (to.place.x - from.place.x) as f64 / seconds,
+            (to.place.y - from.place.y) as f64 / seconds,
+        )
+    }
+
+    fn speed((x, y): (f64, f64)) -> f64 {
+        (x * x + y * y).sqrt()
+    }
+
+    /// The ways before and after: to the farthest sample within 120 ms, else to the next within 500 ms.
+    fn ways(all: &[Sample], at: usize) -> [Option<(f64, f64)>; 2] {
+        let here = &all[at];
+        let within = |other: &&Sample, most| (other.time - here.time).abs() <= millis(most);
+        let before = all[..at].iter().find(|other| within(other, 120));
+        let before = before.or(all[..at].last().filter(|other| within(other, 500)));
+        let after = all[at + 1..].iter().rev().find(|other| within(other, 120));
+        let after = after.or(all[at + 1..].first().filter(|other| within(other, 500)));
+        [before.map(|from| way(from, here)), after.map(|to| way(here, to))]
+    }
+
+    /// How much the ball turns at a sample, where it moves before and after.
+    fn angle(all: &[Sample], at: usize, fold: &Rules) -> Option<f64> {
+        let [Some(before), Some(after)] = ways(all, at) else {
+            return None;
+        };
+        let along = before.0 * after.0 + before.1 * after.1;
+        let across = before.0 * after.1 - before.1 * after.0;
+        let angle = across.abs().atan2(along);
+        let moves = speed(before).min(speed(after)) >= fold.min_speed;
+        (moves && angle >= fold.min_turn).then_some(angle)
+    }
+
+    pub struct Rules {
+        pub min_speed: f64,
+        pub min_turn: f64,
+        pub hold: i64,
+        pub min_duration: i64,
+        pub end: MediaTime,
+    }
+
+    /// Start, end and what is said: `hit`, `bounce`, or hits and bounces of a rally.
+    pub fn told(all: &[Sample], rules: &Rules) -> Vec<(MediaTime, MediaTime, String)> {
+        let mut told = Vec::new();
+        let angles: Vec<Option<f64>> =
+            (0..all.len()).map(|at| angle(all, at, rules)).collect();
+        let turns = |at: usize| {
+            let here = angles[at]?;
+            let beaten = (0..all.len()).any(|other| {
+                let near = (all[other].time - all[at].time).abs() <= millis(150);
+                other != at
+                    && near
+                    && angles[other].is_some_and(|a| a > here || (a == here && other < at))
+            });
+            if beaten {
+                return None;
+            }
+            let [before, after] = ways(all, at).map(Option::unwrap);
+            let falls = before.1 > 0.0 && after.1 < 0.0 && before.0 * after.0 >= 0.0;
+            Some(all[at].close.unwrap_or(!falls))
+        };
+        let moving: Vec<usize> = (0..all.len())
+            .filter(|at| {
+                let ways = ways(all, *at);
+                ways.iter().flatten().any(|way| speed(*way) >= rules.min_speed)
+            })
+            .collect();
+        let follows = |a: &usize, b: &usize| all[*b].time - all[*a].time <= millis(rules.hold);
+        for rally in moving.chunk_by(follows) {
+            let kinds: Vec<bool> = rally.iter().filter_map(|at| turns(*at)).collect();
+            let hits = kinds.iter().filter(|hit| **hit).count();
+            let (start, last) = (all[rally[0]].time, all[*rally.last().unwrap()].time);
+            if last - start >= millis(rules.min_duration) {
+                let end = (last + millis(rules.hold)).min(rules.end);
+                let bounces = kinds.len() - hits;
+                told.push((start, end, format!("{hits} hits, {bounces} bounces")));
+            }
+        }
+        for (at, sample) in all.iter().enumerate() {
+            if let Some(hit) = turns(at) {
+                let what = if hit { "hit" } else { "bounce" };
+                told.push((sample.time, sample.time, what.to_owned()));
+            }
+        }
+        told.sort();
+        told
+    }
+}
+
+/// Steps of a wild ball: milliseconds since the look before, x and y in thousandths, whether a player is
+/// seen and where.
+fn steps() -> impl Strategy<Value = Vec<(i64, i64, i64, Option<i64>)>> {
+    let gap = prop_oneof![8 => 20_i64..60, 2 => 100_i64..300, 1 => 400_i64..1500];
+    let player = prop::option::of(0_i64..1000);
+    prop::collection::vec((gap, 0_i64..1000, 0_i64..1000, player), 1..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_fold_tells_what_the_rules_say(
+        steps in steps(),
+        smooth in any::<bool>(),
+        chunk in 150_i64..5000,
+        seen in any::<u8>(),
+    ) {
+        let (mut at, mut x, mut y) = (0, 500, 500);
+        let mut looks = Vec::new();
+        for (gap, to_x, to_y, player) in steps {
+            at += gap;
+            // A smooth ball goes a part of the way, a wild one jumps.
+            (x, y) = if smooth { (x + (to_x - x) / 12, y + (to_y - y) / 12) } else { (to_x, to_y) };
+            let place = [x as f64 / 1000.0, y as f64 / 1000.0];
+            let mut boxes = vec![around("ball", 0.9, place, 0.01)];
+            if let Some(player) = player.filter(|_| seen % 2 == 0) {
+                boxes.push(around("player", 0.9, [player as f64 / 1000.0, 0.5], 0.3));
+            }
+            looks.push((at, Json::from(boxes)));
+        }
+        let length = at + 300;
+        let mut script = Script::new(length, 1);
+        for (at, boxes) in &looks {
+            script.point("eyes", *at, &[("boxes", boxes.clone())]);
+        }
+        let fold = fold_of("rally", json!({"hold": "0.7s", "min_duration": "0.3s"}));
+        let kind = |said: &Attributes| match (said.get("hits"), said.get("hit")) {
+            (Some(hits), _) => {
+                let bounces = said.get("bounces").unwrap().plain_text();
+                format!("{} hits, {bounces} bounces", hits.plain_text())
+            }
+            (None, Some(_)) => "hit".to_owned(),
+            (None, None) => "bounce".to_owned(),
+        };
+        let mut told: Vec<(MediaTime, MediaTime, String)> = Vec::new();
+        for (_, emission) in script.clone().chunked(chunk).run(&fold) {
+            if let crate::sdk::Emission::Observation { start, end, attributes } = emission {
+                told.push((start, end, kind(&attributes)));
+            }
+        }
+        told.sort();
+
+        let reading = Reading {
+            ball: vec!["ball".to_owned()],
+            players: vec!["player".to_owned()],
+            min_confidence: 0.3,
+            aspect: (16, 9),
+        };
+        let tracking = Tracking {
+            max_speed: 3.0 * UNIT as f64,
+            reach: (0.03 * UNIT as f64) as i64,
+            net: None::<Area>,
+        };
+        let seen: Vec<Observation> = looks
+            .iter()
+            .map(|(at, boxes)| Observation {
+                start: MediaTime::from_millis(*at),
+                end: MediaTime::from_millis(*at),
+                operator: "eyes".into(),
+                track: None,
+                attributes: Attributes::from([("boxes".into(), Value::from(boxes.clone()))]),
+            })
+            .collect();
+        let mut tracker = Tracker::default();
+        let looks = reading.looks(&seen);
+        let samples: Vec<Sample> = looks
+            .iter()
+            .filter_map(|look| tracker.look(look, &tracking).ball)
+            .collect();
+        let rules = batch::Rules {
+            min_speed: 0.1 * UNIT as f64,
+            min_turn: 45_f64.to_radians(),
+            hold: 700,
+            min_duration: 300,
+            end: MediaTime::from_millis(length),
+        };
+        prop_assert_eq!(told, batch::told(&samples, &rules));
+    }
+}
