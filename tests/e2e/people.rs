@@ -39,7 +39,10 @@ fn zeros(size: [u64; 2], outputs: &[(&str, &[u64])]) -> Vec<u8> {
             shape,
         })
         .collect();
-    let names: Vec<String> = outputs.iter().map(|(name, _)| format!("{name}_0")).collect();
+    let names: Vec<String> = outputs
+        .iter()
+        .map(|(name, _)| format!("{name}_0"))
+        .collect();
     let numbers: Vec<Vec<f32>> = outputs
         .iter()
         .map(|(_, shape)| vec![0.0; shape.iter().product::<u64>() as usize])
@@ -84,8 +87,14 @@ fn every_spec_of_the_page_is_valid() {
     let models = [
         ("centerface", zeros([640, 384], &maps)),
         ("yolo11n", zeros([640, 640], &[("output0", &[1, 84, 8400])])),
-        ("yolo11n-pose", zeros([640, 640], &[("output0", &[1, 56, 8400])])),
-        ("tennis", zeros([1280, 1280], &[("output0", &[1, 6, 33600])])),
+        (
+            "yolo11n-pose",
+            zeros([640, 640], &[("output0", &[1, 56, 8400])]),
+        ),
+        (
+            "tennis",
+            zeros([1280, 1280], &[("output0", &[1, 6, 33600])]),
+        ),
     ];
     for (name, bytes) in models {
         fs::write(work.path(&format!("models/{name}.onnx")), bytes).unwrap();
@@ -168,13 +177,23 @@ fn center_face_finds_the_faces_of_the_programme() {
     let (_, spec) = specs.iter().find(|(name, _)| name == "faces").unwrap();
     let spec = spec.replace("https://example.com/tv/index.m3u8", "index.m3u8");
     work.write("faces.toml", spec);
-    work.ok(["run", "faces.toml", "--out", "out", "--clips", "none", "-w2"]);
+    work.ok([
+        "run",
+        "faces.toml",
+        "--out",
+        "out",
+        "--clips",
+        "none",
+        "-w2",
+    ]);
 
     let rows = lines(&work.path("out/observations.jsonl"));
     let (mut looks, mut faces) = (0, 0);
     for row in rows.iter().filter(|row| row["operator"] == "faces") {
         let at = BEGIN + row["start"].as_f64().unwrap();
-        let seen = FACES.iter().find(|(from, to, _)| (*from..*to).contains(&at));
+        let seen = FACES
+            .iter()
+            .find(|(from, to, _)| (*from..*to).contains(&at));
         let Some((_, _, expected)) = seen else {
             continue;
         };
@@ -193,7 +212,10 @@ fn center_face_finds_the_faces_of_the_programme() {
         }
         for one in boxes {
             let point = |name: &str, at: usize| one["keypoints"][name][at].as_f64().unwrap();
-            assert!(point("left_eye", 0) < point("right_eye", 0), "at {at}: {one}");
+            assert!(
+                point("left_eye", 0) < point("right_eye", 0),
+                "at {at}: {one}"
+            );
             assert!(point("left_eye", 1) < point("nose", 1), "at {at}: {one}");
             assert!(point("nose", 1) < point("left_mouth", 1), "at {at}: {one}");
         }

@@ -14,7 +14,10 @@ use crate::report::Section;
 /// What is counted together, and the attributes that are in it.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("names", &["name_1", "name_2"]),
-    ("sets and games", &["sets_1", "sets_2", "games_1", "games_2"]),
+    (
+        "sets and games",
+        &["sets_1", "sets_2", "games_1", "games_2"],
+    ),
     ("points or goals", &["points_1", "points_2"]),
     ("server", &["server"]),
     ("clock", &["clock"]),
@@ -85,9 +88,8 @@ impl Counts {
                 let frame = |second: u64| from + (second as f64 * rate) as u64;
                 let inside = frame(second)..frame(second + 1);
                 self.seconds += 1;
-                self.told_in += usize::from(
-                    found.iter().any(|told| inside.contains(&told.frames[0])),
-                );
+                self.told_in +=
+                    usize::from(found.iter().any(|told| inside.contains(&told.frames[0])));
             }
         }
     }
@@ -127,7 +129,10 @@ fn same(told: &Value, expected: &Value) -> bool {
 
 fn operator(board: &Board, region: Option<[f64; 4]>) -> String {
     let region = region.map_or(String::new(), |region| format!("\nregion = {region:?}"));
-    format!("type = \"scoreboard_text\"\nsport = \"{}\"{region}", board.sport)
+    format!(
+        "type = \"scoreboard_text\"\nsport = \"{}\"{region}",
+        board.sport
+    )
 }
 
 pub(super) fn measure(clips: &[Clip], out: &Path) -> Result<Section, Error> {
@@ -210,7 +215,10 @@ mod tests {
         assert_eq!(counts.groups[0], count(1, 1, 0));
         assert_eq!(counts.groups[2], count(1, 1, 0));
         assert_eq!(counts.groups[3], count(0, 0, 2));
-        assert_eq!([counts.seconds, counts.told_in, counts.elsewhere], [4, 2, 1]);
+        assert_eq!(
+            [counts.seconds, counts.told_in, counts.elsewhere],
+            [4, 2, 1]
+        );
         assert_eq!(counts.wrong_numbers(), 1);
         assert_eq!(counts.groups[0].cell(), "1 of 2, 1 wrong");
     }

@@ -123,7 +123,12 @@ impl Framing {
 
     /// The picture keeps its shape, in the middle.
     fn kept(width: u32, height: u32, shape: &str) -> Result<Framing, String> {
-        let side = |text: &str| text.trim().parse().ok().filter(|n| (1..=10_000).contains(n));
+        let side = |text: &str| {
+            text.trim()
+                .parse()
+                .ok()
+                .filter(|n| (1..=10_000).contains(n))
+        };
         let sides = shape.split_once(':');
         let sides: Option<(u64, u64)> = sides.and_then(|(a, b)| Some((side(a)?, side(b)?)));
         let Some((across, down)) = sides else {

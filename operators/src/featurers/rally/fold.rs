@@ -68,7 +68,10 @@ impl RallyFold {
         let undecided = state.samples.get(state.decided).map(|sample| sample.time);
         let needed = undecided.unwrap_or(state.reach - AHEAD) - BEHIND;
         while state.decided > 0
-            && state.samples.front().is_some_and(|sample| sample.time < needed)
+            && state
+                .samples
+                .front()
+                .is_some_and(|sample| sample.time < needed)
         {
             state.samples.pop_front();
             state.decided -= 1;

@@ -104,7 +104,10 @@ impl OperatorType for Rally {
                 flag("rally", "true: the ball is in play in this range"),
                 number("hits", "how often it was hit in the rally"),
                 number("bounces", "how often it bounced"),
-                number("volleys", "how many of the hits were volleys, where `net` is given"),
+                number(
+                    "volleys",
+                    "how many of the hits were volleys, where `net` is given",
+                ),
                 flag("hit", "true: the ball is hit at this moment"),
                 flag("bounce", "true: it bounces at this moment"),
                 flag(
@@ -113,13 +116,19 @@ impl OperatorType for Rally {
                      before; where `net` is given",
                 ),
                 flag("at_net", "true: a player is at the net in this range"),
-                number("turn", "of a hit or bounce: by how many degrees the ball changes its direction"),
+                number(
+                    "turn",
+                    "of a hit or bounce: by how many degrees the ball changes its direction",
+                ),
                 number(
                     "speed",
                     "of the ball, in widths of the picture a second: after a hit or bounce, and the \
                      greatest of a rally",
                 ),
-                number("x", "of a hit or bounce: where, as a share of the picture's width"),
+                number(
+                    "x",
+                    "of a hit or bounce: where, as a share of the picture's width",
+                ),
                 number("y", "as a share of its height"),
             ],
             options: options_of::<RallyOptions>(),
@@ -134,14 +143,24 @@ impl OperatorType for Rally {
         if options.ball.is_empty() {
             wrong("ball", "at least one label");
         }
-        if let Some(both) = options.ball.iter().find(|one| options.players.contains(one)) {
-            wrong("players", &format!("\"{both}\" is a label of the ball, too"));
+        if let Some(both) = options
+            .ball
+            .iter()
+            .find(|one| options.players.contains(one))
+        {
+            wrong(
+                "players",
+                &format!("\"{both}\" is a label of the ball, too"),
+            );
         }
         if !(0.0..=1.0).contains(&options.min_confidence) {
             wrong("min_confidence", "a number from 0 to 1");
         }
         if !(0.0..=20.0).contains(&options.max_speed) {
-            wrong("max_speed", "not between 0 and 20 widths of the picture a second");
+            wrong(
+                "max_speed",
+                "not between 0 and 20 widths of the picture a second",
+            );
         }
         if !(0.001..=options.max_speed.max(0.001)).contains(&options.min_speed) {
             wrong("min_speed", "not between 0.001 and `max_speed`");
@@ -159,7 +178,12 @@ impl OperatorType for Rally {
         if !times.contains(&options.min_duration) {
             wrong("min_duration", "not between 0 and 60 s");
         }
-        let side = |text: &str| text.trim().parse().ok().filter(|n| (1..=10_000).contains(n));
+        let side = |text: &str| {
+            text.trim()
+                .parse()
+                .ok()
+                .filter(|n| (1..=10_000).contains(n))
+        };
         let sides = options.aspect.split_once(':');
         let aspect: Option<(i64, i64)> = sides.and_then(|(a, b)| Some((side(a)?, side(b)?)));
         if aspect.is_none() {

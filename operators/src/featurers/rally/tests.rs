@@ -21,7 +21,9 @@ fn around(label: &str, confidence: f64, [x, y]: [f64; 2], size: f64) -> Json {
 
 /// Where a ball is that flies straight between places: milliseconds, x, y.
 fn flight(knots: &[(i64, f64, f64)], at: i64) -> Option<[f64; 2]> {
-    let pair = knots.windows(2).find(|pair| (pair[0].0..=pair[1].0).contains(&at))?;
+    let pair = knots
+        .windows(2)
+        .find(|pair| (pair[0].0..=pair[1].0).contains(&at))?;
     let (from, to) = (pair[0], pair[1]);
     let share = (at - from.0) as f64 / (to.0 - from.0) as f64;
     Some([
@@ -50,10 +52,8 @@ fn script(
 
 fn rows(script: &Script, fold: &FoldBox) -> Vec<(i64, i64, Json)> {
     let rows = observations(&script.run(fold)).into_iter();
-    rows.map(|(start, end, attributes)| {
-        (start, end, serde_json::to_value(&attributes).unwrap())
-    })
-    .collect()
+    rows.map(|(start, end, attributes)| (start, end, serde_json::to_value(&attributes).unwrap()))
+        .collect()
 }
 
 /// Hit by one player at 1.0 s, bounces at 1.6, hit by the other at 2.2, not seen from 3.0 on.
@@ -75,10 +75,26 @@ fn two_players(_: i64) -> Vec<Json> {
 #[test]
 fn hits_a_bounce_and_the_rally_around_them() {
     let expected = [
-        (0, 4000, json!({"rally": true, "hits": 2, "bounces": 1, "speed": 0.551})),
-        (1000, 1000, json!({"hit": true, "turn": 103, "speed": 0.328, "x": 0.5, "y": 0.8})),
-        (1600, 1600, json!({"bounce": true, "turn": 54, "speed": 0.502, "x": 0.6, "y": 0.5})),
-        (2200, 2200, json!({"hit": true, "turn": 163, "speed": 0.511, "x": 0.9, "y": 0.45})),
+        (
+            0,
+            4000,
+            json!({"rally": true, "hits": 2, "bounces": 1, "speed": 0.551}),
+        ),
+        (
+            1000,
+            1000,
+            json!({"hit": true, "turn": 103, "speed": 0.328, "x": 0.5, "y": 0.8}),
+        ),
+        (
+            1600,
+            1600,
+            json!({"bounce": true, "turn": 54, "speed": 0.502, "x": 0.6, "y": 0.5}),
+        ),
+        (
+            2200,
+            2200,
+            json!({"hit": true, "turn": 163, "speed": 0.511, "x": 0.9, "y": 0.45}),
+        ),
     ];
     let whole = script(6000, 40, &FLIGHT, two_players);
     let fold = fold_of("rally", json!({}));
@@ -128,7 +144,10 @@ fn a_flight_that_bends_slowly_is_no_turn() {
     }
     let told = rows(&script, &fold_of("rally", json!({})));
     assert_eq!(told.len(), 1);
-    assert_eq!((&told[0].2["hits"], &told[0].2["bounces"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&told[0].2["hits"], &told[0].2["bounces"]),
+        (&json!(0), &json!(0))
+    );
     assert_eq!((told[0].0, told[0].1), (0, 3960));
 }
 
@@ -174,14 +193,21 @@ fn volleys_are_hit_at_the_net_out_of_the_air() {
     let hit = (-400, 0.35, 0.9);
     let before: Vec<_> = [(-800, 0.32, 0.85), hit].into_iter().chain(knots).collect();
     let shifted: Vec<(i64, f64, f64)> = before.iter().map(|k| (k.0 + 800, k.1, k.2)).collect();
-    let told = rows(&script(6000, 40, &shifted, players), &fold_of("rally", options));
+    let told = rows(
+        &script(6000, 40, &shifted, players),
+        &fold_of("rally", options),
+    );
     let hits: Vec<(i64, &Json)> = told
         .iter()
         .filter(|(_, _, said)| said["hit"] == true)
         .map(|(start, _, said)| (*start, &said["volley"]))
         .collect();
     // The first is hit by the one at the baseline, who is hit back at by the one at the net.
-    let at = |millis: i64| hits.iter().find(|(start, _)| *start == millis).map(|(_, v)| *v);
+    let at = |millis: i64| {
+        hits.iter()
+            .find(|(start, _)| *start == millis)
+            .map(|(_, v)| *v)
+    };
     assert_eq!(at(1800), Some(&json!(true)), "{told:?}");
     assert_eq!(at(3000), Some(&json!(false)), "{told:?}");
     let at_net: Vec<(i64, i64)> = told
@@ -190,7 +216,10 @@ fn volleys_are_hit_at_the_net_out_of_the_air() {
         .map(|(start, end, _)| (*start, *end))
         .collect();
     assert_eq!(at_net, [(0, 6000)]);
-    let rally = told.iter().find(|(_, _, said)| said["rally"] == true).unwrap();
+    let rally = told
+        .iter()
+        .find(|(_, _, said)| said["rally"] == true)
+        .unwrap();
     assert_eq!(rally.2["volleys"], json!(1));
 }
 
@@ -221,8 +250,16 @@ fn wrong_options_are_named() {
     assert_eq!(
         named,
         [
-            "ball", "min_confidence", "max_speed", "min_speed", "min_turn", "reach", "hold",
-            "min_duration", "aspect", "net"
+            "ball",
+            "min_confidence",
+            "max_speed",
+            "min_speed",
+            "min_turn",
+            "reach",
+            "hold",
+            "min_duration",
+            "aspect",
+            "net"
         ]
     );
     let both = json!({"ball": ["a"], "players": ["a"]});
@@ -259,7 +296,10 @@ mod batch {
         let before = before.or(all[..at].last().filter(|other| within(other, 500)));
         let after = all[at + 1..].iter().rev().find(|other| within(other, 120));
         let after = after.or(all[at + 1..].first().filter(|other| within(other, 500)));
-        [before.map(|from| way(from, here)), after.map(|to| way(here, to))]
+        [
+            before.map(|from| way(from, here)),
+            after.map(|to| way(here, to)),
+        ]
     }
 
     /// How much the ball turns at a sample, where it moves before and after.
@@ -285,8 +325,7 @@ mod batch {
     /// Start, end and what is said: `hit`, `bounce`, or hits and bounces of a rally.
     pub fn told(all: &[Sample], rules: &Rules) -> Vec<(MediaTime, MediaTime, String)> {
         let mut told = Vec::new();
-        let angles: Vec<Option<f64>> =
-            (0..all.len()).map(|at| angle(all, at, rules)).collect();
+        let angles: Vec<Option<f64>> = (0..all.len()).map(|at| angle(all, at, rules)).collect();
         let turns = |at: usize| {
             let here = angles[at]?;
             let beaten = (0..all.len()).any(|other| {
@@ -305,7 +344,9 @@ mod batch {
         let moving: Vec<usize> = (0..all.len())
             .filter(|at| {
                 let ways = ways(all, *at);
-                ways.iter().flatten().any(|way| speed(*way) >= rules.min_speed)
+                ways.iter()
+                    .flatten()
+                    .any(|way| speed(*way) >= rules.min_speed)
             })
             .collect();
         let follows = |a: &usize, b: &usize| all[*b].time - all[*a].time <= millis(rules.hold);

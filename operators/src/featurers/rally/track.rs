@@ -113,7 +113,9 @@ impl Tracker {
         let mut moving = Vec::new();
         for ball in &look.balls {
             let spot = self.spots.iter_mut();
-            let spot = spot.into_iter().find(|spot| spot.place.distance(*ball) <= STILL);
+            let spot = spot
+                .into_iter()
+                .find(|spot| spot.place.distance(*ball) <= STILL);
             match spot {
                 Some(spot) => {
                     spot.last = at;

@@ -74,7 +74,11 @@ impl Turning {
         let turn = angle.filter(|angle| self.sharpest(samples, at, *angle));
         Moment {
             moves: speeds.iter().any(|speed| *speed >= self.min_speed),
-            speed: if after.is_some() { speeds[1] } else { speeds[0] },
+            speed: if after.is_some() {
+                speeds[1]
+            } else {
+                speeds[0]
+            },
             turn,
             falls_then_rises: match (before, after) {
                 (Some(before), Some(after)) => {

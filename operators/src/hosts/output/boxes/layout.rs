@@ -143,22 +143,13 @@ mod tests {
             Some((row.scores, row.keypoints, row.each))
         };
         // COCO by YOLOv8 and YOLOv5, its poses, a face with five points, end-to-end boxes and poses.
-        assert_eq!(
-            row(BoxLayout::YoloV8, 84, None, 0),
-            Some(((4, 80), 84, 3))
-        );
+        assert_eq!(row(BoxLayout::YoloV8, 84, None, 0), Some(((4, 80), 84, 3)));
         assert_eq!(
             row(BoxLayout::YoloV5, 85, Some(80), 0),
             Some(((5, 80), 85, 3))
         );
-        assert_eq!(
-            row(BoxLayout::YoloV8, 56, None, 17),
-            Some(((4, 1), 5, 3))
-        );
-        assert_eq!(
-            row(BoxLayout::YoloV8, 15, Some(1), 5),
-            Some(((4, 1), 5, 2))
-        );
+        assert_eq!(row(BoxLayout::YoloV8, 56, None, 17), Some(((4, 1), 5, 3)));
+        assert_eq!(row(BoxLayout::YoloV8, 15, Some(1), 5), Some(((4, 1), 5, 2)));
         assert_eq!(
             row(BoxLayout::XyxyScoreClass, 6, None, 0),
             Some(((4, 1), 6, 3))

@@ -184,8 +184,7 @@ impl Boxes {
                 let needed = if self.keypoints.is_empty() { 3 } else { 4 };
                 let channels = [1, 2, 2, self.keypoints.len() * 2];
                 let fits = |(info, channels): (&TensorInfo, usize)| {
-                    info.shape.0.len() == 4
-                        && info.shape.0[1].is_none_or(|found| found == channels)
+                    info.shape.0.len() == 4 && info.shape.0[1].is_none_or(|found| found == channels)
                 };
                 if maps.len() >= needed && maps.iter().zip(channels).take(needed).all(fits) {
                     return Ok(());
@@ -280,10 +279,8 @@ impl Boxes {
     /// The box in the picture, if it is one of those that are kept.
     fn keep(&self, raw: Raw) -> Option<Found> {
         let class = raw.class.checked_sub(self.first_class)?;
-        let wanted = self.only.is_empty()
-            || self
-                .only
-                .contains(&label_of(self.labels.as_deref(), class));
+        let wanted =
+            self.only.is_empty() || self.only.contains(&label_of(self.labels.as_deref(), class));
         let sure = raw.score >= self.min_confidence;
         (wanted && sure)
             .then(|| self.places.place(Raw { class, ..raw }))
@@ -423,7 +420,11 @@ impl Boxes {
             let points = match &keypoints {
                 Some((_, points_of)) => {
                     let all = points_of.len() / boxes.max(1);
-                    let each = if all == self.keypoints.len() * 2 { 2 } else { 3 };
+                    let each = if all == self.keypoints.len() * 2 {
+                        2
+                    } else {
+                        3
+                    };
                     points(self.keypoints.len(), each, |value| {
                         at(points_of, number * all + value)
                     })

@@ -42,10 +42,7 @@ fn rows(said: Option<Attributes>) -> Vec<(String, [f64; 5])> {
     let Some(Value::List(list)) = said.get("boxes") else {
         panic!("no boxes in {said:?}")
     };
-    assert_eq!(
-        said.get("count"),
-        Some(&Value::from(list.len() as i64))
-    );
+    assert_eq!(said.get("count"), Some(&Value::from(list.len() as i64)));
     list.iter()
         .map(|one| {
             let Value::Map(one) = one else {
@@ -105,7 +102,9 @@ fn both_kinds_of_yolo_in_rows_and_columns() {
     let columns = [
         30.0, 1.0, 25.0, 1.0, 40.0, 1.0, 30.0, 1.0, 0.6, 0.1, 0.2, 0.3,
     ];
-    let in_rows = [30.0, 25.0, 40.0, 30.0, 0.6, 0.2, 1.0, 1.0, 1.0, 1.0, 0.1, 0.3];
+    let in_rows = [
+        30.0, 25.0, 40.0, 30.0, 0.6, 0.2, 1.0, 1.0, 1.0, 1.0, 0.1, 0.3,
+    ];
     let expected = [row("ball", [0.6, 0.1, 0.2, 0.4, 0.6])];
     let mut reader = boxes(BoxLayout::YoloV8, &["ball", "player"]);
     assert_eq!(rows(one(&reader, &[1, 6, 2], &columns).unwrap()), expected);
@@ -165,7 +164,9 @@ fn tensors_of_their_own() {
     reader.classes = Some("labels".to_owned());
     reader.first_class = 1;
     // As torchvision gives them: no dimension for pictures, classes from 1, pixels.
-    let places = [10.0, 10.0, 50.0, 40.0, 60.0, 10.0, 70.0, 20.0, 0.0, 0.0, 9.0, 9.0];
+    let places = [
+        10.0, 10.0, 50.0, 40.0, 60.0, 10.0, 70.0, 20.0, 0.0, 0.0, 9.0, 9.0,
+    ];
     let torchvision = [
         tensor("boxes", &[3, 4], &places),
         tensor("labels", &[3], &[1.0, 2.0, 0.0]),
@@ -345,10 +346,14 @@ fn tensors_are_looked_for_before_the_model_runs() {
 
 #[test]
 fn wrong_options_are_named() {
-    let options = |json: serde_json::Value| -> OutputOptions { serde_json::from_value(json).unwrap() };
+    let options =
+        |json: serde_json::Value| -> OutputOptions { serde_json::from_value(json).unwrap() };
     let named = |json: serde_json::Value, labels: Option<&[String]>| -> Vec<String> {
         let errors = wrong(&options(json), labels);
-        errors.into_iter().filter_map(|error| error.option).collect()
+        errors
+            .into_iter()
+            .filter_map(|error| error.option)
+            .collect()
     };
     let labels = ["ball".to_owned()];
     let json = serde_json::json!({"only": ["ball", "net"], "keypoints": ["a", "a", ""]});
