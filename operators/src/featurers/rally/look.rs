@@ -50,6 +50,11 @@ impl Player {
         nearest.distance(place)
     }
 
+    /// Whether a place is as low as his feet: in the lowest seventh of the box, or below it.
+    pub(super) fn at_feet(&self, place: Place) -> bool {
+        place.y > self.bottom - (self.bottom - self.top) / 7
+    }
+
     pub(super) fn stands_in(&self, Area([left, top, right, bottom]): Area) -> bool {
         (left..=right).contains(&self.feet.x) && (top..=bottom).contains(&self.feet.y)
     }

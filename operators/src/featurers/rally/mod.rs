@@ -6,6 +6,8 @@ mod fold;
 mod look;
 mod play;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod tests;
 mod track;
 mod turn;
@@ -41,10 +43,10 @@ struct RallyOptions {
     max_speed: f64,
     /// A slower ball does not move, in widths of the picture a second.
     min_speed: f64,
-    /// From so many degrees a change of direction is a hit or a bounce.
-    min_turn: f64,
-    /// How close to a player's box a ball that turns was hit, in widths of the picture; farther away
-    /// it bounced.
+    /// The least sudden change of its speed and direction that is a hit or a bounce, in widths of the
+    /// picture a second.
+    min_change: f64,
+    /// How far from a player's box a ball may be that he hits, in widths of the picture.
     reach: f64,
     /// The ball stays in play for so long after it was last seen moving.
     #[serde(with = "text_duration")]
@@ -72,8 +74,8 @@ impl Default for RallyOptions {
             aspect: "16:9".to_owned(),
             max_speed: 3.0,
             min_speed: 0.1,
-            min_turn: 45.0,
-            reach: 0.03,
+            min_change: 0.2,
+            reach: 0.05,
             hold: MediaTime::from_seconds(1),
             min_duration: MediaTime::from_seconds(1),
             min_hits: 0,
@@ -165,8 +167,11 @@ impl OperatorType for Rally {
         if !(0.001..=options.max_speed.max(0.001)).contains(&options.min_speed) {
             wrong("min_speed", "not between 0.001 and `max_speed`");
         }
-        if !(10.0..=180.0).contains(&options.min_turn) {
-            wrong("min_turn", "not between 10 and 180 degrees");
+        if !(0.001..=20.0).contains(&options.min_change) {
+            wrong(
+                "min_change",
+                "not between 0.001 and 20 widths of the picture a second",
+            );
         }
         if !(0.0..=1.0).contains(&options.reach) {
             wrong("reach", "a share of the picture's width, from 0 to 1");
@@ -219,7 +224,7 @@ impl OperatorType for Rally {
             },
             turning: Turning {
                 min_speed: units(options.min_speed),
-                min_turn: options.min_turn.to_radians(),
+                min_change: units(options.min_change),
             },
             playing: Playing {
                 hold: options.hold,

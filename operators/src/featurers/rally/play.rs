@@ -4,7 +4,7 @@ use matchcut_model::time::MediaTime;
 use matchcut_model::value::{Attributes, Name, Value};
 
 use super::look::{Reading, UNIT};
-use super::track::Sample;
+use super::track::{Closest, Sample};
 use super::turn::{AHEAD, Moment};
 use crate::sdk::Emission;
 
@@ -73,10 +73,10 @@ impl Playing {
         rally.range.last = at;
         rally.speed = rally.speed.max(speed);
         let Some(turn) = moment.turn else { return };
-        let hit = sample.close.unwrap_or(!moment.falls_then_rises);
+        let hit = turn.hit;
         let mut said = Attributes::from([
             (Name::from(if hit { "hit" } else { "bounce" }), true.into()),
-            ("turn".into(), Value::rounded(turn.to_degrees(), 0)),
+            ("turn".into(), Value::rounded(turn.degrees, 0)),
             ("speed".into(), widths(speed)),
             (
                 "x".into(),
@@ -90,7 +90,8 @@ impl Playing {
         if hit {
             rally.hits = rally.hits.saturating_add(1);
             if self.net {
-                let volley = rally.hit_last && sample.close == Some(true) && sample.at_net;
+                let at_net = |player: Closest| player.close && player.at_net;
+                let volley = rally.hit_last && sample.player.is_some_and(at_net);
                 rally.volleys = rally.volleys.saturating_add(u32::from(volley));
                 said.insert("volley".into(), volley.into());
             }

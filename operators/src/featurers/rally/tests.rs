@@ -11,12 +11,30 @@ use super::*;
 use crate::sdk::FoldBox;
 use crate::testing::{Script, fold_of, observations};
 
-/// A box around a place.
-fn around(label: &str, confidence: f64, [x, y]: [f64; 2], size: f64) -> Json {
+/// A box by left, top, width and height.
+pub(super) fn at(label: &str, [left, top, width, height]: [f64; 4]) -> Json {
     json!({
-        "label": label, "confidence": confidence,
-        "left": x - size / 2.0, "top": y - size / 2.0, "width": size, "height": size,
+        "label": label, "confidence": 0.8,
+        "left": left, "top": top, "width": width, "height": height,
     })
+}
+
+/// A box around a place.
+fn around(label: &str, [x, y]: [f64; 2], size: f64) -> Json {
+    at(label, [x - size / 2.0, y - size / 2.0, size, size])
+}
+
+/// When the ball is hit and when it bounces.
+pub(super) fn kinds(told: &[(i64, i64, Attributes)]) -> Vec<(i64, &'static str)> {
+    let kind = |said: &Attributes| match (said.contains_key("hit"), said.contains_key("bounce")) {
+        (true, false) => Some("hit"),
+        (false, true) => Some("bounce"),
+        _ => None,
+    };
+    let kinds = told
+        .iter()
+        .filter_map(|(start, _, said)| Some((*start, kind(said)?)));
+    kinds.collect()
 }
 
 /// Where a ball is that flies straight between places: milliseconds, x, y.
@@ -41,7 +59,7 @@ fn script(
 ) -> Script {
     let mut script = Script::new(length, 1);
     for at in (0..length).step_by(every as usize) {
-        let ball = flight(knots, at).map(|place| around("ball", 0.8, place, 0.01));
+        let ball = flight(knots, at).map(|place| around("ball", place, 0.01));
         let boxes: Vec<Json> = ball.into_iter().chain(others(at)).collect();
         if !boxes.is_empty() {
             script.point("eyes", at, &[("boxes", Json::from(boxes))]);
@@ -60,35 +78,35 @@ fn rows(script: &Script, fold: &FoldBox) -> Vec<(i64, i64, Json)> {
 const FLIGHT: [(i64, f64, f64); 5] = [
     (0, 0.2, 0.3),
     (1000, 0.5, 0.8),
-    (1600, 0.6, 0.5),
+    (1400, 0.6, 0.4),
     (2200, 0.9, 0.45),
     (3000, 0.5, 0.6),
 ];
 
 fn two_players(_: i64) -> Vec<Json> {
     vec![
-        around("player", 0.9, [0.5, 0.85], 0.1),
-        around("player", 0.9, [0.93, 0.45], 0.06),
+        around("player", [0.5, 0.85], 0.2),
+        around("player", [0.93, 0.45], 0.06),
     ]
 }
 
 #[test]
-fn hits_a_bounce_and_the_rally_around_them() {
+fn hits_and_the_rally_around_them() {
     let expected = [
         (
             0,
             4000,
-            json!({"rally": true, "hits": 2, "bounces": 1, "speed": 0.551}),
+            json!({"rally": true, "hits": 3, "bounces": 0, "speed": 0.616}),
         ),
         (
             1000,
             1000,
-            json!({"hit": true, "turn": 103, "speed": 0.328, "x": 0.5, "y": 0.8}),
+            json!({"hit": true, "turn": 109, "speed": 0.616, "x": 0.5, "y": 0.8}),
         ),
         (
-            1600,
-            1600,
-            json!({"bounce": true, "turn": 54, "speed": 0.502, "x": 0.6, "y": 0.5}),
+            1400,
+            1400,
+            json!({"hit": true, "turn": 71, "speed": 0.377, "x": 0.6, "y": 0.4}),
         ),
         (
             2200,
@@ -108,28 +126,36 @@ fn hits_a_bounce_and_the_rally_around_them() {
         .iter()
         .map(|(start, end, _)| (*start, *end))
         .collect();
-    assert_eq!(told, [(0, 4000), (1000, 1000), (1600, 1600), (2200, 2200)]);
+    assert_eq!(told, [(0, 4000), (1000, 1000), (1400, 1400), (2200, 2200)]);
 }
 
 #[test]
-fn without_players_a_fall_that_becomes_a_rise_is_a_bounce() {
-    let knots = [
-        (0, 0.2, 0.2),
-        (600, 0.4, 0.8),
-        (1200, 0.6, 0.3),
-        (1800, 0.3, 0.35),
-    ];
+fn a_fall_that_ends_is_a_bounce_unless_it_leaves_a_player_fast() {
+    // Falls to 0.8 s and goes on slowly.
+    let knots = [(0, 0.2, 0.1), (800, 0.4, 0.8), (1600, 0.5, 0.7)];
     let fold = fold_of("rally", json!({"hold": 0}));
-    let told = rows(&script(4000, 40, &knots, |_| Vec::new()), &fold);
-    let kinds: Vec<(i64, bool, bool)> = told
-        .iter()
-        .map(|(start, _, said)| (*start, said["bounce"] == true, said["hit"] == true))
-        .collect();
-    assert_eq!(
-        kinds,
-        [(0, false, false), (600, true, false), (1200, false, true)]
-    );
-    assert_eq!((told[0].0, told[0].1), (0, 1800));
+    let told = |knots: &[(i64, f64, f64)], player: Option<[f64; 4]>| {
+        let players = |_| {
+            player
+                .map(|place| at("player", place))
+                .into_iter()
+                .collect()
+        };
+        let told = observations(&script(4000, 40, knots, players).run(&fold));
+        let rally = told.iter().find(|(_, _, said)| said.contains_key("rally"));
+        assert_eq!(rally.map(|(start, end, _)| (*start, *end)), Some((0, 1600)));
+        kinds(&told)
+    };
+    let bounce = [(800, "bounce")];
+    let close = Some([0.42, 0.5, 0.1, 0.45]);
+    assert_eq!(told(&knots, None), bounce);
+    assert_eq!(told(&knots, Some([0.8, 0.5, 0.1, 0.45])), bounce);
+    assert_eq!(told(&knots, close), bounce);
+    // Faster than it came: off a racket, but not in front of a player's feet.
+    let fast = [(0, 0.2, 0.1), (800, 0.4, 0.8), (1600, 0.9, 0.0)];
+    assert_eq!(told(&fast, close), [(800, "hit")]);
+    assert_eq!(told(&fast, Some([0.42, 0.35, 0.1, 0.45])), bounce);
+    assert_eq!(told(&fast, None), bounce);
 }
 
 #[test]
@@ -139,16 +165,13 @@ fn a_flight_that_bends_slowly_is_no_turn() {
     for at in (0..3000).step_by(40) {
         let t = at as f64 / 1000.0;
         let y = 0.9 - (0.6 * t - 0.2 * t * t) * 16.0 / 9.0;
-        let boxes = vec![around("ball", 0.8, [0.3 + 0.02 * t, y], 0.01)];
+        let boxes = vec![around("ball", [0.3 + 0.02 * t, y], 0.01)];
         script.point("eyes", at, &[("boxes", Json::from(boxes))]);
     }
-    let told = rows(&script, &fold_of("rally", json!({})));
-    assert_eq!(told.len(), 1);
-    assert_eq!(
-        (&told[0].2["hits"], &told[0].2["bounces"]),
-        (&json!(0), &json!(0))
-    );
-    assert_eq!((told[0].0, told[0].1), (0, 3960));
+    let told = observations(&script.run(&fold_of("rally", json!({}))));
+    assert_eq!(kinds(&told), []);
+    let ranges: Vec<(i64, i64)> = told.iter().map(|(start, end, _)| (*start, *end)).collect();
+    assert_eq!(ranges, [(0, 3960)]);
 }
 
 #[test]
@@ -156,45 +179,47 @@ fn a_ball_that_lies_about_and_a_mark_far_away_are_not_played() {
     // A surer ball rests from 0 on; from 1 s on it is known to rest, and 0.5 s later the other one may
     // be anywhere.
     let knots = [(0, 0.2, 0.3), (2400, 0.9, 0.3)];
+    let sure = |mut one: Json| {
+        one["confidence"] = json!(0.95);
+        one
+    };
     let lies = |at: i64| {
-        let mut others = vec![around("ball", 0.95, [0.1, 0.9], 0.01)];
+        let mut others = vec![sure(around("ball", [0.1, 0.9], 0.01))];
         if at == 2000 {
             // Once, something that no ball reaches so fast.
-            others.push(around("ball", 0.99, [0.1, 0.1], 0.01));
+            others.push(sure(around("ball", [0.1, 0.1], 0.01)));
         }
         others
     };
     let fold = fold_of("rally", json!({"hold": "0.2s", "min_duration": "0.5s"}));
     let told = rows(&script(4000, 40, &knots, lies), &fold);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0].0, 1480);
-    assert_eq!(told[0].1, 2600);
+    assert_eq!((told[0].0, told[0].1), (1480, 2600));
     assert_eq!(told[0].2["speed"], json!(0.292));
 }
 
 #[test]
 fn volleys_are_hit_at_the_net_out_of_the_air() {
-    // From the baseline to a player at the net, who hits it at 1.0 s; it bounces at 1.6 and comes back
-    // to him.
+    // From the baseline (at 0.8 s) to a player at the net, who hits it out of the air at 1.8 s; then it
+    // bounces at 2.6 s and is hit again by him at 3.2 s, and by the one at the baseline at 4.2 s.
     let knots = [
-        (0, 0.3, 0.9),
-        (1000, 0.5, 0.55),
-        (1600, 0.55, 0.8),
-        (2200, 0.5, 0.55),
-        (3000, 0.3, 0.9),
+        (0, 0.5, 0.9),
+        (800, 0.3, 0.85),
+        (1800, 0.5, 0.55),
+        (2600, 0.7, 0.95),
+        (3200, 0.5, 0.6),
+        (4200, 0.3, 0.85),
+        (5000, 0.6, 0.4),
     ];
     let players = |_| {
         vec![
-            around("player", 0.9, [0.52, 0.55], 0.06),
-            around("player", 0.9, [0.3, 0.92], 0.06),
+            at("player", [0.47, 0.45, 0.08, 0.24]),
+            at("player", [0.26, 0.75, 0.08, 0.22]),
         ]
     };
-    let options = json!({"net": [0.25, 0.4, 0.75, 0.7], "min_turn": 30});
-    let hit = (-400, 0.35, 0.9);
-    let before: Vec<_> = [(-800, 0.32, 0.85), hit].into_iter().chain(knots).collect();
-    let shifted: Vec<(i64, f64, f64)> = before.iter().map(|k| (k.0 + 800, k.1, k.2)).collect();
+    let options = json!({"net": [0.25, 0.4, 0.75, 0.7]});
     let told = rows(
-        &script(6000, 40, &shifted, players),
+        &script(6000, 40, &knots, players),
         &fold_of("rally", options),
     );
     let hits: Vec<(i64, &Json)> = told
@@ -202,14 +227,8 @@ fn volleys_are_hit_at_the_net_out_of_the_air() {
         .filter(|(_, _, said)| said["hit"] == true)
         .map(|(start, _, said)| (*start, &said["volley"]))
         .collect();
-    // The first is hit by the one at the baseline, who is hit back at by the one at the net.
-    let at = |millis: i64| {
-        hits.iter()
-            .find(|(start, _)| *start == millis)
-            .map(|(_, v)| *v)
-    };
-    assert_eq!(at(1800), Some(&json!(true)), "{told:?}");
-    assert_eq!(at(3000), Some(&json!(false)), "{told:?}");
+    let (yes, no) = (json!(true), json!(false));
+    assert_eq!(hits, [(800, &no), (1800, &yes), (3200, &no), (4200, &no)]);
     let at_net: Vec<(i64, i64)> = told
         .iter()
         .filter(|(_, _, said)| said["at_net"] == true)
@@ -242,7 +261,7 @@ fn a_rally_is_told_as_it_stands_until_it_goes_on() {
 fn wrong_options_are_named() {
     let options = json!({
         "ball": [], "players": ["a"], "min_confidence": 2, "max_speed": 30, "min_speed": 0,
-        "min_turn": 5, "reach": -1, "hold": "90s", "min_duration": "90s", "aspect": "wide",
+        "min_change": 0, "reach": -1, "hold": "90s", "min_duration": "90s", "aspect": "wide",
         "net": [0.5, 0.5, 0.2, 0.9],
     });
     let errors = Rally.build(options.as_object().unwrap()).err().unwrap();
@@ -254,7 +273,7 @@ fn wrong_options_are_named() {
             "min_confidence",
             "max_speed",
             "min_speed",
-            "min_turn",
+            "min_change",
             "reach",
             "hold",
             "min_duration",
@@ -302,21 +321,19 @@ mod batch {
         ]
     }
 
-    /// How much the ball turns at a sample, where it moves before and after.
-    fn angle(all: &[Sample], at: usize, fold: &Rules) -> Option<f64> {
+    /// By how much the ball changes its way at a sample, where that is much.
+    fn change(all: &[Sample], at: usize, rules: &Rules) -> Option<f64> {
         let [Some(before), Some(after)] = ways(all, at) else {
             return None;
         };
-        let along = before.0 * after.0 + before.1 * after.1;
-        let across = before.0 * after.1 - before.1 * after.0;
-        let angle = across.abs().atan2(along);
-        let moves = speed(before).min(speed(after)) >= fold.min_speed;
-        (moves && angle >= fold.min_turn).then_some(angle)
+        let change = speed((after.0 - before.0, after.1 - before.1));
+        let much = change >= 0.7 * speed(before).max(speed(after));
+        (much && change >= rules.min_change).then_some(change)
     }
 
     pub struct Rules {
         pub min_speed: f64,
-        pub min_turn: f64,
+        pub min_change: f64,
         pub hold: i64,
         pub min_duration: i64,
         pub end: MediaTime,
@@ -325,21 +342,24 @@ mod batch {
     /// Start, end and what is said: `hit`, `bounce`, or hits and bounces of a rally.
     pub fn told(all: &[Sample], rules: &Rules) -> Vec<(MediaTime, MediaTime, String)> {
         let mut told = Vec::new();
-        let angles: Vec<Option<f64>> = (0..all.len()).map(|at| angle(all, at, rules)).collect();
+        let changes: Vec<Option<f64>> = (0..all.len()).map(|at| change(all, at, rules)).collect();
         let turns = |at: usize| {
-            let here = angles[at]?;
+            let here = changes[at]?;
             let beaten = (0..all.len()).any(|other| {
                 let near = (all[other].time - all[at].time).abs() <= millis(150);
                 other != at
                     && near
-                    && angles[other].is_some_and(|a| a > here || (a == here && other < at))
+                    && changes[other].is_some_and(|c| c > here || (c == here && other < at))
             });
             if beaten {
                 return None;
             }
             let [before, after] = ways(all, at).map(Option::unwrap);
-            let falls = before.1 > 0.0 && after.1 < 0.0 && before.0 * after.0 >= 0.0;
-            Some(all[at].close.unwrap_or(!falls))
+            let falls = before.1 > 0.0 && after.1 < 0.35 * before.1;
+            let faster = speed(after) > 0.8 * speed(before);
+            let player = all[at].player;
+            let by_him = player.is_some_and(|p| p.close && !p.at_feet);
+            Some(!falls || by_him && faster)
         };
         let moving: Vec<usize> = (0..all.len())
             .filter(|at| {
@@ -396,9 +416,9 @@ proptest! {
             // A smooth ball goes a part of the way, a wild one jumps.
             (x, y) = if smooth { (x + (to_x - x) / 12, y + (to_y - y) / 12) } else { (to_x, to_y) };
             let place = [x as f64 / 1000.0, y as f64 / 1000.0];
-            let mut boxes = vec![around("ball", 0.9, place, 0.01)];
+            let mut boxes = vec![around("ball", place, 0.01)];
             if let Some(player) = player.filter(|_| seen % 2 == 0) {
-                boxes.push(around("player", 0.9, [player as f64 / 1000.0, 0.5], 0.3));
+                boxes.push(around("player", [player as f64 / 1000.0, 0.5], 0.3));
             }
             looks.push((at, Json::from(boxes)));
         }
@@ -432,7 +452,7 @@ proptest! {
         };
         let tracking = Tracking {
             max_speed: 3.0 * UNIT as f64,
-            reach: (0.03 * UNIT as f64) as i64,
+            reach: (0.05 * UNIT as f64) as i64,
             net: None::<Area>,
         };
         let seen: Vec<Observation> = looks
@@ -453,7 +473,7 @@ proptest! {
             .collect();
         let rules = batch::Rules {
             min_speed: 0.1 * UNIT as f64,
-            min_turn: 45_f64.to_radians(),
+            min_change: 0.2 * UNIT as f64,
             hold: 700,
             min_duration: 300,
             end: MediaTime::from_millis(length),

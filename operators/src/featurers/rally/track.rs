@@ -36,9 +36,18 @@ pub(super) struct Tracking {
 pub(super) struct Sample {
     pub(super) time: MediaTime,
     pub(super) place: Place,
-    /// Whether a player is close; `None` where none was seen.
-    pub(super) close: Option<bool>,
-    /// Whether the closest one stands at the net.
+    /// The closest player; `None` where none was seen.
+    pub(super) player: Option<Closest>,
+}
+
+/// The closest player to the ball.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Closest {
+    /// Whether he can reach it.
+    pub(super) close: bool,
+    /// Whether the ball is as low as his feet.
+    pub(super) at_feet: bool,
+    /// Whether he stands at the net.
     pub(super) at_net: bool,
 }
 
@@ -90,18 +99,21 @@ impl Tracker {
         }
         let ball = self.choose(look, tracking).map(|place| {
             self.ball = Some((at, place));
-            let mut closest: Option<(f64, bool)> = None;
+            let mut closest: Option<(f64, &Player)> = None;
             for player in &self.players {
                 let distance = player.distance(place);
                 if closest.is_none_or(|(least, _)| distance < least) {
-                    closest = Some((distance, stands(player)));
+                    closest = Some((distance, player));
                 }
             }
             Sample {
                 time: at,
                 place,
-                close: closest.map(|(distance, _)| distance <= tracking.reach as f64),
-                at_net: closest.is_some_and(|(_, at_net)| at_net),
+                player: closest.map(|(distance, player)| Closest {
+                    close: distance <= tracking.reach as f64,
+                    at_feet: player.at_feet(place),
+                    at_net: stands(player),
+                }),
             }
         });
         Seen { ball, at_net }

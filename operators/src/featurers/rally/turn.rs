@@ -1,5 +1,6 @@
-//! Where the ball changes its direction at once: its way just before a moment and its way just after it
-//! point elsewhere. A flight that bends slowly is no such thing, since over so short a time it is straight.
+//! Where the ball changes its way at once, as it does when it is hit or bounces: what it does just before a
+//! moment and just after it differ by much. A flight that bends slowly, or comes nearer, is no such thing, since
+//! over so short a time it is straight.
 
 use matchcut_model::time::MediaTime;
 
@@ -17,11 +18,21 @@ pub(super) const AHEAD: MediaTime = MediaTime::from_millis(150 + 500);
 /// How much of what went before it must be remembered.
 pub(super) const BEHIND: MediaTime = AHEAD;
 
+/// A change counts only when it is so large a part of the faster of both ways. Two ways that are equally fast
+/// and part by 40 degrees differ by so much, and so does a ball that all but stops.
+const PART: f64 = 0.7;
+
+/// A fall has ended when no more than this is left of it.
+const ENDED: f64 = 0.35;
+
+/// A ball that bounces goes on with less than this of its speed, away from the camera's perspective.
+const FASTER: f64 = 0.8;
+
 pub(super) struct Turning {
-    /// In units a second.
+    /// A slower ball does not move, in units a second.
     pub(super) min_speed: f64,
-    /// In radians.
-    pub(super) min_turn: f64,
+    /// A smaller change is none, in units a second.
+    pub(super) min_change: f64,
 }
 
 /// A way, in units a second.
@@ -44,12 +55,28 @@ impl Way {
         (self.x * self.x + self.y * self.y).sqrt()
     }
 
-    /// From 0 to half a turn, in radians.
+    fn minus(self, other: Way) -> Way {
+        Way {
+            x: self.x - other.x,
+            y: self.y - other.y,
+        }
+    }
+
+    /// From 0 to half a turn, in degrees.
     fn angle(self, other: Way) -> f64 {
         let along = self.x * other.x + self.y * other.y;
         let across = self.x * other.y - self.y * other.x;
-        across.abs().atan2(along)
+        across.abs().atan2(along).to_degrees()
     }
+}
+
+/// Why the ball changes its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Turn {
+    /// Whether it was hit; else it bounced.
+    pub(super) hit: bool,
+    /// By how many degrees.
+    pub(super) degrees: f64,
 }
 
 /// What the ball does at one moment.
@@ -59,10 +86,7 @@ pub(super) struct Moment {
     pub(super) moves: bool,
     /// Its speed after the moment, or before it where it is not seen after it.
     pub(super) speed: f64,
-    /// By how much it turns there, in radians, where that is a hit or bounce.
-    pub(super) turn: Option<f64>,
-    /// Whether it turns from falling to rising and keeps its way across.
-    pub(super) falls_then_rises: bool,
+    pub(super) turn: Option<Turn>,
 }
 
 impl Turning {
@@ -70,36 +94,38 @@ impl Turning {
     pub(super) fn moment(&self, samples: &[Sample], at: usize) -> Moment {
         let (before, after) = ways(samples, at);
         let speeds = [before, after].map(|way| way.map_or(0.0, Way::speed));
-        let angle = self.angle(samples, at);
-        let turn = angle.filter(|angle| self.sharpest(samples, at, *angle));
+        let turns = self
+            .change(samples, at)
+            .is_some_and(|change| self.sharpest(samples, at, change));
+        let turn = match (before, after, samples.get(at)) {
+            (Some(before), Some(after), Some(sample)) if turns => Some(Turn {
+                hit: is_hit(before, after, sample),
+                degrees: before.angle(after),
+            }),
+            _ => None,
+        };
         Moment {
-            moves: speeds.iter().any(|speed| *speed >= self.min_speed),
+            moves: turns || speeds.iter().any(|speed| *speed >= self.min_speed),
             speed: if after.is_some() {
                 speeds[1]
             } else {
                 speeds[0]
             },
             turn,
-            falls_then_rises: match (before, after) {
-                (Some(before), Some(after)) => {
-                    before.y > 0.0 && after.y < 0.0 && before.x * after.x >= 0.0
-                }
-                _ => false,
-            },
         }
     }
 
-    /// By how much the ball turns, if it is enough and it moves on both sides.
-    fn angle(&self, samples: &[Sample], at: usize) -> Option<f64> {
+    /// By how much the ball changes its way, if that is much.
+    fn change(&self, samples: &[Sample], at: usize) -> Option<f64> {
         let (before, after) = ways(samples, at);
         let (before, after) = (before?, after?);
-        let moves = before.speed() >= self.min_speed && after.speed() >= self.min_speed;
-        let angle = before.angle(after);
-        (moves && angle >= self.min_turn).then_some(angle)
+        let change = after.minus(before).speed();
+        let fastest = before.speed().max(after.speed());
+        (change >= self.min_change && change >= PART * fastest).then_some(change)
     }
 
-    /// Whether no turn nearby is sharper, nor as sharp and earlier.
-    fn sharpest(&self, samples: &[Sample], at: usize, angle: f64) -> bool {
+    /// Whether no change nearby is larger, nor as large and earlier.
+    fn sharpest(&self, samples: &[Sample], at: usize, change: f64) -> bool {
         let Some(here) = samples.get(at) else {
             return false;
         };
@@ -107,12 +133,23 @@ impl Turning {
             let other = samples.get(other);
             other.is_some_and(|other| (other.time - here.time).abs() <= APART)
         };
-        let others = |number| self.angle(samples, number);
+        let others = |number| self.change(samples, number);
         let before = (0..at).rev().take_while(|number| near(*number));
         let after = (at + 1..samples.len()).take_while(|number| near(*number));
-        !before.filter_map(others).any(|other| other >= angle)
-            && !after.filter_map(others).any(|other| other > angle)
+        !before.filter_map(others).any(|other| other >= change)
+            && !after.filter_map(others).any(|other| other > change)
     }
+}
+
+/// Whether a player has hit a ball that changes its way; else it has bounced. Only a fall that ends can be a
+/// bounce. It is one unless a player is close, the ball is higher than his feet and leaves him fast.
+fn is_hit(before: Way, after: Way, sample: &Sample) -> bool {
+    let falls = before.y > 0.0 && after.y < ENDED * before.y;
+    let faster = after.speed() > FASTER * before.speed();
+    !falls
+        || sample
+            .player
+            .is_some_and(|player| player.close && !player.at_feet && faster)
 }
 
 /// The way before a sample and the way after it, where the ball was seen.
