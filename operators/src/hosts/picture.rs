@@ -640,7 +640,7 @@ mod tests {
         }
 
         let all = serde_json::json!({
-            "width": 2, "height": 4, "scale": 1, "color": "gray", "letterbox": "1:1", "fill": 9,
+            "width": 2, "height": 4, "color": "gray", "letterbox": "1:1", "fill": 9,
         });
         let picture = Picture::new(&options(all.clone()), None, true).unwrap();
         assert_eq!((picture.view().width, picture.view().height), (2, 2));

@@ -177,8 +177,8 @@ impl OperatorType for Rally {
             wrong("reach", "a share of the picture's width, from 0 to 1");
         }
         let times = MediaTime::ZERO..=MediaTime::from_seconds(60);
-        if !times.contains(&options.hold) {
-            wrong("hold", "not between 0 and 60 s");
+        if !times.contains(&options.hold) || options.hold < MediaTime::from_millis(100) {
+            wrong("hold", "not between 0.1 and 60 s");
         }
         if !times.contains(&options.min_duration) {
             wrong("min_duration", "not between 0 and 60 s");

@@ -76,7 +76,7 @@ fn every_hit_and_bounce_of_a_real_rally() {
         let rally = told.iter().find(|(_, _, said)| said.contains_key("rally"));
         let (start, end, said) = rally.unwrap();
         let said = serde_json::to_value(said).unwrap();
-        assert_eq!((*start, *end), (33, 5133));
+        assert_eq!((*start, *end), (133, 5133));
         assert_eq!((&said["hits"], &said["bounces"]), (&json!(4), &json!(4)));
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Tracking {
 pub(super) struct Sample {
     pub(super) time: MediaTime,
     pub(super) place: Place,
+    /// Whether it is another one than before, or was not seen for too long to tell how it came here.
+    pub(super) fresh: bool,
     /// The closest player; `None` where none was seen.
     pub(super) player: Option<Closest>,
 }
@@ -98,6 +100,7 @@ impl Tracker {
             self.players.clear();
         }
         let ball = self.choose(look, tracking).map(|place| {
+            let fresh = self.ball.is_none();
             self.ball = Some((at, place));
             let mut closest: Option<(f64, &Player)> = None;
             for player in &self.players {
@@ -109,6 +112,7 @@ impl Tracker {
             Sample {
                 time: at,
                 place,
+                fresh,
                 player: closest.map(|(distance, player)| Closest {
                     close: distance <= tracking.reach as f64,
                     at_feet: player.at_feet(place),
@@ -133,6 +137,12 @@ impl Tracker {
                     spot.last = at;
                     if at - spot.since < RESTS {
                         moving.push(*ball);
+                    } else if self
+                        .ball
+                        .is_some_and(|(_, last)| last.distance(*ball) <= STILL)
+                    {
+                        // It was taken for the ball.
+                        self.ball = None;
                     }
                 }
                 None => {
@@ -147,7 +157,8 @@ impl Tracker {
         }
         let too_many = self.spots.len().saturating_sub(MOST_PLACES);
         self.spots.drain(..too_many);
-        match self.ball.filter(|(seen, _)| at - *seen <= LOST) {
+        self.ball = self.ball.filter(|(seen, _)| at - *seen <= LOST);
+        match self.ball {
             Some((seen, last)) => {
                 let reach = (at - seen).as_seconds_f64() * tracking.max_speed + STILL;
                 moving.into_iter().find(|ball| ball.distance(last) <= reach)

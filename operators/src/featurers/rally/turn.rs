@@ -158,7 +158,7 @@ fn ways(samples: &[Sample], at: usize) -> (Option<Way>, Option<Way>) {
         return (None, None);
     };
     let distance = |other: &&Sample| (other.time - here.time).abs();
-    // The farthest within reach, else the next one.
+    // The farthest within reach, else the next one; not beyond where another ball begins.
     let farthest = |one: &mut dyn Iterator<Item = &'_ Sample>| -> Option<Sample> {
         let mut found = None;
         for other in one {
@@ -173,8 +173,16 @@ fn ways(samples: &[Sample], at: usize) -> (Option<Way>, Option<Way>) {
         }
         found
     };
-    let before = farthest(&mut samples.iter().take(at).rev());
-    let after = farthest(&mut samples.iter().skip(at + 1));
+    let from = (0..=at)
+        .rev()
+        .find(|number| samples.get(*number).is_none_or(|s| s.fresh));
+    let earlier = samples.get(from.unwrap_or(0)..at).unwrap_or_default();
+    let later = samples
+        .iter()
+        .skip(at + 1)
+        .take_while(|sample| !sample.fresh);
+    let before = farthest(&mut earlier.iter().rev());
+    let after = farthest(&mut { later });
     (
         before.map(|from| Way::between(&from, here)),
         after.map(|to| Way::between(here, &to)),

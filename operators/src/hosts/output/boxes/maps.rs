@@ -86,14 +86,12 @@ pub(super) fn yunet(
         if score.is_nan() || score < min_confidence {
             return None;
         }
-        let [x, y, width, height] = places.get(cell * 4..cell * 4 + 4)?.try_into().ok()?;
+        let place: [f32; 4] = places.get(cell * 4..cell * 4 + 4)?.try_into().ok()?;
+        let [x, y, width, height] = place.map(f64::from);
         let (column, row) = ((cell % columns) as f64, (cell / columns) as f64);
-        let (x, y) = (
-            (column + f64::from::<f32>(x)) * size,
-            (row + f64::from::<f32>(y)) * size,
-        );
-        let width = f64::from::<f32>(width).exp() * size;
-        let height = f64::from::<f32>(height).exp() * size;
+        let (x, y) = ((column + x) * size, (row + y) * size);
+        let width = width.exp() * size;
+        let height = height.exp() * size;
         let of_cell = points.get(cell * 10..cell * 10 + 10).unwrap_or_default();
         let keypoints = of_cell.chunks_exact(2).take(keypoints).map(|point| {
             [
