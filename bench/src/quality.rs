@@ -1,9 +1,10 @@
-//! How well pictures are understood: cuts, transitions and views that are found in real clips,
+//! How well pictures are understood: cuts, transitions, views and score boxes that are found in real clips,
 //! against what was read by eye, and cuts against those whom others find in the same run.
 //!
 //! Clips are looked for by the names in the annotations; whichever is not there is left out.
 
 mod annotations;
+mod boards;
 mod cuts;
 mod found;
 mod made;
@@ -21,7 +22,7 @@ pub use cuts::{Score, matched};
 /// Where clips are looked for when no directory is named.
 pub const CLIPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/clips");
 
-/// All sections: cuts, transitions, views. `dirs` are where clips may be, `pairs` how often times are
+/// All sections: cuts, transitions, views, score boxes. `dirs` are where clips may be, `pairs` how often times are
 /// compared.
 pub fn measure(dirs: &[PathBuf], out: &Path, pairs: usize) -> Result<Vec<Section>, Error> {
     let out = std::path::absolute(out)?.join("quality");
@@ -40,5 +41,6 @@ pub fn measure(dirs: &[PathBuf], out: &Path, pairs: usize) -> Result<Vec<Section
     sections.push(cuts::measure(&clips, &out, pairs)?);
     sections.push(transitions::measure(&clips, &out)?);
     sections.push(views::measure(&clips, &out)?);
+    sections.push(boards::measure(&clips, &out)?);
     Ok(sections)
 }

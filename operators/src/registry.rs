@@ -3,7 +3,7 @@
 
 use crate::featurers::{
     AudioEvents, AudioLoudness, AudioPeaks, AudioSilence, BlackFrames, DominantColor, External,
-    Passthrough, SceneChange, ScoreboardText, StreamCues, Transitions,
+    Passthrough, Rally, SceneChange, ScoreboardText, StreamCues, Transitions,
 };
 use crate::hosts::{HttpInference, Onnx, Process, Speech, Transcribe};
 use crate::labelers::{LabelPassthrough, LabelScore, LabelTemplate};
@@ -28,6 +28,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &DominantColor,
         &ScoreboardText,
         &StreamCues,
+        &Rally,
         &Passthrough,
         &External,
         &Process,

@@ -20,6 +20,7 @@ mod live;
 mod marks;
 mod news;
 mod one_detector;
+mod people;
 mod process;
 mod process_page;
 mod renditions;

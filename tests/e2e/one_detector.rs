@@ -2,7 +2,7 @@
 //! `luma` with 2 decimals, and `dark` below 40. All forms observe the same of the same stream.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use matchcut_model::time::MediaTime;
@@ -12,6 +12,7 @@ use matchcut_operators::testing::program::Server;
 use matchcut_operators::testing::{Picture, Script, operator, scan_pictures};
 use serde_json::{Value as Json, json};
 
+use crate::support::python::library;
 use crate::support::stream::{UNDATED, copy};
 use crate::support::{Work, repository};
 
@@ -88,22 +89,6 @@ fn forms(dir: &Path) -> Vec<Form> {
         eprintln!("skipped: no Python packages here (make setup-test)");
     }
     forms
-}
-
-/// ONNX Runtime of the Python packages of the tests.
-fn library() -> Option<PathBuf> {
-    let packages = fs::read_dir(repository().join(".venv/lib")).ok()?.flatten();
-    let capi = packages.map(|python| python.path().join("site-packages/onnxruntime/capi"));
-    let files = capi
-        .filter_map(|capi| fs::read_dir(capi).ok())
-        .flatten()
-        .flatten();
-    let is_library = |path: &PathBuf| path.to_string_lossy().contains("libonnxruntime.so");
-    let found = files.map(|file| file.path()).find(is_library);
-    if found.is_none() {
-        eprintln!("skipped: no ONNX Runtime here (make setup-test)");
-    }
-    found
 }
 
 /// A value as TOML has it.

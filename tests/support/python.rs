@@ -25,6 +25,28 @@ pub fn package() -> PathBuf {
     repository().join("operators/python/src")
 }
 
+/// A file of a Python package of the tests; says so where it is not there.
+pub fn package_file(path: &str) -> Option<PathBuf> {
+    let pythons = std::fs::read_dir(repository().join(".venv/lib")).ok();
+    let mut files = pythons
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|python| python.path().join("site-packages").join(path));
+    let found = files.find(|file| file.exists());
+    if found.is_none() {
+        eprintln!("skipped: no {path} here (make setup-test)");
+    }
+    found
+}
+
+/// ONNX Runtime of the Python packages of the tests.
+pub fn library() -> Option<PathBuf> {
+    let files = std::fs::read_dir(package_file("onnxruntime/capi")?).ok()?;
+    let mut files = files.flatten().map(|file| file.path());
+    files.find(|path| path.to_string_lossy().contains("libonnxruntime.so"))
+}
+
 /// A PATH whose `python3` has numpy.
 pub fn path() -> Option<OsString> {
     let ours = repository().join(".venv/bin");

@@ -27,6 +27,43 @@ pub struct Annotation {
     /// Where the camera is; what is left out cannot be told.
     #[serde(default)]
     pub views: Vec<View>,
+    /// What a score box says.
+    pub scoreboard: Option<Board>,
+}
+
+/// The score boxes of a clip.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Board {
+    /// `tennis` or `soccer`.
+    pub sport: String,
+    /// Each box that is shown.
+    pub boxes: Vec<BoardBox>,
+}
+
+/// A score box.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BoardBox {
+    /// Where it is, a little larger: left, top, width, height as shares of the picture.
+    pub region: [f64; 4],
+    /// What it says, in order of time.
+    pub readings: Vec<Reading>,
+}
+
+/// What a score box says for a while.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Reading {
+    /// First frame, and the first that says something else.
+    pub frames: [u64; 2],
+    /// By the names of the attributes of `scoreboard_text`.
+    #[serde(flatten)]
+    pub says: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Reading {
+    /// Whether it stands at a frame.
+    pub fn contains(&self, frame: u64) -> bool {
+        (self.frames[0]..self.frames[1]).contains(&frame)
+    }
 }
 
 /// A fade or a dissolve.
@@ -122,6 +159,9 @@ mod tests {
             let cuts = annotation.cuts.iter().flatten();
             let ranges = annotation.transitions.iter().map(|t| t.frames);
             let ranges = ranges.chain(annotation.views.iter().map(|view| view.frames));
+            let boxes = annotation.scoreboard.iter().flat_map(|board| &board.boxes);
+            let readings = boxes.flat_map(|one| &one.readings).map(|one| one.frames);
+            let ranges = ranges.chain(readings);
             assert!(cuts.clone().all(|cut| cut < frames), "{clip}");
             assert!(cuts.is_sorted(), "{clip}");
             assert!((5.0..=120.0).contains(&annotation.rate()), "{clip}");

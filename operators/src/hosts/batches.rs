@@ -74,7 +74,7 @@ impl BatchScan {
             output,
         } = &*self.batches;
         let batch = picture.batch_of(&self.frames);
-        let pictures = batch.shape.first().copied().unwrap_or(1);
+        let pictures = picture.pictures(self.times.len());
         let tensors = model.run(&batch)?;
         for (number, time) in self.times.drain(..).enumerate() {
             self.said

@@ -1,6 +1,8 @@
 //! Pictures as a model takes them: size, colours, the order of dimensions, and how the values of pixels
 //! become numbers.
 
+use std::borrow::Cow;
+
 use matchcut_model::frame::{PixelFormat, ViewSpec};
 use matchcut_model::time::{FrameRate, MediaTime};
 use schemars::JsonSchema;
@@ -60,6 +62,11 @@ pub(super) struct PictureOptions {
     mean: Vec<f64>,
     /// What it is then divided by: one number, or one for each channel.
     std: Vec<f64>,
+    /// The shape of the programme's pictures, such as `16:9`: they keep it inside the model's input, and
+    /// grey fills the rest, half of it on either side. Unless it is given they are stretched.
+    letterbox: Option<String>,
+    /// The value of the pixels that fill the rest, 0 to 255.
+    fill: u8,
     /// How many pictures a second are looked at (0.01 to 240); 0 is every picture.
     rate: f64,
     /// How many pictures are given to the model at once.
@@ -76,9 +83,75 @@ impl Default for PictureOptions {
             scale: None,
             mean: Vec::new(),
             std: Vec::new(),
+            letterbox: None,
+            fill: 114,
             rate: 5.0,
             batch: None,
         }
+    }
+}
+
+/// Where the picture lies in the model's input, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Framing {
+    /// Width of the input.
+    pub(super) width: u32,
+    /// Height of the input.
+    pub(super) height: u32,
+    /// The first column of the picture.
+    pub(super) left: u32,
+    /// The first row of the picture.
+    pub(super) top: u32,
+    /// Width of the picture.
+    pub(super) inner_width: u32,
+    /// Height of the picture.
+    pub(super) inner_height: u32,
+}
+
+impl Framing {
+    /// The picture fills the input.
+    pub(super) fn stretched(width: u32, height: u32) -> Framing {
+        Framing {
+            width,
+            height,
+            left: 0,
+            top: 0,
+            inner_width: width,
+            inner_height: height,
+        }
+    }
+
+    /// The picture keeps its shape, in the middle.
+    fn kept(width: u32, height: u32, shape: &str) -> Result<Framing, String> {
+        let side = |text: &str| {
+            text.trim()
+                .parse()
+                .ok()
+                .filter(|n| (1..=10_000).contains(n))
+        };
+        let sides = shape.split_once(':');
+        let sides: Option<(u64, u64)> = sides.and_then(|(a, b)| Some((side(a)?, side(b)?)));
+        let Some((across, down)) = sides else {
+            return Err(format!(
+                "\"{shape}\" is no shape of a picture; two numbers are, such as 16:9"
+            ));
+        };
+        let (wide, high) = (u64::from(width), u64::from(height));
+        // The nearest whole pixel, and at least one.
+        let scaled = |size: u64, by: u64, of: u64| ((2 * size * by + of) / (2 * of)).max(1);
+        let (inner_width, inner_height) = match wide * down > high * across {
+            true => (scaled(high, across, down).min(wide), high),
+            false => (wide, scaled(wide, down, across).min(high)),
+        };
+        let pixels = |size: u64| u32::try_from(size).unwrap_or(1);
+        Ok(Framing {
+            width,
+            height,
+            left: pixels((wide - inner_width) / 2),
+            top: pixels((high - inner_height) / 2),
+            inner_width: pixels(inner_width),
+            inner_height: pixels(inner_height),
+        })
     }
 }
 
@@ -114,10 +187,14 @@ const LARGEST_BATCH: usize = 256;
 /// How pictures are given to a model.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Picture {
-    pub(super) width: u32,
-    pub(super) height: u32,
+    /// Where pictures lie in the input.
+    pub(super) framing: Framing,
     pub(super) color: Color,
     pub(super) rate: Option<FrameRate>,
+    /// The value that fills what the picture leaves.
+    fill: u8,
+    /// Whether the input has no dimension for pictures.
+    alone: bool,
     layout: Layout,
     /// Whether the model takes bytes.
     bytes: bool,
@@ -142,19 +219,22 @@ impl Picture {
         };
         let dimensions = input.map(|input| input.shape.0.as_slice());
         if let (Some(found), Some(input)) = (dimensions, input)
-            && found.len() != 4
+            && !matches!(found.len(), 3 | 4)
         {
             wrong(
                 "model",
                 format!(
                     "the input {input} is not one for pictures: 4 dimensions are expected, [pictures, \
-                     channels, height, width] or [pictures, height, width, channels]"
+                     channels, height, width] or [pictures, height, width, channels], or 3 for one picture"
                 ),
             );
         }
-        let sizes: [Option<usize>; 4] = dimensions
-            .and_then(|found| found.try_into().ok())
-            .unwrap_or_default();
+        let alone = dimensions.is_some_and(|found| found.len() == 3);
+        let sizes: [Option<usize>; 4] = match dimensions {
+            Some(&[a, b, c]) => [Some(1), a, b, c],
+            Some(&[a, b, c, d]) => [a, b, c, d],
+            _ => [None; 4],
+        };
         let is_channels = |size: Option<usize>| matches!(size, Some(1 | 3));
         let layout = options.layout.unwrap_or({
             if is_channels(sizes[3]) && !is_channels(sizes[1]) {
@@ -211,6 +291,13 @@ impl Picture {
         };
         let width = size("width", options.width, width);
         let height = size("height", options.height, height);
+        let framing = match &options.letterbox {
+            Some(shape) => Framing::kept(width, height, shape).unwrap_or_else(|message| {
+                wrong("letterbox", message);
+                Framing::stretched(width, height)
+            }),
+            None => Framing::stretched(width, height),
+        };
         let rate = rate_of(options.rate).unwrap_or_else(|message| {
             wrong("rate", message);
             None
@@ -234,8 +321,9 @@ impl Picture {
             return Err(errors);
         }
         Ok(Picture {
-            width,
-            height,
+            framing,
+            fill: options.fill,
+            alone,
             color,
             rate,
             layout,
@@ -249,8 +337,8 @@ impl Picture {
     /// The frames that are asked for.
     pub(super) fn view(&self) -> ViewSpec {
         ViewSpec {
-            width: self.width,
-            height: self.height,
+            width: self.framing.inner_width,
+            height: self.framing.inner_height,
             format: match self.color {
                 Color::Gray => PixelFormat::Gray8,
                 Color::Rgb | Color::Bgr => PixelFormat::Rgb24,
@@ -262,7 +350,9 @@ impl Picture {
 
     /// Bytes of a frame.
     pub(super) fn size(&self) -> usize {
-        self.width as usize * self.height as usize * self.color.channels()
+        self.framing.inner_width as usize
+            * self.framing.inner_height as usize
+            * self.color.channels()
     }
 
     /// How long a picture stands for what follows it, at most.
@@ -274,17 +364,24 @@ impl Picture {
         }
     }
 
+    /// How many pictures the model is given where there are `count`.
+    pub(super) fn pictures(&self, count: usize) -> usize {
+        if self.full { self.batch } else { count }
+    }
+
     /// Frames that follow each other in `frames`, as the model takes them.
     pub(super) fn batch_of(&self, frames: &[u8]) -> Batch {
-        let (width, height) = (self.width as usize, self.height as usize);
+        let (width, height) = (self.framing.width as usize, self.framing.height as usize);
         let channels = self.color.channels();
-        let count = frames.len() / self.size().max(1);
-        let pictures = if self.full { self.batch } else { count };
-        let shape = match self.layout {
+        let pictures = self.pictures(frames.len() / self.size().max(1));
+        let mut shape = match self.layout {
             Layout::Nchw => vec![pictures, channels, height, width],
             Layout::Nhwc => vec![pictures, height, width, channels],
         };
-        let size = pictures * self.size();
+        if self.alone {
+            shape.remove(0);
+        }
+        let size = pictures * width * height * channels;
         let pixels = if self.bytes {
             let mut pixels = Vec::with_capacity(size);
             self.lay(frames, |_, value| pixels.push(value));
@@ -312,6 +409,7 @@ impl Picture {
             Color::Rgb | Color::Gray => channel,
         };
         for frame in frames.chunks_exact(self.size().max(1)) {
+            let frame = &*self.framed(frame);
             match self.layout {
                 Layout::Nchw => {
                     for channel in 0..channels {
@@ -330,6 +428,27 @@ impl Picture {
                 }
             }
         }
+    }
+}
+
+impl Picture {
+    /// The picture with what fills the rest of the input.
+    fn framed<'a>(&self, frame: &'a [u8]) -> Cow<'a, [u8]> {
+        let Framing { width, height, .. } = self.framing;
+        if self.framing == Framing::stretched(width, height) {
+            return Cow::Borrowed(frame);
+        }
+        let bytes = |pixels: u32| pixels as usize * self.color.channels();
+        let row = bytes(self.framing.inner_width);
+        let (left, top) = (bytes(self.framing.left), self.framing.top as usize);
+        let mut framed = vec![self.fill; bytes(width) * height as usize];
+        let rows = framed.chunks_exact_mut(bytes(width).max(1)).skip(top);
+        for (to, from) in rows.zip(frame.chunks_exact(row.max(1))) {
+            if let Some(to) = to.get_mut(left..left + row) {
+                to.copy_from_slice(from);
+            }
+        }
+        Cow::Owned(framed)
     }
 }
 
@@ -421,12 +540,14 @@ mod tests {
     fn what_the_model_says_need_not_be_given() {
         let model = input(&[None, Some(3), Some(2), Some(4)]);
         let picture = Picture::new(&options(serde_json::json!({})), Some(&model), false).unwrap();
-        assert_eq!((picture.width, picture.height, picture.batch), (4, 2, 8));
+        assert_eq!(picture.framing, Framing::stretched(4, 2));
+        assert_eq!(picture.batch, 8);
         assert_eq!(picture.color, Color::Rgb);
         assert_eq!(picture.layout, Layout::Nchw);
         let model = input(&[Some(1), Some(36), Some(64), Some(1)]);
         let picture = Picture::new(&options(serde_json::json!({})), Some(&model), false).unwrap();
-        assert_eq!((picture.width, picture.height, picture.batch), (64, 36, 1));
+        assert_eq!(picture.framing, Framing::stretched(64, 36));
+        assert_eq!(picture.batch, 1);
         assert_eq!(picture.color, Color::Gray);
         assert_eq!(picture.layout, Layout::Nhwc);
     }
@@ -501,5 +622,43 @@ mod tests {
         let batch = picture.batch_of(&[7, 8]);
         assert_eq!(batch.shape, [3, 1, 1, 2]);
         assert_eq!(batch.pixels, Pixels::U8(vec![7, 8, 0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn a_picture_keeps_its_shape_in_the_middle() {
+        let framing = |width, height, shape| {
+            let kept = Framing::kept(width, height, shape).unwrap();
+            (kept.left, kept.top, kept.inner_width, kept.inner_height)
+        };
+        assert_eq!(framing(640, 640, "16:9"), (0, 140, 640, 360));
+        assert_eq!(framing(640, 384, "16:9"), (0, 12, 640, 360));
+        assert_eq!(framing(640, 640, "9:16"), (140, 0, 360, 640));
+        assert_eq!(framing(64, 36, "16:9"), (0, 0, 64, 36));
+        assert_eq!(framing(4, 4, "10000:1"), (0, 1, 4, 1));
+        for wrong in ["wide", "16", "16:0", "16:9:1", "-1:2"] {
+            assert!(Framing::kept(640, 640, wrong).is_err(), "{wrong}");
+        }
+
+        let all = serde_json::json!({
+            "width": 2, "height": 4, "color": "gray", "letterbox": "1:1", "fill": 9,
+        });
+        let picture = Picture::new(&options(all.clone()), None, true).unwrap();
+        assert_eq!((picture.view().width, picture.view().height), (2, 2));
+        let batch = picture.batch_of(&[1, 2, 3, 4]);
+        assert_eq!(batch.shape, [1, 1, 4, 2]);
+        assert_eq!(batch.pixels, Pixels::U8(vec![9, 9, 1, 2, 3, 4, 9, 9]));
+        let mut wrong = all;
+        wrong["letterbox"] = "wide".into();
+        let errors = Picture::new(&options(wrong), None, true).unwrap_err();
+        assert_eq!(errors[0].option.as_deref(), Some("letterbox"));
+    }
+
+    #[test]
+    fn a_model_for_one_picture_may_leave_its_dimension_out() {
+        let model = input(&[Some(3), None, None]);
+        let size = serde_json::json!({"width": 2, "height": 1});
+        let picture = Picture::new(&options(size), Some(&model), false).unwrap();
+        assert_eq!((picture.batch, picture.color), (1, Color::Rgb));
+        assert_eq!(picture.batch_of(&[0; 6]).shape, [3, 1, 2]);
     }
 }

@@ -119,48 +119,61 @@ fn text(lines: &[Line], picture: &Grey) -> Option<Area> {
     })
 }
 
-/// How much each pixel differs from the middle value of those around it.
+/// Values of a background differ by less than this from its usual one, in either direction.
+const SPREAD: usize = 10;
+
+/// How much each pixel differs from the background: the value that most of those around it have, more or
+/// less. Letters have many values, since their edges are soft, and the background has few; so it is found
+/// even where letters stand close and cells meet, and the middle value is neither.
 fn contrast(picture: &Grey) -> Grey {
     let (width, height) = (picture.width, picture.height);
     let mut out = Grey::filled(width, height, 0);
     for y in 0..height {
         let rows = y.saturating_sub(AROUND)..(y + AROUND + 1).min(height);
         let mut counts = [0u32; 256];
-        let mut total = 0u32;
-        let mut column = |x: usize, counts: &mut [u32; 256], enters: bool| {
+        let column = |x: usize, counts: &mut [u32; 256], enters: bool| {
             for row in rows.clone() {
                 let value = usize::from(picture.data[row * width + x]);
                 if enters {
                     counts[value] += 1;
-                    total += 1;
                 } else {
                     counts[value] -= 1;
-                    total -= 1;
                 }
             }
-            total
         };
-        let mut all = 0;
         for x in 0..AROUND.min(width) {
-            all = column(x, &mut counts, true);
+            column(x, &mut counts, true);
         }
         for x in 0..width {
             if x + AROUND < width {
-                all = column(x + AROUND, &mut counts, true);
+                column(x + AROUND, &mut counts, true);
             }
             if x > AROUND {
-                all = column(x - AROUND - 1, &mut counts, false);
+                column(x - AROUND - 1, &mut counts, false);
             }
-            let mut below = 0;
-            let middle = counts.iter().position(|count| {
-                below += count;
-                below * 2 >= all
-            });
             let value = picture.data[y * width + x];
-            out.data[y * width + x] = value.abs_diff(middle.unwrap_or(0) as u8);
+            out.data[y * width + x] = value.abs_diff(usual(&counts));
         }
     }
     out
+}
+
+/// The value around which most are; the middle one of those that are equally good.
+fn usual(counts: &[u32; 256]) -> u8 {
+    let (mut best, mut first, mut last) = (0, 0, 0);
+    let mut near: u32 = counts.iter().take(SPREAD).sum();
+    for value in 0..counts.len() {
+        near += counts.get(value + SPREAD).copied().unwrap_or(0);
+        if value > SPREAD {
+            near -= counts.get(value - SPREAD - 1).copied().unwrap_or(0);
+        }
+        if near > best {
+            (best, first, last) = (near, value, value);
+        } else if near == best && last + 1 == value {
+            last = value;
+        }
+    }
+    ((first + last) / 2) as u8
 }
 
 /// The pieces of what differs, and for each pixel the label of its piece (0 is none). What is too large
@@ -189,7 +202,7 @@ fn pieces(contrast: &Grey) -> (Vec<u16>, Vec<Piece>) {
                 label,
             };
             let harder = u32::from(least) * 13 / 10;
-            let too_large = area.height() > LEAST_LETTER && !is_slim(&piece);
+            let too_large = area.height() > LEAST_LETTER && !is_slim(&piece, least);
             match u8::try_from(harder) {
                 Ok(harder) if too_large && harder < 220 => open.push((pixels, harder)),
                 _ => found.push(piece),
@@ -244,10 +257,15 @@ fn fill(
     (area, pixels)
 }
 
-/// Whether a piece is no wider than a letter.
-fn is_slim(piece: &Piece) -> bool {
+/// What holds together with so much contrast is one letter, if a wide one.
+const SOLID: u8 = 80;
+
+/// Whether a piece that holds together with this contrast is no wider than a letter. An m or W of a wide
+/// font is wider than what letters that touch an edge are taken for.
+fn is_slim(piece: &Piece, contrast: u8) -> bool {
     let (w, h) = (piece.area.width(), piece.area.height());
-    w * 10 <= h * 14 && h <= 48
+    let widest = if contrast >= SOLID { 20 } else { 14 };
+    w * 10 <= h * widest && h <= 48
 }
 
 /// The pieces of one line of the box, from left to right.

@@ -114,6 +114,13 @@ fn side(line: &TextLine) -> Option<Side> {
         name_end = at;
     }
     cells.reverse();
+    // A number that could not be read would make others stand for it.
+    if words[..name_end]
+        .last()
+        .is_some_and(|word| is_unread(&word.text))
+    {
+        return None;
+    }
     let seed = |word: &&str| !(word.starts_with(['(', '[']) && number(word).is_some());
     let first: Vec<&str> = words[..name_end]
         .iter()
@@ -131,6 +138,13 @@ fn side(line: &TextLine) -> Option<Side> {
         marked,
         confidence,
     })
+}
+
+/// Whether a word is neither a name nor a rest of a line between cells: what was read of a number, such as &
+/// of an 8 or 6.
+fn is_unread(word: &str) -> bool {
+    let line = |c: char| "-–—_|/\\.,:;'\"`‘’~=()[]{}*•°".contains(c);
+    !word.chars().any(char::is_alphabetic) && !word.chars().all(line)
 }
 
 fn board(mut one: Side, mut two: Side) -> Option<Board> {
@@ -430,6 +444,7 @@ mod tests {
             ("RICOH 112", "Enel"),
             ("DJOKOVIC 6 1 440", "WAWRINKA 3 0 0"),
             ("DJOKOVIC 6 1", "WAWRINKA 3 0 0"),
+            ("DJOKOVIC & 4 O", "WAWRINKA 3 0"),
             ("DJOKOVIC 9 1 0", "WAWRINKA 3 0 0"),
             ("DJOKOVIC 1 AD", "WAWRINKA 3 30"),
             ("DJOKOVIC 4 1 15", "WAWRINKA 2 1 15"),

@@ -136,7 +136,7 @@ fn build(read: &Read, client: Arc<Client>) -> Result<Operator, Vec<OptionError>>
     match read.own.protocol {
         Protocol::Oip => {
             let picture = Picture::new(&read.pictures, None, read.oip.bytes())?;
-            let output = Output::new(&read.outputs, picture.width, picture.height)?;
+            let output = Output::new(&read.outputs, picture.framing)?;
             let fold = output.fold(picture.interval());
             let model = OipModel::new(client, &read.own.model, &read.oip)?;
             Ok(Operator::Video {

@@ -106,7 +106,7 @@ impl OperatorType for Onnx {
         };
         let name = input.name.clone();
         let picture = Picture::new(&pictures, Some(input), bytes)?;
-        let output = Output::new(&outputs, picture.width, picture.height)?;
+        let output = Output::new(&outputs, picture.framing)?;
         output
             .check(sessions.outputs(), picture.batch)
             .map_err(|error| vec![error])?;

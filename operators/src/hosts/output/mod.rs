@@ -13,9 +13,10 @@ use matchcut_model::time::MediaTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::picture::Framing;
 use super::tensor::{Tensor, TensorInfo};
 use crate::sdk::{AttributeSpec, FoldBox, OptionError, Options, Said, pass_on};
-use boxes::{BoxLayout, Boxes};
+use boxes::{BoxLayout, Boxes, Corners, Places};
 use class::Class;
 use embedding::Embedding;
 pub(super) use merge::merged;
@@ -57,12 +58,37 @@ pub(super) struct OutputOptions {
     /// `class`: whether pictures of one label that follow each other become a range, instead of a point
     /// for each picture.
     ranges: bool,
-    /// `boxes`: the layout of a row. `xyxy_score_class`: left, top, right, bottom, score, number of the
-    /// class. `yolo_v5`: centre x, centre y, width, height, score of there being something, a score for
-    /// each class. `yolo_v8`: the same without the score of there being something, in columns.
+    /// `boxes`: how they stand in the tensors. `xyxy_score_class`: rows of left, top, right, bottom, score,
+    /// number of the class. `yolo_v5`: rows of centre x, centre y, width, height, score of there being
+    /// something, a score for each class. `yolo_v8`: the same without the score of there being something,
+    /// in columns. `separate`: places, scores and classes in tensors of their own. `center_face`, `yunet`:
+    /// as these face detectors give them.
     boxes: BoxLayout,
+    /// `boxes`: whether each box is a column of the tensor (with `yolo_v8` unless it is given) or a row.
+    columns: Option<bool>,
+    /// `boxes`: what the four numbers of a place are: `xyxy` (left, top, right, bottom), `yxyx`, `xywh`
+    /// (left, top, width, height) or `cxcywh` (centre x, centre y, width, height). `cxcywh` with
+    /// `yolo_v5` and `yolo_v8`, else `xyxy` unless it is given.
+    corners: Option<Corners>,
     /// `boxes`: whether the model gives shares of width and height instead of pixels of its input.
     normalized: bool,
+    /// `boxes` of `separate` tensors: the name of the tensor with the scores, one for each box or one for
+    /// each class; `tensor` has the places (and may have the score as a fifth number).
+    scores: Option<String>,
+    /// `boxes` of `separate` tensors: the name of the tensor with the numbers of classes, where there is
+    /// one score for each box.
+    classes: Option<String>,
+    /// `boxes`: the number of the first class that has a label: 1 for models that count what is no
+    /// thing as class 0.
+    first_class: usize,
+    /// `boxes`: whether scores are logits that the logistic function makes probabilities of.
+    sigmoid: bool,
+    /// `boxes`: labels that are kept; all unless they are given.
+    only: Vec<String>,
+    /// `boxes`: names of the key points that each box has, in the order of the model.
+    keypoints: Vec<String>,
+    /// `boxes` of `separate` tensors: the name of the tensor with the key points.
+    keypoints_tensor: Option<String>,
     /// `boxes`: of two boxes of one class that share more than this (area in common by area of both) the
     /// less sure one is left out; 1 keeps all.
     max_overlap: f64,
@@ -81,7 +107,16 @@ impl Default for OutputOptions {
             min_confidence: 0.5,
             ranges: false,
             boxes: BoxLayout::XyxyScoreClass,
+            columns: None,
+            corners: None,
             normalized: false,
+            scores: None,
+            classes: None,
+            first_class: 0,
+            sigmoid: false,
+            only: Vec::new(),
+            keypoints: Vec::new(),
+            keypoints_tensor: None,
             max_overlap: 0.45,
             values: Vec::new(),
         }
@@ -104,11 +139,10 @@ enum Reading {
 }
 
 impl Output {
-    /// For pictures of `width` x `height`; everything that is wrong is named.
+    /// For pictures that lie so in the input; everything that is wrong is named.
     pub(super) fn new(
         options: &OutputOptions,
-        width: u32,
-        height: u32,
+        framing: Framing,
     ) -> Result<Output, Vec<OptionError>> {
         let mut errors = Vec::new();
         if !(0.0..=1.0).contains(&options.min_confidence) {
@@ -132,16 +166,25 @@ impl Output {
                 // Ranges end where something else is seen, or nothing.
                 unseen: options.ranges,
             }),
-            Kind::Boxes => Reading::Boxes(Boxes {
-                labels,
-                layout: options.boxes,
-                min_confidence: options.min_confidence,
-                max_overlap: options.max_overlap,
-                size: match options.normalized {
-                    true => (1.0, 1.0),
-                    false => (f64::from(width), f64::from(height)),
-                },
-            }),
+            Kind::Boxes => {
+                errors.extend(boxes::wrong(options, labels.as_deref()));
+                Reading::Boxes(Boxes {
+                    labels,
+                    only: options.only.clone(),
+                    layout: options.boxes,
+                    columns: options.columns,
+                    corners: options.corners,
+                    scores: options.scores.clone(),
+                    classes: options.classes.clone(),
+                    keypoints_tensor: options.keypoints_tensor.clone(),
+                    first_class: options.first_class,
+                    sigmoid: options.sigmoid,
+                    keypoints: options.keypoints.clone(),
+                    min_confidence: options.min_confidence,
+                    max_overlap: options.max_overlap,
+                    places: Places::new(framing, options.normalized),
+                })
+            }
             Kind::Embedding => Reading::Embedding(Embedding),
             Kind::Values => match Values::new(&options.values) {
                 Ok(values) => Reading::Values(values),
@@ -165,13 +208,13 @@ impl Output {
     pub(super) fn check(&self, outputs: &[TensorInfo], batch: usize) -> Result<(), OptionError> {
         match &self.reading {
             Reading::Values(values) => values.check(outputs, self.tensor.as_deref()),
+            Reading::Boxes(boxes) => boxes.check(outputs, self.tensor.as_deref(), batch),
             reading => {
                 let info = named(outputs, self.tensor.as_deref(), |info| &info.name)
                     .map_err(|message| OptionError::new("tensor", message))?;
                 match reading {
                     Reading::Class(class) => class.check(info),
-                    Reading::Boxes(boxes) => boxes.check(info, batch),
-                    Reading::Embedding(_) | Reading::Values(_) => Ok(()),
+                    _ => Ok(()),
                 }
             }
         }
@@ -188,12 +231,7 @@ impl Output {
         let tensor = || named(tensors, self.tensor.as_deref(), |tensor| &tensor.name);
         let attributes = match &self.reading {
             Reading::Class(class) => class.read(tensor()?.of_picture(number, batch, 1)?.1),
-            Reading::Boxes(boxes) => {
-                let tensor = tensor()?;
-                let (shape, numbers) = tensor.of_picture(number, batch, 2)?;
-                let said = boxes.read(shape, numbers);
-                said.map_err(|message| format!("the output \"{}\": {message}", tensor.name))?
-            }
+            Reading::Boxes(boxes) => boxes.read(tensors, self.tensor.as_deref(), number, batch)?,
             Reading::Embedding(embedding) => {
                 Some(embedding.read(tensor()?.of_picture(number, batch, 1)?.1))
             }
