@@ -47,8 +47,10 @@ pub struct Listed {
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
-    /// Changes with its content.
-    pub etag: String,
+    /// Changes with its content, where the server tells.
+    pub etag: Option<String>,
+    /// When it was written, in nanoseconds since the Unix epoch; 0 where the server does not tell.
+    pub modified: i64,
 }
 
 /// A client of S3; cheap to clone.
@@ -99,7 +101,11 @@ impl S3 {
                 Some(Listed {
                     key: object.key()?.to_owned(),
                     size: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
-                    etag: object.e_tag().unwrap_or_default().to_owned(),
+                    etag: object.e_tag().map(str::to_owned),
+                    modified: object
+                        .last_modified()
+                        .and_then(|at| i64::try_from(at.as_nanos()).ok())
+                        .unwrap_or_default(),
                 })
             }));
             let next = page.next_continuation_token().map(str::to_owned);

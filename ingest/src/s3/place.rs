@@ -21,7 +21,7 @@ pub struct S3Place {
     folder: S3Address,
     wake: Option<Wake>,
     /// Playlists that were read, with their tags: only those that changed are read again.
-    playlists: HashMap<String, (Option<String>, Bytes)>,
+    playlists: HashMap<String, (Entry, Bytes)>,
 }
 
 impl S3Place {
@@ -43,16 +43,19 @@ impl S3Place {
                 name: name.to_owned(),
                 size: object.size,
                 // Equal bytes that were written again are no change.
-                modified: 0,
-                tag: Some(object.etag),
+                modified: match object.etag {
+                    Some(_) => 0,
+                    None => object.modified,
+                },
+                tag: object.etag,
             })
         });
         Ok(entries.collect())
     }
 
     pub(crate) async fn read(&mut self, entry: &Entry) -> Option<Bytes> {
-        if let Some((tag, bytes)) = self.playlists.get(&entry.name)
-            && *tag == entry.tag
+        if let Some((known, bytes)) = self.playlists.get(&entry.name)
+            && known == entry
         {
             return Some(bytes.clone());
         }
@@ -60,7 +63,7 @@ impl S3Place {
         let read = self.access.client().await.get(&object, None, MAX_PLAYLIST_BYTES);
         match read.await {
             Ok(bytes) => {
-                let known = (entry.tag.clone(), bytes.clone());
+                let known = (entry.clone(), bytes.clone());
                 self.playlists.insert(entry.name.clone(), known);
                 Some(bytes)
             }
