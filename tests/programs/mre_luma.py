@@ -13,7 +13,8 @@ import jsonschema
 with open(os.path.join(os.path.dirname(__file__), "mre_payload.schema.json")) as schema:
     PAYLOAD = jsonschema.Draft202012Validator(json.load(schema))
 
-WIDTH, HEIGHT = 64, 36
+# The pictures that it is made for.
+WIDTH, HEIGHT = 320, 180
 
 
 class Helper:
@@ -85,8 +86,8 @@ def handler(event, context):
 
 def lumas(path):
     """The mean luma of each frame."""
-    command = ["ffmpeg", "-v", "error", "-i", path, "-vf", f"scale={WIDTH}:{HEIGHT}", "-fps_mode", "passthrough"]
-    command += ["-pix_fmt", "gray", "-f", "rawvideo", "-"]
+    command = ["ffmpeg", "-v", "error", "-i", path, "-vf", "extractplanes=y", "-fps_mode", "passthrough"]
+    command += ["-f", "rawvideo", "-"]
     pixels = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     size = WIDTH * HEIGHT
     frames = (pixels[at : at + size] for at in range(0, len(pixels), size))

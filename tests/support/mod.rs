@@ -2,6 +2,7 @@
 //! everything about a run that went otherwise than expected.
 
 pub mod ladder;
+pub mod lambda;
 pub mod media;
 pub mod python;
 pub mod server;
