@@ -35,8 +35,12 @@ if [ "${1:-}" = test ]; then
   stamp=.venv/bin/aws-lambda-rie.version
   go=$(command -v go || command -v /usr/local/go/bin/go || true)
   if [ -n "$go" ] && [ "$(cat "$stamp" 2>/dev/null)" != "$emulator" ]; then
-    GOBIN=$PWD/.venv/bin GOFLAGS=-trimpath "$go" install "$emulator"
-    echo "$emulator" >"$stamp"
+    if GOBIN=$PWD/.venv/bin GOFLAGS=-trimpath "$go" install "$emulator"; then
+      echo "$emulator" >"$stamp"
+    else
+      echo "no emulator of Lambda: tests that need it are skipped" >&2
+      echo skipped >"$stamp"
+    fi
   fi
 fi
 

@@ -57,7 +57,11 @@ impl S3Address {
 
     /// The URI, in which the key is escaped.
     pub fn uri(&self) -> String {
-        format!("s3://{}/{}", self.bucket, utf8_percent_encode(&self.key, SPECIAL))
+        format!(
+            "s3://{}/{}",
+            self.bucket,
+            utf8_percent_encode(&self.key, SPECIAL)
+        )
     }
 
     /// The key up to its last slash, which ends it.
@@ -104,9 +108,19 @@ mod tests {
 
     #[test]
     fn keys_survive_the_way_through_a_uri() {
-        for key in ["", "a/b_1.ts", "cup #1/50%/ä?.ts", "a+b/c d.ts", "%20", "a//b"] {
+        for key in [
+            "",
+            "a/b_1.ts",
+            "cup #1/50%/ä?.ts",
+            "a+b/c d.ts",
+            "%20",
+            "a//b",
+        ] {
             let address = S3Address::parse(&format!("s3://my.bucket/{key}")).unwrap();
-            assert_eq!((address.bucket.as_str(), address.key.as_str()), ("my.bucket", key));
+            assert_eq!(
+                (address.bucket.as_str(), address.key.as_str()),
+                ("my.bucket", key)
+            );
             assert_eq!(S3Address::of_uri(&address.uri()).unwrap(), address);
         }
         let address = S3Address::parse("S3://b/cup #1/a b.ts").unwrap();
@@ -117,7 +131,15 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "s3", "http://b/k", "s3:///k", "s3://a b/k", "s3://ä/k", "s3://user@b/k"] {
+        for text in [
+            "",
+            "s3",
+            "http://b/k",
+            "s3:///k",
+            "s3://a b/k",
+            "s3://ä/k",
+            "s3://user@b/k",
+        ] {
             assert!(S3Address::parse(text).is_err(), "{text}");
         }
     }

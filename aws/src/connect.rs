@@ -45,8 +45,11 @@ impl Connection {
         }
         if options.endpoint.is_some() && options.region.is_none() {
             // Nobody asks the machine for its region when it does not matter.
-            let region = std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION"));
-            loader = loader.region(Region::new(region.unwrap_or_else(|_| ANY_REGION.to_owned())));
+            let region =
+                std::env::var("AWS_REGION").or_else(|_| std::env::var("AWS_DEFAULT_REGION"));
+            loader = loader.region(Region::new(
+                region.unwrap_or_else(|_| ANY_REGION.to_owned()),
+            ));
         }
         let config = loader.load().await;
         let elsewhere = config.endpoint_url().is_some();

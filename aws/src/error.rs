@@ -22,7 +22,9 @@ pub enum AwsError {
         what: String,
     },
     /// It may not be done.
-    #[error("access to {what} is denied; whose credentials are used needs the permission {permission}")]
+    #[error(
+        "access to {what} is denied; whose credentials are used needs the permission {permission}"
+    )]
     Denied {
         /// What was asked for.
         what: String,
@@ -308,7 +310,9 @@ mod sdk {
                     let lower = message.to_lowercase();
                     if lower.contains("credentials") || lower.contains("identity") {
                         AwsError::NoCredentials { what: what_owned() }
-                    } else if lower.contains("missing region") || lower.contains("region must be set") {
+                    } else if lower.contains("missing region")
+                        || lower.contains("region must be set")
+                    {
                         AwsError::NoRegion { what: what_owned() }
                     } else if matches!(error, SdkError::DispatchFailure(_)) {
                         AwsError::Transport {
@@ -379,7 +383,9 @@ mod tests {
     fn what_helps_is_said() {
         let text = |status, code| answered(status, code).to_string();
         assert_eq!(text(404, "NoSuchKey"), "s3://b/k does not exist");
-        assert!(text(404, "NoSuchBucket").starts_with("the bucket of s3://b/k does not exist; look at"));
+        assert!(
+            text(404, "NoSuchBucket").starts_with("the bucket of s3://b/k does not exist; look at")
+        );
         assert_eq!(
             text(403, "AccessDenied"),
             "access to s3://b/k is denied; whose credentials are used needs the permission s3:GetObject"
@@ -388,7 +394,10 @@ mod tests {
             text(400, "ExpiredToken"),
             "s3://b/k: AWS does not take the credentials (ExpiredToken); they have expired: get new ones"
         );
-        assert_eq!(text(503, "SlowDown"), "s3://b/k: too many requests (SlowDown)");
+        assert_eq!(
+            text(503, "SlowDown"),
+            "s3://b/k: too many requests (SlowDown)"
+        );
         assert_eq!(
             text(500, "InternalError"),
             "s3://b/k: the service answered 500 InternalError: said"
@@ -397,11 +406,21 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let passing = [(503, "SlowDown"), (500, "InternalError"), (429, "x"), (400, "ThrottlingException")];
+        let passing = [
+            (503, "SlowDown"),
+            (500, "InternalError"),
+            (429, "x"),
+            (400, "ThrottlingException"),
+        ];
         for (status, code) in passing {
             assert_eq!(answered(status, code).retry(), Retry::WithBackoff, "{code}");
         }
-        for (status, code) in [(403, "AccessDenied"), (400, "ExpiredToken"), (404, "NoSuchKey"), (400, "x")] {
+        for (status, code) in [
+            (403, "AccessDenied"),
+            (400, "ExpiredToken"),
+            (404, "NoSuchKey"),
+            (400, "x"),
+        ] {
             assert_eq!(answered(status, code).retry(), Retry::No, "{code}");
         }
         assert_eq!(answered(403, "AccessDenied").domain(), Domain::User);

@@ -64,7 +64,11 @@ impl AwsOptions {
                 wrong.push(("endpoint", text.to_owned()));
             }
         }
-        if self.profile.as_deref().is_some_and(|text| text.trim().is_empty()) {
+        if self
+            .profile
+            .as_deref()
+            .is_some_and(|text| text.trim().is_empty())
+        {
             wrong.push(("profile", "it is empty".to_owned()));
         }
         wrong
@@ -77,10 +81,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_told() {
-        let options: AwsOptions =
-            serde_json::from_str(r#"{"region": "eu central", "endpoint": "me:pw@host", "profile": " "}"#)
-                .unwrap();
-        let wrong: Vec<_> = options.check().into_iter().map(|(option, _)| option).collect();
+        let options: AwsOptions = serde_json::from_str(
+            r#"{"region": "eu central", "endpoint": "me:pw@host", "profile": " "}"#,
+        )
+        .unwrap();
+        let wrong: Vec<_> = options
+            .check()
+            .into_iter()
+            .map(|(option, _)| option)
+            .collect();
         assert_eq!(wrong, ["region", "endpoint", "profile"]);
         let right = r#"{"region": "eu-central-1", "endpoint": "http://127.0.0.1:9000"}"#;
         let options: AwsOptions = serde_json::from_str(right).unwrap();

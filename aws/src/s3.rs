@@ -96,7 +96,11 @@ impl S3 {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..PAGES {
-            let page = self.connection.patience.ask(|| self.page(prefix, &after)).await?;
+            let page = self
+                .connection
+                .patience
+                .ask(|| self.page(prefix, &after))
+                .await?;
             all.extend(page.contents().iter().filter_map(|object| {
                 Some(Listed {
                     key: object.key()?.to_owned(),

@@ -25,7 +25,10 @@ async fn client(server: &S3Server, secret: &str) -> S3 {
         timeout: Duration::from_millis(1500),
         retries: 3,
     };
-    S3::new(Connection::new(&options, patience).await, Requester::default())
+    S3::new(
+        Connection::new(&options, patience).await,
+        Requester::default(),
+    )
 }
 
 fn at(text: &str) -> S3Address {
@@ -67,7 +70,10 @@ async fn objects_are_listed_read_written_and_removed() {
     assert_eq!(get(None, 10).await.unwrap(), "0123456789");
     assert_eq!(get(Some((2, 3)), 10).await.unwrap(), "234");
     let error = get(None, 9).await.unwrap_err();
-    assert_eq!(error.to_string(), "s3://media/cup #1/50% a+b.ts is larger than 9 bytes");
+    assert_eq!(
+        error.to_string(),
+        "s3://media/cup #1/50% a+b.ts is larger than 9 bytes"
+    );
     for part in [(8, 3), (20, 1)] {
         let error = get(Some(part), 100).await.unwrap_err();
         assert!(matches!(error, AwsError::Range { .. }), "{error:?}");
@@ -75,7 +81,10 @@ async fn objects_are_listed_read_written_and_removed() {
     s3.remove(&object).await.unwrap();
     s3.remove(&object).await.unwrap();
     let error = get(None, 10).await.unwrap_err();
-    assert_eq!(error.to_string(), "s3://media/cup #1/50% a+b.ts does not exist");
+    assert_eq!(
+        error.to_string(),
+        "s3://media/cup #1/50% a+b.ts does not exist"
+    );
 }
 
 #[tokio::test]
@@ -91,7 +100,11 @@ async fn who_may_not_is_told_why() {
     );
     let s3 = client(&server, SECRET).await;
     let error = s3.list(&at("s3://nowhere/a/")).await.unwrap_err();
-    assert!(error.to_string().starts_with("the bucket of s3://nowhere/a/ does not exist; look"));
+    assert!(
+        error
+            .to_string()
+            .starts_with("the bucket of s3://nowhere/a/ does not exist; look")
+    );
     server.fault(|_| Fault::Error(403, "AccessDenied"));
     let error = s3.list(&at("s3://media/a/")).await.unwrap_err();
     assert_eq!(
@@ -100,8 +113,16 @@ async fn who_may_not_is_told_why() {
     );
     server.fault(|_| Fault::Error(400, "ExpiredToken"));
     let error = s3.list(&at("s3://media/a/")).await.unwrap_err();
-    assert!(error.to_string().ends_with("(ExpiredToken); they have expired: get new ones"));
-    assert_eq!(server.asked("list-type=2"), 3, "none of it passes by being tried again");
+    assert!(
+        error
+            .to_string()
+            .ends_with("(ExpiredToken); they have expired: get new ones")
+    );
+    assert_eq!(
+        server.asked("list-type=2"),
+        3,
+        "none of it passes by being tried again"
+    );
 }
 
 #[tokio::test]
@@ -120,11 +141,17 @@ async fn what_passes_is_waited_for() {
     let begun = Instant::now();
     assert_eq!(s3.list(&prefix).await.unwrap().len(), 1);
     assert_eq!(server.asked("list-type=2"), 4);
-    assert!(begun.elapsed() >= Duration::from_millis(700), "pauses of 0.1, 0.2 and 0.4 s at least");
+    assert!(
+        begun.elapsed() >= Duration::from_millis(700),
+        "pauses of 0.1, 0.2 and 0.4 s at least"
+    );
 
     server.fault(|_| Fault::Error(503, "SlowDown"));
     let error = s3.list(&prefix).await.unwrap_err();
-    assert_eq!(error.to_string(), "s3://media/a/: too many requests (SlowDown)");
+    assert_eq!(
+        error.to_string(),
+        "s3://media/a/: too many requests (SlowDown)"
+    );
     assert_eq!(server.asked("list-type=2"), 8);
 
     // A body that stops in the middle, and an answer that does not come.
@@ -136,5 +163,8 @@ async fn what_passes_is_waited_for() {
     assert_eq!(error.retry(), Retry::WithBackoff);
     server.fault(|_| Fault::Slow(Duration::from_secs(4)));
     let error = s3.get(&object, None, 1 << 20).await.unwrap_err();
-    assert_eq!(error.to_string(), "s3://media/a/c_2.ts: no answer within 1.5 s");
+    assert_eq!(
+        error.to_string(),
+        "s3://media/a/c_2.ts: no answer within 1.5 s"
+    );
 }

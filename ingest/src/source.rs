@@ -84,7 +84,8 @@ impl Source {
                     Some(SourceCursor::Directory(cursor)) => cursor,
                     _ => DirectoryCursor::default(),
                 };
-                let source = DirectorySource::resume(name, Place::Local(path), options.clone(), cursor);
+                let source =
+                    DirectorySource::resume(name, Place::Local(path), options.clone(), cursor);
                 Kind::Directory(Box::new(source))
             }
             (SourceKind::File(_), _) => Kind::File {

@@ -134,7 +134,11 @@ mod tests {
         let public = Url::parse("https://example.com/index.m3u8").unwrap();
         let error = resolve(&public, "s3://media/secret.ts").unwrap_err();
         assert_eq!(error, "\"s3\" is not a scheme that can be fetched");
-        assert!(locate("s3://", Path::new("/")).unwrap_err().contains("not the name of a bucket"));
+        assert!(
+            locate("s3://", Path::new("/"))
+                .unwrap_err()
+                .contains("not the name of a bucket")
+        );
     }
 
     #[test]

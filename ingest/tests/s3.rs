@@ -76,10 +76,20 @@ async fn all(source: &mut Source) -> Vec<String> {
 #[tokio::test]
 async fn a_finished_prefix_in_the_order_of_its_numbers() {
     let server = S3Server::start(&["media"]);
-    for name in ["a b_9.ts", "a b_10.ts", "a b_12.ts", "notes.txt", "deeper/a b_1.ts"] {
+    for name in [
+        "a b_9.ts",
+        "a b_10.ts",
+        "a b_12.ts",
+        "notes.txt",
+        "deeper/a b_1.ts",
+    ] {
         server.put("media", &format!("cup #1/{name}"), "x");
     }
-    server.put("media", "cup #1/list.m3u8", "#EXTM3U\n#EXTINF:6.006,\na b_9.ts\n#EXTINF:6,\na b_10.ts\n");
+    server.put(
+        "media",
+        "cup #1/list.m3u8",
+        "#EXTM3U\n#EXTINF:6.006,\na b_9.ts\n#EXTINF:6,\na b_10.ts\n",
+    );
     let expected = [
         "0 s3://media/cup%20%231/a%20b_9.ts",
         "1 s3://media/cup%20%231/a%20b_10.ts",
@@ -130,7 +140,11 @@ async fn a_growing_prefix_with_faults_on_the_way() {
     server.put("media", "live/c_00002.ts", "two");
     let begun = Instant::now();
     assert_eq!(next(&mut source).await, "1 s3://media/live/c_00002.ts");
-    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() >= Duration::from_millis(300),
+        "{:?}",
+        begun.elapsed()
+    );
     // One is late, but not too late.
     server.put("media", "live/c_00004.ts", "four");
     let waiting = tokio::time::timeout(Duration::from_millis(300), source.next()).await;
@@ -154,7 +168,11 @@ async fn chunks_come_whole_through_a_bad_connection() {
     let server = S3Server::start(&["media"]);
     let bytes: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
     server.put("media", "c_1.ts", &bytes);
-    let mut source = source("s3://media/", &server, json!({"timeout": "2s", "max_bytes": 200_000}));
+    let mut source = source(
+        "s3://media/",
+        &server,
+        json!({"timeout": "2s", "max_bytes": 200_000}),
+    );
     let chunk = chunk(&mut source).await;
     let fetcher = source.fetcher();
     let faults = [
@@ -170,10 +188,18 @@ async fn chunks_come_whole_through_a_bad_connection() {
     server.put("media", "c_1.ts", vec![0; 200_001]);
     let error = fetcher.fetch(&chunk.media).await.unwrap_err();
     assert_eq!(error.domain(), Domain::User);
-    assert!(error.to_string().contains("is larger than 200000 bytes; raise \"max_bytes\""), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("is larger than 200000 bytes; raise \"max_bytes\""),
+        "{error}"
+    );
     std::fs::remove_file(server.path("media", "c_1.ts")).unwrap();
     let error = fetcher.fetch(&chunk.media).await.unwrap_err();
-    assert_eq!(error.to_string(), "s3://media/c_1.ts does not exist (the server answered 404)");
+    assert_eq!(
+        error.to_string(),
+        "s3://media/c_1.ts does not exist (the server answered 404)"
+    );
 }
 
 #[tokio::test]
@@ -184,7 +210,10 @@ async fn what_cannot_be_read_is_said() {
         next(&mut Source::new(&config)).await
     };
     let text = said("s3://media/empty/", SECRET, json!({})).await;
-    assert_eq!(text, "error source \"court\": nothing in s3://media/empty/ can be read: it has no .ts file");
+    assert_eq!(
+        text,
+        "error source \"court\": nothing in s3://media/empty/ can be read: it has no .ts file"
+    );
     let text = said("s3://nowhere/live/", SECRET, json!({"follow": true})).await;
     assert!(
         text.starts_with("error source \"court\": the bucket of s3://nowhere/live/ does not exist"),
@@ -192,14 +221,23 @@ async fn what_cannot_be_read_is_said() {
     );
     for uri in ["s3://media/live/", "s3://media/live/index.m3u8"] {
         let text = said(uri, "not-the-secret", json!({})).await;
-        assert!(text.contains("AWS does not take the credentials (SignatureDoesNotMatch)"), "{text}");
+        assert!(
+            text.contains("AWS does not take the credentials (SignatureDoesNotMatch)"),
+            "{text}"
+        );
         assert!(!text.contains("not-the-secret"), "{text}");
     }
     server.fault(|_| Fault::Error(403, "AccessDenied"));
     let text = said("s3://media/live/", SECRET, json!({})).await;
-    assert!(text.ends_with("needs the permission s3:ListBucket"), "{text}");
+    assert!(
+        text.ends_with("needs the permission s3:ListBucket"),
+        "{text}"
+    );
     let text = said("s3://media/live/index.m3u8", SECRET, json!({})).await;
-    assert!(text.ends_with("needs the permission s3:GetObject"), "{text}");
+    assert!(
+        text.ends_with("needs the permission s3:GetObject"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -215,7 +253,11 @@ async fn a_live_playlist_is_followed_as_over_http() {
     let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nindex_1.m3u8\n";
     server.put("media", "ch/index.m3u8", master);
     for number in 1..9 {
-        server.put("media", &format!("ch/index_1_{number:05}.ts"), number.to_string());
+        server.put(
+            "media",
+            &format!("ch/index_1_{number:05}.ts"),
+            number.to_string(),
+        );
     }
     server.put("media", "ch/index_1.m3u8", playlist(1, 3, false));
     let options = json!({"reload": "50ms", "missing_after": "5s"});
@@ -233,12 +275,21 @@ async fn a_live_playlist_is_followed_as_over_http() {
     let rest = all(&mut source).await;
     assert_eq!(rest.len(), 4, "{rest:?}");
     assert!(rest[0].starts_with("5 "), "a hole of one: {rest:?}");
-    assert_eq!(rest[1..3], ["6 s3://media/ch/index_1_00007.ts", "7 s3://media/ch/index_1_00008.ts"]);
+    assert_eq!(
+        rest[1..3],
+        [
+            "6 s3://media/ch/index_1_00007.ts",
+            "7 s3://media/ch/index_1_00008.ts"
+        ]
+    );
 
     let config = config("s3://media/ch/index.m3u8", &server, options);
     let mut resumed = Source::resume(&config, cursor).unwrap();
     let again = all(&mut resumed).await;
-    assert_eq!(again[again.len() - 2..], ["7 s3://media/ch/index_1_00008.ts", "end"]);
+    assert_eq!(
+        again[again.len() - 2..],
+        ["7 s3://media/ch/index_1_00008.ts", "end"]
+    );
     let listing = config_with("s3://media/ch/", &server.endpoint, json!({}), SECRET);
     let error = Source::resume(&listing, resumed.cursor()).unwrap_err();
     assert_eq!(
@@ -287,7 +338,9 @@ impl Moto {
         let ours = root.join("../.venv/bin/python3");
         let pythons = [ours.as_os_str(), "python3".as_ref()];
         let has_moto = |python: &&std::ffi::OsStr| {
-            let found = Command::new(python).args(["-c", "import moto.server"]).output();
+            let found = Command::new(python)
+                .args(["-c", "import moto.server"])
+                .output();
             found.is_ok_and(|output| output.status.success())
         };
         let Some(python) = pythons.into_iter().find(has_moto) else {
@@ -297,7 +350,7 @@ impl Moto {
             return None;
         };
         let mut child = Command::new(python)
-            .arg(root.join("tests/support/moto.py"))
+            .arg(root.join("tests/support/sqs_server.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -335,13 +388,16 @@ impl Drop for Moto {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_wakes_and_nothing_depends_on_it() {
-    let Some(mut moto) = Moto::start() else { return };
+    let Some(mut moto) = Moto::start() else {
+        return;
+    };
     moto.does("put live/c_1.ts one");
     let options = |poll: &str| {
         json!({"follow": true, "poll": poll, "queue": moto.queue, "missing_after": "20s",
             "finished_after": "60s"})
     };
-    let config = |poll: &str| config_with("s3://media/live/", &moto.endpoint, options(poll), SECRET);
+    let config =
+        |poll: &str| config_with("s3://media/live/", &moto.endpoint, options(poll), SECRET);
     let (seldom, often) = (config("50s"), config("3s"));
     let mut source = Source::new(&seldom);
     assert_eq!(next(&mut source).await, "0 s3://media/live/c_1.ts");
@@ -349,7 +405,11 @@ async fn a_queue_wakes_and_nothing_depends_on_it() {
     let begun = Instant::now();
     moto.does("put live/c_2.ts two");
     assert_eq!(next(&mut source).await, "1 s3://media/live/c_2.ts");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
     // Told out of order and twice, and of something else between.
     let twice = json!({"Records": [{"s3": {"bucket": {"name": "media"}, "object": {"key": "live/c_4.ts"}}}]});
     let other = json!({"Records": [{"s3": {"bucket": {"name": "media"}, "object": {"key": "other/x.ts"}}}]});
@@ -367,7 +427,11 @@ async fn a_queue_wakes_and_nothing_depends_on_it() {
     assert_eq!(next(&mut source).await, "1 s3://media/live/c_2.ts");
     let waiting = tokio::time::timeout(Duration::from_millis(1500), source.next()).await;
     assert!(waiting.is_err(), "{waiting:?}");
-    assert_eq!(moto.does("left"), "1", "what was of use is deleted, what is of others stays");
+    assert_eq!(
+        moto.does("left"),
+        "1",
+        "what was of use is deleted, what is of others stays"
+    );
 
     // What nobody tells of is found by listing.
     let mut source = Source::resume(&often, source.cursor()).unwrap();

@@ -41,7 +41,10 @@ fn with_keys(work: &mut Work, server: &S3Server) {
 }
 
 fn spec_of(uri: &str) -> String {
-    SPEC.replace("type = \"hls\"\nuri = \"index.m3u8\"", &format!("type = \"s3\"\nuri = \"{uri}\""))
+    SPEC.replace(
+        "type = \"hls\"\nuri = \"index.m3u8\"",
+        &format!("type = \"s3\"\nuri = \"{uri}\""),
+    )
 }
 
 #[test]
@@ -60,9 +63,13 @@ fn what_lies_in_s3_is_what_lies_on_disk() {
     let mut work = copy(UNDATED);
     with_keys(&mut work, &server);
     work.ok(["run", "shots.toml", "--out", "disk"]);
-    for (out, uri) in [("listed", "s3://media/plain/"), ("played", "s3://media/cup #1/index.m3u8")] {
+    for (out, uri) in [
+        ("listed", "s3://media/plain/"),
+        ("played", "s3://media/cup #1/index.m3u8"),
+    ] {
         work.write("s3.toml", spec_of(uri));
-        work.ok(["run", "s3.toml", "--out", out]).says_times(0, "warning: chunk");
+        work.ok(["run", "s3.toml", "--out", out])
+            .says_times(0, "warning: chunk");
         for file in ["segments.jsonl", "observations.jsonl"] {
             let read = |dir: &str| fs::read(work.path(dir).join(file)).unwrap();
             same_text(&format!("{out}/{file}"), &read("disk"), &read(out));
@@ -84,6 +91,15 @@ fn what_lies_in_s3_is_what_lies_on_disk() {
     work.ok(["clip", uri, "--from", "1", "--to", "3.04", "-o", "c.mp4"])
         .says("c.mp4: 51 frames");
     assert_eq!(frames(&work.path("c.mp4")), 51);
+    work.ok([
+        "clip", uri, "--from", "1", "--to", "3", "--cut", "instant", "-o", "i.m3u8",
+    ])
+    .says("note: its chunks lie in S3");
+    let text = fs::read_to_string(work.path("i.m3u8")).unwrap();
+    assert!(
+        text.contains("\ns3://media/cup%20%231/court_00001.ts\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -92,8 +108,14 @@ fn what_is_wrong_with_s3_is_told() {
     let mut work = copy(UNDATED);
     with_keys(&mut work, &server);
     for (uri, said) in [
-        ("s3://nowhere/plain/", "the bucket of s3://nowhere/plain/ does not exist"),
-        ("s3://media/plain/index.m3u8", "s3://media/plain/index.m3u8 does not exist"),
+        (
+            "s3://nowhere/plain/",
+            "the bucket of s3://nowhere/plain/ does not exist",
+        ),
+        (
+            "s3://media/plain/index.m3u8",
+            "s3://media/plain/index.m3u8 does not exist",
+        ),
     ] {
         let done = work.matchcut(["probe", uri]).wait();
         done.check(done.status.code() != Some(0), "it succeeds");
@@ -109,7 +131,8 @@ fn what_is_wrong_with_s3_is_told() {
     let done = work.matchcut(["probe", "s3://media/plain/"]).wait();
     done.says("no AWS credentials were found; set AWS_PROFILE");
 
-    let bad = spec_of("s3://media/plain/").replace("uri =", "start = \"live\"\nfolow = true\nuri =");
+    let bad =
+        spec_of("s3://media/plain/").replace("uri =", "start = \"live\"\nfolow = true\nuri =");
     work.write("bad.toml", bad);
     work.fails(78, ["validate", "bad.toml"])
         .says("unknown")
@@ -131,8 +154,23 @@ output_attributes = { Luma = "number", Bright = "boolean" }
 fn lumas() -> Vec<f64> {
     let playlist = chunks().join("index.m3u8");
     let print = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-";
-    let before = ["-allowed_extensions", "ALL", "-i", playlist.to_str().unwrap()];
-    let after = ["-map", "0:v:0", "-fps_mode", "passthrough", "-vf", print, "-f", "null", "-"];
+    let before = [
+        "-allowed_extensions",
+        "ALL",
+        "-i",
+        playlist.to_str().unwrap(),
+    ];
+    let after = [
+        "-map",
+        "0:v:0",
+        "-fps_mode",
+        "passthrough",
+        "-vf",
+        print,
+        "-f",
+        "null",
+        "-",
+    ];
     let said = tool("ffmpeg", before.into_iter().chain(after));
     said.lines()
         .filter_map(|line| line.strip_prefix("lavfi.signalstats.YAVG="))
@@ -157,12 +195,20 @@ fn found(dir: &Path) -> Vec<(usize, f64, bool)> {
 fn check_found(dir: &Path, missing: &[usize]) {
     let lumas = lumas();
     let found = found(dir);
-    let expected = (0..300).step_by(5).filter(|frame| !missing.contains(&(frame / 50)));
+    let expected = (0..300)
+        .step_by(5)
+        .filter(|frame| !missing.contains(&(frame / 50)));
     let expected: Vec<usize> = expected.collect();
-    assert_eq!(found.iter().map(|(frame, ..)| *frame).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        found.iter().map(|(frame, ..)| *frame).collect::<Vec<_>>(),
+        expected
+    );
     for (frame, luma, bright) in found {
         let measured = lumas[frame];
-        assert!((luma - measured).abs() <= 0.01, "frame {frame}: {luma}, measured {measured}");
+        assert!(
+            (luma - measured).abs() <= 0.01,
+            "frame {frame}: {luma}, measured {measured}"
+        );
         assert_eq!(bright, luma >= 100.0, "frame {frame}: {luma}");
     }
 }
@@ -185,19 +231,30 @@ fn a_featurer_of_mre_finds_in_lambda_what_is_there() {
 
     // Chunks that lie in S3 are named as they lie there.
     work.write("s3.toml", spec_of("s3://media/plain/") + &luma);
-    work.ok(["run", "s3.toml", "--out", "s3", "--clips", "none"]).says_times(0, "warning: chunk");
+    work.ok(["run", "s3.toml", "--out", "s3", "--clips", "none"])
+        .says_times(0, "warning: chunk");
     check_found(&work.path("s3"), &[]);
     let payloads = asked(&note);
     let mut keys: Vec<String> = payloads
         .iter()
-        .map(|payload| payload["Input"]["Media"]["S3Key"].as_str().unwrap().to_owned())
+        .map(|payload| {
+            payload["Input"]["Media"]["S3Key"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     keys.sort();
-    let expected: Vec<String> = (1..7).map(|number| format!("plain/court_{number:05}.ts")).collect();
+    let expected: Vec<String> = (1..7)
+        .map(|number| format!("plain/court_{number:05}.ts"))
+        .collect();
     assert_eq!(keys, expected);
     let first = &payloads[0];
     assert_eq!(first["Plugin"]["Name"], "luma");
-    assert_eq!((&first["Event"]["Name"], &first["Event"]["Program"]), (&"shots".into(), &"shots".into()));
+    assert_eq!(
+        (&first["Event"]["Name"], &first["Event"]["Program"]),
+        (&"shots".into(), &"shots".into())
+    );
     assert_eq!(first["Input"]["Metadata"]["HLSSegment"]["FrameRate"], 25);
 
     // Others are staged; times may count from the clock of the stream.
@@ -206,18 +263,34 @@ fn a_featurer_of_mre_finds_in_lambda_what_is_there() {
          \"true\" }}\n"
     );
     work.write("disk.toml", format!("{SPEC}{more}"));
-    work.ok(["run", "disk.toml", "--out", "disk", "--clips", "none"]).says_times(0, "warning: chunk");
+    work.ok(["run", "disk.toml", "--out", "disk", "--clips", "none"])
+        .says_times(0, "warning: chunk");
     check_found(&work.path("disk"), &[]);
     let staged = server.keys("media");
-    let staged: Vec<&String> = staged.iter().filter(|key| key.starts_with("staged/")).collect();
+    let staged: Vec<&String> = staged
+        .iter()
+        .filter(|key| key.starts_with("staged/"))
+        .collect();
     assert_eq!(staged.len(), CHUNKS.len(), "{staged:?}");
     let before = asked(&note).len();
     assert_eq!(before, 12);
 
     // A run that is taken up asks nobody again, and says the same.
     let observed = fs::read(work.path("disk/observations.jsonl")).unwrap();
-    work.ok(["run", "disk.toml", "--out", "disk", "--clips", "none", "--resume"]);
-    same_text("resumed", &observed, &fs::read(work.path("disk/observations.jsonl")).unwrap());
+    work.ok([
+        "run",
+        "disk.toml",
+        "--out",
+        "disk",
+        "--clips",
+        "none",
+        "--resume",
+    ]);
+    same_text(
+        "resumed",
+        &observed,
+        &fs::read(work.path("disk/observations.jsonl")).unwrap(),
+    );
     assert_eq!(asked(&note).len(), before);
 }
 
@@ -271,9 +344,20 @@ fn who_waits_for_a_function_holds_up_nobody() {
     let slow = S3Server::start(&["x"]);
     slow.fault(|_| Fault::Slow(Duration::from_millis(1500)));
     work.set_env("AWS_ENDPOINT_URL_LAMBDA", slow.endpoint.as_str());
-    let luma = LUMA.replace("concurrency = 1", "concurrency = 6").replace("retries = 1", "retries = 0");
+    let luma = LUMA
+        .replace("concurrency = 1", "concurrency = 6")
+        .replace("retries = 1", "retries = 0");
     work.write("s3.toml", spec_of("s3://media/plain/") + &luma);
-    let args = ["run", "s3.toml", "--out", "out", "--clips", "none", "--decode-threads", "1"];
+    let args = [
+        "run",
+        "s3.toml",
+        "--out",
+        "out",
+        "--clips",
+        "none",
+        "--decode-threads",
+        "1",
+    ];
     let done = work.ok(args);
     // What the server says is no result of a function: an error for each chunk, after 1.5 s for all.
     done.says_times(CHUNKS.len(), "operator \"luma\": function function:");

@@ -18,7 +18,7 @@ pub struct Emulator {
 }
 
 /// The emulator and a Python with the runtime of functions; `None`, with a word said, where one is missing.
-/// In CI that is a failure, unless there is no Go to install the emulator with.
+/// In CI that is a failure, unless the emulator could not be installed (it needs Go).
 pub fn tools() -> Option<(PathBuf, PathBuf)> {
     let bin = repository().join(".venv/bin");
     let (emulator, python) = (bin.join("aws-lambda-rie"), bin.join("python3"));
@@ -30,9 +30,10 @@ pub fn tools() -> Option<(PathBuf, PathBuf)> {
     if emulator.is_file() && has("awslambdaric, boto3, jsonschema") {
         return Some((emulator, python));
     }
-    let go = |path: &str| Command::new(path).arg("version").output().is_ok();
     let help = "no aws-lambda-rie (it needs Go), or no python3 with awslambdaric and moto; run: make setup-test";
-    let expected = std::env::var_os("CI").is_some() && (go("go") || go("/usr/local/go/bin/go"));
+    // Where the emulator could be installed, it is there.
+    let installed = fs::read_to_string(bin.join("aws-lambda-rie.version")).unwrap_or_default();
+    let expected = std::env::var_os("CI").is_some() && installed.contains('@');
     assert!(!expected, "{help}");
     eprintln!("skipped: {help}");
     None
@@ -51,7 +52,12 @@ impl Emulator {
         let address = format!("127.0.0.1:{port}");
         let log = fs::File::create(asked.with_extension("log")).unwrap();
         let child = Command::new(emulator)
-            .args(["--log-level", "error", "--runtime-interface-emulator-address", &address])
+            .args([
+                "--log-level",
+                "error",
+                "--runtime-interface-emulator-address",
+                &address,
+            ])
             .args(["--runtime-api-address", &format!("127.0.0.1:{inner}")])
             .arg(python)
             .args(["-m", "awslambdaric", "mre_luma.handler"])
@@ -76,7 +82,10 @@ impl Emulator {
         };
         let begun = Instant::now();
         while TcpStream::connect(&address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "the emulator does not start");
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "the emulator does not start"
+            );
             thread::sleep(Duration::from_millis(20));
         }
         Some(emulator)

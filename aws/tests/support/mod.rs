@@ -92,7 +92,10 @@ impl S3Server {
     pub fn put(&self, bucket: &str, key: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(bucket, key);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let new = self.root.path().join(format!(".new-{}", key.replace('/', "_")));
+        let new = self
+            .root
+            .path()
+            .join(format!(".new-{}", key.replace('/', "_")));
         fs::write(&new, bytes).unwrap();
         fs::rename(new, path).unwrap();
     }
@@ -166,7 +169,9 @@ fn pass(
     let header = |name: &str| {
         text.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            found
+                .eq_ignore_ascii_case(name)
+                .then(|| value.trim().to_owned())
         })
     };
     if header("expect").is_some() {

@@ -17,8 +17,8 @@ use matchcut_model::frame::{AudioBlock, Frame, ViewSpec};
 use matchcut_model::value::Name;
 use matchcut_operators::cues;
 use matchcut_operators::sdk::{
-    AudioScan, AudioScanner, ChunkContext, ChunkFile, ChunkMedia, ChunkScanner, Operator, VideoScan,
-    VideoScanner,
+    AudioScan, AudioScanner, ChunkContext, ChunkFile, ChunkMedia, ChunkScanner, Operator,
+    VideoScan, VideoScanner,
 };
 
 use super::media::{Loaded, MediaStore};

@@ -168,8 +168,14 @@ impl S3Config {
         errors.extend(requester.check().into_iter().map(wrong));
         if let Some(uri) = uri {
             let (others, why) = match is_playlist(uri) {
-                true => (&OF_PREFIXES[..], "a playlist is read here, and no prefix listed"),
-                false => (&OF_PLAYLISTS[..], "a prefix is listed here, and no playlist read"),
+                true => (
+                    &OF_PREFIXES[..],
+                    "a playlist is read here, and no prefix listed",
+                ),
+                false => (
+                    &OF_PLAYLISTS[..],
+                    "a prefix is listed here, and no playlist read",
+                ),
             };
             let given = others.iter().filter(|name| options.contains_key(**name));
             errors.extend(given.map(|name| wrong((*name, format!("of no use: {why}")))));
@@ -306,11 +312,26 @@ mod tests {
     fn what_does_not_fit_the_form_is_said() {
         let errors = read("s3://b/x.m3u8", json!({"follow": true, "queue": "q"})).unwrap_err();
         let starts: Vec<_> = errors.iter().filter_map(|e| e.split_once(": ")).collect();
-        assert_eq!(starts[0], ("follow", "of no use: a playlist is read here, and no prefix listed"));
+        assert_eq!(
+            starts[0],
+            (
+                "follow",
+                "of no use: a playlist is read here, and no prefix listed"
+            )
+        );
         assert_eq!(starts[1].0, "queue");
-        assert!(starts[2].1.starts_with("the URL of a queue expected"), "{errors:?}");
+        assert!(
+            starts[2].1.starts_with("the URL of a queue expected"),
+            "{errors:?}"
+        );
         let errors = read("s3://b/a/match.mp4", json!({"start": "live"})).unwrap_err();
-        assert!(errors[0].starts_with("start: of no use: a prefix is listed"), "{errors:?}");
-        assert!(errors[1].starts_with("uri: \"match.mp4\" is one object"), "{errors:?}");
+        assert!(
+            errors[0].starts_with("start: of no use: a prefix is listed"),
+            "{errors:?}"
+        );
+        assert!(
+            errors[1].starts_with("uri: \"match.mp4\" is one object"),
+            "{errors:?}"
+        );
     }
 }

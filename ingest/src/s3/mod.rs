@@ -9,6 +9,6 @@ mod place;
 mod wake;
 
 pub(crate) use access::Access;
-pub(crate) use config::{is_playlist, options};
 pub use config::{S3Config, S3Options};
+pub(crate) use config::{is_playlist, options};
 pub use place::S3Place;

@@ -73,7 +73,10 @@ mod tests {
         let bridged = json!({"source": "aws.s3", "detail-type": "Object Created",
             "detail": {"bucket": {"name": "media"}, "object": {"key": "cup a/c_1.ts"}}});
         assert_eq!(of(&bridged), About::Ours);
-        assert_eq!(of(&json!({"Event": "s3:TestEvent", "Bucket": "media"})), About::Test);
+        assert_eq!(
+            of(&json!({"Event": "s3:TestEvent", "Bucket": "media"})),
+            About::Test
+        );
         assert_eq!(about("not json", "media", ""), About::Other);
         assert_eq!(of(&json!({"Records": "?"})), About::Other);
     }

@@ -60,7 +60,11 @@ impl S3Place {
             return Some(bytes.clone());
         }
         let object = self.object(&entry.name);
-        let read = self.access.client().await.get(&object, None, MAX_PLAYLIST_BYTES);
+        let read = self
+            .access
+            .client()
+            .await
+            .get(&object, None, MAX_PLAYLIST_BYTES);
         match read.await {
             Ok(bytes) => {
                 let known = (entry.clone(), bytes.clone());

@@ -1,9 +1,10 @@
 //! Waits at a queue until it tells of new objects. Nothing is lost with a message: whoever is woken lists
 //! what is there, and lists now and then without being woken.
 
-use matchcut_aws::S3Address;
-use matchcut_aws::sqs::Queue;
-use tokio::time::{Duration, Instant, sleep_until};
+use matchcut_aws::sqs::{Message, Queue};
+use matchcut_aws::{AwsError, S3Address};
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 use super::Access;
 use super::notice::{About, about};
@@ -13,6 +14,9 @@ use super::notice::{About, about};
 pub(super) struct Wake {
     url: String,
     queue: Option<Queue>,
+    /// What is being received. It goes on when nobody waits for it: messages that arrive at a connection that
+    /// was given up would be hidden from others for a while.
+    receiving: Option<JoinHandle<Result<Vec<Message>, AwsError>>>,
     /// What was said of its failing, so that it is said once.
     failing: Option<String>,
     /// It was said that it tells of other things.
@@ -24,6 +28,7 @@ impl Wake {
         Wake {
             url: url.to_owned(),
             queue: None,
+            receiving: None,
             failing: None,
             shared: false,
         }
@@ -40,9 +45,19 @@ impl Wake {
             if left < Duration::from_secs(1) {
                 return sleep_until(until).await;
             }
-            let messages = match queue.receive(left).await {
-                Ok(messages) => messages,
-                Err(error) => {
+            let receiving = self.receiving.get_or_insert_with(|| {
+                let queue = queue.clone();
+                tokio::spawn(async move { queue.receive(left).await })
+            });
+            let Ok(received) = timeout_at(until, receiving).await else {
+                return;
+            };
+            self.receiving = None;
+            let messages = match received {
+                Ok(Ok(messages)) => messages,
+                // The runtime ends.
+                Err(_) => return sleep_until(until).await,
+                Ok(Err(error)) => {
                     let message = error.to_string();
                     if self.failing.as_ref() != Some(&message) {
                         tracing::warn!(%error, "the queue is not heard: objects are listed now and then");
@@ -76,6 +91,14 @@ impl Wake {
             if woken {
                 return;
             }
+        }
+    }
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        if let Some(receiving) = &self.receiving {
+            receiving.abort();
         }
     }
 }

@@ -23,10 +23,9 @@ pub(super) fn scan(event: &Event, operator: &Operator, findings: &mut Vec<Findin
             .chunks
             .first()
             .map_or(&[][..], |chunk| &chunk.audio_tracks),
-        Operator::Video { .. }
-        | Operator::Chunk { .. }
-        | Operator::Cues(_)
-        | Operator::Fold(_) => &[],
+        Operator::Video { .. } | Operator::Chunk { .. } | Operator::Cues(_) | Operator::Fold(_) => {
+            &[]
+        }
     };
     match operator {
         // The made-up event has no files.

@@ -9,7 +9,7 @@ use matchcut_model::segment::Segment;
 use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_operators::kit;
 use matchcut_operators::registry;
-use matchcut_operators::sdk::{EdgeKind, FoldBox, Operator, OperatorType, Options, Step};
+use matchcut_operators::sdk::{EdgeKind, FoldBox, OperatorType, Options, Step};
 use matchcut_operators::testing::{Emitted, Script, labels, optimized, segments};
 use proptest::prelude::*;
 use serde_json::json;

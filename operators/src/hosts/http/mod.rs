@@ -32,9 +32,9 @@ pub(super) use client::{Client, ClientOptions, quoted};
 #[cfg(feature = "lambda")]
 pub(super) use client::{FIRST_PAUSE, pause};
 pub(crate) use endpoint::Endpoint;
-use oip::{OipModel, OipOptions};
 #[cfg(feature = "lambda")]
 pub(super) use limits::Limits;
+use oip::{OipModel, OipOptions};
 #[cfg(feature = "lambda")]
 pub(super) use usage::Counters;
 pub use usage::{Usage, usage};

@@ -167,19 +167,27 @@ pub(super) fn read(
 impl LambdaOptions {
     /// Says what is wrong; where chunks are staged.
     pub(super) fn check(&self, errors: &mut Vec<OptionError>) -> Option<S3Address> {
-        let mut wrong = |option: &str, message: &str| errors.push(OptionError::new(option, message));
+        let mut wrong =
+            |option: &str, message: &str| errors.push(OptionError::new(option, message));
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_:$".contains(c);
         if self.function.is_empty() {
             wrong("function", "missing: the name or ARN of a function");
         } else if self.function.len() > 170 || !self.function.chars().all(fits) {
             wrong("function", "the name or ARN of a function expected");
         }
-        if self.qualifier.as_deref().is_some_and(|text| !text.chars().all(fits) || text.is_empty()) {
+        if self
+            .qualifier
+            .as_deref()
+            .is_some_and(|text| !text.chars().all(fits) || text.is_empty())
+        {
             wrong("qualifier", "a version, an alias or $LATEST expected");
         }
         let seconds = self.timeout.as_seconds_f64();
         if !(0.1..=900.0).contains(&seconds) {
-            wrong("timeout", "not between 0.1 s and 15 min, the longest that a function runs");
+            wrong(
+                "timeout",
+                "not between 0.1 s and 15 min, the longest that a function runs",
+            );
         }
         if self.retries > 10 {
             wrong("retries", "more than 10");
@@ -199,8 +207,15 @@ impl LambdaOptions {
             wrong("event_start", "a time as 2025-01-31T18:00:00Z expected");
         }
         let reserved = ["Start", "End"];
-        if self.output_attributes.keys().any(|name| reserved.contains(&name.as_str())) {
-            wrong("output_attributes", "Start and End are times, which every result has");
+        if self
+            .output_attributes
+            .keys()
+            .any(|name| reserved.contains(&name.as_str()))
+        {
+            wrong(
+                "output_attributes",
+                "Start and End are times, which every result has",
+            );
         }
         if self.stage.is_none() && self.remove_staged {
             wrong("remove_staged", "of no use without \"stage\"");

@@ -29,7 +29,10 @@ pub(super) struct Shape<'a> {
 /// The results of a function that did not fail.
 pub(super) fn read(payload: &[u8], shape: &Shape<'_>) -> Result<Vec<Said>, String> {
     let returned: Json = serde_json::from_slice(payload).map_err(|error| {
-        format!("what it returned is not JSON ({error}): \"{}\"", quoted(payload))
+        format!(
+            "what it returned is not JSON ({error}): \"{}\"",
+            quoted(payload)
+        )
     })?;
     let wrong = |what: &str| {
         format!(
@@ -45,15 +48,23 @@ pub(super) fn read(payload: &[u8], shape: &Shape<'_>) -> Result<Vec<Said>, Strin
         Some(Json::String(status)) if status.eq_ignore_ascii_case("complete") => {}
         Some(status) => {
             let status = status.as_str().map_or(status.to_string(), str::to_owned);
-            return Err(format!("it reports the status {status}, not Complete; see its log"));
+            return Err(format!(
+                "it reports the status {status}, not Complete; see its log"
+            ));
         }
     }
     let results = output.get("Results").and_then(Json::as_array);
     let results = results.ok_or_else(|| wrong("Output.Results is no list"))?;
     let mut said = Vec::new();
     for (number, result) in results.iter().enumerate() {
-        let row = result.as_object().ok_or_else(|| wrong("a result is no object"))?;
-        said.push(shape.row(row).map_err(|why| format!("result {}: {why}", number + 1))?);
+        let row = result
+            .as_object()
+            .ok_or_else(|| wrong("a result is no object"))?;
+        said.push(
+            shape
+                .row(row)
+                .map_err(|why| format!("result {}: {why}", number + 1))?,
+        );
     }
     Ok(said)
 }
@@ -98,7 +109,10 @@ impl Shape<'_> {
             if ["Start", "End"].contains(&name.as_str()) || value.is_null() {
                 continue;
             }
-            let declared = self.attributes.iter().find(|spec| spec.name == name.as_str());
+            let declared = self
+                .attributes
+                .iter()
+                .find(|spec| spec.name == name.as_str());
             if let Some(spec) = declared {
                 attributes.insert(Name::new(name), plain(value, spec.kind));
             } else if open {
@@ -121,7 +135,9 @@ impl Shape<'_> {
             _ => None,
         };
         let not_a_time = || format!("{what} is no number of seconds: {value}");
-        let seconds = seconds.filter(|seconds: &f64| seconds.is_finite()).ok_or_else(not_a_time)?;
+        let seconds = seconds
+            .filter(|seconds: &f64| seconds.is_finite())
+            .ok_or_else(not_a_time)?;
         let start = self.placed.span.start;
         // What the plugin added to was rounded: what counts is what it added.
         let base = match self.time_base {

@@ -135,7 +135,10 @@ impl ChunkScanner for Plugin {
             true => message,
             false => format!("{name}: {message}"),
         };
-        let (function, s3) = self.clients.get().map_err(|error| named(error.to_string()))?;
+        let (function, s3) = self
+            .clients
+            .get()
+            .map_err(|error| named(error.to_string()))?;
         let place = match (as_it_is(placed), &self.stage) {
             (Some(place), _) => place,
             (None, Some(prefix)) => stage(s3, prefix, placed, media).map_err(named)?,
@@ -150,17 +153,19 @@ impl ChunkScanner for Plugin {
         let hash = blake3::hash(question.as_bytes());
         let answer = match self.remembered(&hash) {
             Some(answer) => Ok(answer),
-            None => self.ask(function, question.as_bytes()).and_then(|returned| {
-                let shape = Shape {
-                    attributes: &self.attributes,
-                    time_base: self.own.time_base,
-                    stream_start: stream_start(&payload).unwrap_or_default(),
-                    placed,
-                };
-                let answer = signature_of(read(&returned, &shape)?)?;
-                self.remember(hash, &answer);
-                Ok(answer)
-            }),
+            None => self
+                .ask(function, question.as_bytes())
+                .and_then(|returned| {
+                    let shape = Shape {
+                        attributes: &self.attributes,
+                        time_base: self.own.time_base,
+                        stream_start: stream_start(&payload).unwrap_or_default(),
+                        placed,
+                    };
+                    let answer = signature_of(read(&returned, &shape)?)?;
+                    self.remember(hash, &answer);
+                    Ok(answer)
+                }),
         };
         if place.staged && self.own.remove_staged {
             // It costs a little to be left there, and the answer nothing.

@@ -108,13 +108,20 @@ fn the_payload_is_that_of_mre() {
     );
     assert_eq!(execution.len(), 36);
     let again = super::payload::payload(&own, &placed, Some(TrackNumber(2)), &place);
-    assert_eq!(again.to_string(), payload.to_string(), "equal chunks, equal bytes");
+    assert_eq!(
+        again.to_string(),
+        payload.to_string(),
+        "equal chunks, equal bytes"
+    );
 }
 
 #[test]
 fn only_whole_objects_are_taken_as_they_are() {
     let whole = placed("s3://media/cup%20%231/c_1.ts");
-    assert_eq!(as_it_is(&whole).unwrap().object.to_string(), "s3://media/cup #1/c_1.ts");
+    assert_eq!(
+        as_it_is(&whole).unwrap().object.to_string(),
+        "s3://media/cup #1/c_1.ts"
+    );
     let mut part = whole.clone();
     part.chunk.media.range = Some(ByteRange {
         offset: 0,
@@ -122,7 +129,12 @@ fn only_whole_objects_are_taken_as_they_are() {
     });
     let mut fragment = whole.clone();
     fragment.chunk.init = Some(Resource::whole("s3://media/init.mp4"));
-    for other in [part, fragment, placed("file:///c_1.ts"), placed("https://example.com/c_1.ts")] {
+    for other in [
+        part,
+        fragment,
+        placed("file:///c_1.ts"),
+        placed("https://example.com/c_1.ts"),
+    ] {
         assert_eq!(as_it_is(&other), None, "{:?}", other.chunk.media);
     }
 }
@@ -160,7 +172,8 @@ fn results_are_points_and_ranges_with_attributes() {
         ]
     );
     // Declared: of that type, also where it says so as text; nothing else.
-    let declared = json!({"function": "f", "output_attributes": {"Peak Audio": "boolean", "Conf": "number"}});
+    let declared =
+        json!({"function": "f", "output_attributes": {"Peak Audio": "boolean", "Conf": "number"}});
     let results = json!([{"Start": 2.502, "Peak Audio": "True", "Conf": "41.5", "Label": "x"}]);
     assert_eq!(
         said(declared.clone(), results).unwrap(),
@@ -214,17 +227,50 @@ fn what_is_not_of_mres_shape_is_said() {
     };
     let error = |returned: &str| read_results(returned.as_bytes(), &shape).unwrap_err();
     for (returned, begins) in [
-        ("Task timed out after 2.00 seconds", "what it returned is not JSON (expected value at line 1 column 1): \"Task timed out"),
-        ("null", "it did not return what plugins of MRE return: Output is missing; {\"Output\": {\"Status\": \"Complete\""),
-        (r#"{"Output": {"Status": "Complete"}}"#, "it did not return what plugins of MRE return: Output.Results is no list"),
-        (r#"{"Output": {"Results": [3]}}"#, "it did not return what plugins of MRE return: a result is no object"),
-        (r#"{"Output": {"Status": "Error", "Results": []}}"#, "it reports the status Error, not Complete; see its log"),
-        (r#"{"Output": {"Results": [{"End": 3}]}}"#, "result 1: it has no Start"),
-        (r#"{"Output": {"Results": [{"Start": {}}]}}"#, "result 1: Start is no number of seconds: {}"),
-        (r#"{"Output": {"Results": [{"Start": 3, "End": 2.5}]}}"#, "result 1: it ends at 2.500 s, before its start at 3.000 s"),
-        (r#"{"Output": {"Results": [{"Start": 1e300}]}}"#, "result 1: Start is no number of seconds: 1e+300"),
-        (r#"{"Output": {"Results": [{"Start": 3602}]}}"#, "result 1: Start is at 3602.000 s of the event, and the chunk from 2.002 s to 4.004 s; time_base says"),
-        (r#"{"Output": {"Results": [{"Start": -3}]}}"#, "result 1: Start is before the event: -3.000 s"),
+        (
+            "Task timed out after 2.00 seconds",
+            "what it returned is not JSON (expected value at line 1 column 1): \"Task timed out",
+        ),
+        (
+            "null",
+            "it did not return what plugins of MRE return: Output is missing; {\"Output\": {\"Status\": \"Complete\"",
+        ),
+        (
+            r#"{"Output": {"Status": "Complete"}}"#,
+            "it did not return what plugins of MRE return: Output.Results is no list",
+        ),
+        (
+            r#"{"Output": {"Results": [3]}}"#,
+            "it did not return what plugins of MRE return: a result is no object",
+        ),
+        (
+            r#"{"Output": {"Status": "Error", "Results": []}}"#,
+            "it reports the status Error, not Complete; see its log",
+        ),
+        (
+            r#"{"Output": {"Results": [{"End": 3}]}}"#,
+            "result 1: it has no Start",
+        ),
+        (
+            r#"{"Output": {"Results": [{"Start": {}}]}}"#,
+            "result 1: Start is no number of seconds: {}",
+        ),
+        (
+            r#"{"Output": {"Results": [{"Start": 3, "End": 2.5}]}}"#,
+            "result 1: it ends at 2.500 s, before its start at 3.000 s",
+        ),
+        (
+            r#"{"Output": {"Results": [{"Start": 1e300}]}}"#,
+            "result 1: Start is no number of seconds: 1e+300",
+        ),
+        (
+            r#"{"Output": {"Results": [{"Start": 3602}]}}"#,
+            "result 1: Start is at 3602.000 s of the event, and the chunk from 2.002 s to 4.004 s; time_base says",
+        ),
+        (
+            r#"{"Output": {"Results": [{"Start": -3}]}}"#,
+            "result 1: Start is before the event: -3.000 s",
+        ),
     ] {
         let said = error(returned);
         assert!(said.starts_with(begins), "{returned}: {said}");
@@ -234,8 +280,14 @@ fn what_is_not_of_mres_shape_is_said() {
 #[test]
 fn what_cannot_be_is_said_of_options() {
     let wrong = |options: Json| -> Vec<String> {
-        let errors = Lambda.build(options.as_object().unwrap()).err().unwrap_or_default();
-        errors.into_iter().filter_map(|error| error.option).collect()
+        let errors = Lambda
+            .build(options.as_object().unwrap())
+            .err()
+            .unwrap_or_default();
+        errors
+            .into_iter()
+            .filter_map(|error| error.option)
+            .collect()
     };
     assert_eq!(wrong(json!({})), ["function"]);
     let right = json!({"function": "arn:aws:lambda:eu-central-1:123456789012:function:Detect",
@@ -245,7 +297,15 @@ fn what_cannot_be_is_said_of_options() {
         "event_start": "noon", "endpoint": "localhost", "output_attributes": {"Start": "number"}});
     assert_eq!(
         wrong(options),
-        ["endpoint", "function", "timeout", "concurrency", "event_start", "output_attributes", "stage"]
+        [
+            "endpoint",
+            "function",
+            "timeout",
+            "concurrency",
+            "event_start",
+            "output_attributes",
+            "stage"
+        ]
     );
 }
 
@@ -272,7 +332,8 @@ fn endpoint(answers: Vec<(u16, &'static str, String)>) -> (String, Arc<Mutex<Vec
         for mut stream in listener.incoming().flatten() {
             let mut head = Vec::new();
             let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1)
+            {
                 head.push(byte[0]);
             }
             let head = String::from_utf8_lossy(&head).to_lowercase();
@@ -281,7 +342,9 @@ fn endpoint(answers: Vec<(u16, &'static str, String)>) -> (String, Arc<Mutex<Vec
             let mut body = vec![0; length.unwrap_or(0)];
             stream.read_exact(&mut body).unwrap();
             let first = head.lines().next().unwrap_or_default();
-            log.lock().unwrap().push(format!("{first} {}", String::from_utf8_lossy(&body)));
+            log.lock()
+                .unwrap()
+                .push(format!("{first} {}", String::from_utf8_lossy(&body)));
             let at = count.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
             let (status, kind, body) = &answers[at];
             let header = match (status, *kind) {
@@ -304,7 +367,10 @@ fn endpoint(answers: Vec<(u16, &'static str, String)>) -> (String, Arc<Mutex<Vec
 
 fn plugin(endpoint: &str, stage: Option<(&S3Server, &str)>, more: Json) -> Plugin {
     let mut options = json!({"function": "DetectLuma", "timeout": "1s"});
-    options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    options
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     if let Some((server, prefix)) = stage {
         options["stage"] = prefix.into();
         options["stage_endpoint"] = server.endpoint.as_str().into();
@@ -327,7 +393,8 @@ fn plugin(endpoint: &str, stage: Option<(&S3Server, &str)>, more: Json) -> Plugi
 }
 
 fn found(start: f64) -> String {
-    json!({"Output": {"Status": "Complete", "Results": [{"Start": start, "Label": "far"}]}}).to_string()
+    json!({"Output": {"Status": "Complete", "Results": [{"Start": start, "Label": "far"}]}})
+        .to_string()
 }
 
 fn scan(plugin: &Plugin, placed: &PlacedChunk) -> Result<String, String> {
@@ -357,13 +424,17 @@ fn what_may_pass_is_tried_again_and_nothing_is_asked_twice() {
     let chunk = placed("s3://media/c_2.ts");
     let begun = Instant::now();
     assert_eq!(scan(&plugin, &chunk).unwrap(), signature(2700));
-    assert!(begun.elapsed() >= Duration::from_millis(1500), "0.5 s and 1 s");
+    assert!(
+        begun.elapsed() >= Duration::from_millis(1500),
+        "0.5 s and 1 s"
+    );
     // The same chunk once more, as when the one before it came late.
     assert_eq!(scan(&plugin, &chunk).unwrap(), signature(2700));
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), 3);
     assert!(
-        asked[0].starts_with("post /2015-03-31/functions/detectluma/invocations http/1.1 {\"Event\""),
+        asked[0]
+            .starts_with("post /2015-03-31/functions/detectluma/invocations http/1.1 {\"Event\""),
         "{}",
         asked[0]
     );
@@ -373,8 +444,10 @@ fn what_may_pass_is_tried_again_and_nothing_is_asked_twice() {
     step.signature = Some(signature.as_bytes());
     let mut emitted = Vec::new();
     pass_on().step(&step, &mut pass_on().initial(), &mut emitted);
-    assert!(matches!(&emitted[..], [crate::sdk::Emission::Observation { start, .. }]
-        if *start == MediaTime::from_millis(2700)));
+    assert!(
+        matches!(&emitted[..], [crate::sdk::Emission::Observation { start, .. }]
+        if *start == MediaTime::from_millis(2700))
+    );
 }
 
 #[test]
@@ -402,15 +475,25 @@ fn what_does_not_pass_is_told_once() {
     for (answer, expected) in cases {
         let (url, asked) = endpoint(vec![answer]);
         let plugin = plugin(&url, None, json!({}));
-        assert_eq!(scan(&plugin, &placed("s3://media/c_2.ts")).unwrap_err(), expected);
+        assert_eq!(
+            scan(&plugin, &placed("s3://media/c_2.ts")).unwrap_err(),
+            expected
+        );
         assert_eq!(asked.lock().unwrap().len(), 1, "{expected}");
     }
     let (url, asked) = endpoint(vec![(503, "ServiceException", "{}".to_owned())]);
-    let error = scan(&plugin(&url, None, json!({"retries": 1})), &placed("s3://m/c_2.ts")).unwrap_err();
+    let error = scan(
+        &plugin(&url, None, json!({"retries": 1})),
+        &placed("s3://m/c_2.ts"),
+    )
+    .unwrap_err();
     assert!(error.ends_with("(invoked 2 times)"), "{error}");
     assert_eq!(asked.lock().unwrap().len(), 2);
     let error = scan(&plugin(&url, None, json!({})), &placed("file:///c_2.ts")).unwrap_err();
-    assert!(error.contains("set \"stage\" to where it may be put"), "{error}");
+    assert!(
+        error.contains("set \"stage\" to where it may be put"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -432,13 +515,21 @@ fn chunks_are_staged_by_their_content() {
     let more = json!({"remove_staged": true});
     let removing = self::plugin(&url, Some((&server, "s3://media/other/")), more);
     assert_eq!(scan(&removing, &chunk).unwrap(), signature(2700));
-    assert_eq!((server.asked("PUT /media/other/"), server.asked("DELETE /media/other/")), (1, 1));
+    assert_eq!(
+        (
+            server.asked("PUT /media/other/"),
+            server.asked("DELETE /media/other/")
+        ),
+        (1, 1)
+    );
 
     server.fault(|_| Fault::Error(403, "AccessDenied"));
     let refused = self::plugin(&url, Some((&server, "s3://media/no/")), json!({}));
     let error = scan(&refused, &chunk).unwrap_err();
     assert!(
-        error.starts_with("function DetectLuma: the chunk cannot be staged: access to s3://media/no/"),
+        error.starts_with(
+            "function DetectLuma: the chunk cannot be staged: access to s3://media/no/"
+        ),
         "{error}"
     );
 }
