@@ -139,6 +139,10 @@ async fn a_growing_prefix_with_faults_on_the_way() {
     });
     server.put("media", "live/c_00002.ts", "two");
     let begun = Instant::now();
+    assert_eq!(
+        next(&mut source).await,
+        "! s3://media/live/: too many requests (SlowDown); it is looked at again"
+    );
     assert_eq!(next(&mut source).await, "1 s3://media/live/c_00002.ts");
     assert!(
         begun.elapsed() >= Duration::from_millis(300),
@@ -161,6 +165,23 @@ async fn a_growing_prefix_with_faults_on_the_way() {
     server.put("media", "live/c_00002.ts", "corrected");
     assert_eq!(next(&mut source).await, "1 s3://media/live/c_00002.ts");
     assert_eq!(next(&mut source).await, "end", "nothing came for so long");
+
+    // S3 stays away for longer than anything is awaited: that is no end.
+    let options = json!({"follow": true, "poll": "50ms", "finished_after": "700ms", "retries": 0});
+    let mut source = self::source("s3://media/live/", &server, options);
+    for _ in 0..6 {
+        chunk(&mut source).await;
+    }
+    server.fault(|_| Fault::Error(503, "SlowDown"));
+    assert!(
+        next(&mut source)
+            .await
+            .starts_with("! s3://media/live/: too many requests")
+    );
+    assert_eq!(
+        next(&mut source).await,
+        "error source \"court\": s3://media/live/: too many requests (SlowDown)"
+    );
 }
 
 #[tokio::test]
@@ -416,6 +437,14 @@ async fn a_queue_wakes_and_nothing_depends_on_it() {
     moto.does("put live/c_4.ts four");
     moto.does(&format!("message {twice}"));
     moto.does(&format!("message {other}"));
+    let told = next(&mut source).await;
+    assert!(
+        told.ends_with(
+            "tells of other things than s3://media/live/ too, which are left in it; give each source a queue \
+             of its own"
+        ),
+        "{told}"
+    );
     let waiting = tokio::time::timeout(Duration::from_millis(1500), source.next()).await;
     assert!(waiting.is_err(), "number 3 is awaited: {waiting:?}");
     moto.does("put live/c_3.ts three");

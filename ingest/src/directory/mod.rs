@@ -44,8 +44,6 @@ pub struct DirectorySource {
     unsettled: HashMap<String, (u64, i64, Instant)>,
     hole_since: Option<Instant>,
     last_growth: Option<Instant>,
-    /// Why the last look failed, if it did.
-    blind: Option<String>,
 }
 
 #[derive(Debug)]
@@ -98,7 +96,6 @@ impl DirectorySource {
             unsettled: HashMap::new(),
             hole_since: None,
             last_growth: None,
-            blind: None,
         }
     }
 
@@ -124,12 +121,12 @@ impl DirectorySource {
             };
             if let Some(at) = at {
                 self.place.wait(at).await;
+                for message in self.place.notices() {
+                    self.notice("", message);
+                }
             }
             let taken = match self.look().await {
-                Ok(look) => {
-                    self.blind = None;
-                    self.take(look, Instant::now())
-                }
+                Ok(look) => self.take(look, Instant::now()),
                 Err(error) => self.bear(error, Instant::now()),
             };
             if let Err(error) = taken {
@@ -147,11 +144,11 @@ impl DirectorySource {
         if !self.options.follow || error.retry() == Retry::No || !patient {
             return Err(error);
         }
-        let message = error.to_string();
-        if self.blind.as_ref() != Some(&message) {
-            tracing::warn!(%error, "it is looked at again");
-        }
-        self.blind = Some(message);
+        let message = match error {
+            SourceError::Aws { error, .. } => error.to_string(),
+            error => error.to_string(),
+        };
+        self.notice("", format!("{message}; it is looked at again"));
         self.look_again(now);
         Ok(())
     }

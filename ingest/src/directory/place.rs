@@ -72,6 +72,15 @@ impl Place {
         }
     }
 
+    /// What there is to tell of the place itself.
+    pub(super) fn notices(&mut self) -> Vec<String> {
+        match self {
+            Place::Local(_) => Vec::new(),
+            #[cfg(feature = "s3")]
+            Place::S3(place) => place.notices(),
+        }
+    }
+
     /// Waits until it is time to look again, or something says that there is news.
     pub(super) async fn wait(&mut self, until: Instant) {
         match self {

@@ -90,6 +90,10 @@ impl S3Place {
         self.object(name).to_string()
     }
 
+    pub(crate) fn notices(&mut self) -> Vec<String> {
+        self.wake.as_mut().map(Wake::notices).unwrap_or_default()
+    }
+
     pub(crate) async fn wait(&mut self, until: Instant) {
         match &mut self.wake {
             Some(wake) => wake.wait(&self.access, &self.folder, until).await,

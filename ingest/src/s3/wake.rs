@@ -17,9 +17,9 @@ pub(super) struct Wake {
     /// What is being received. It goes on when nobody waits for it: messages that arrive at a connection that
     /// was given up would be hidden from others for a while.
     receiving: Option<JoinHandle<Result<Vec<Message>, AwsError>>>,
-    /// What was said of its failing, so that it is said once.
-    failing: Option<String>,
-    /// It was said that it tells of other things.
+    /// What there is to tell the user.
+    notices: Vec<String>,
+    /// It was told that the queue tells of other things.
     shared: bool,
 }
 
@@ -29,9 +29,14 @@ impl Wake {
             url: url.to_owned(),
             queue: None,
             receiving: None,
-            failing: None,
+            notices: Vec::new(),
             shared: false,
         }
+    }
+
+    /// What there is to tell since the last time.
+    pub(super) fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Waits until `until`, or until there is news of `prefix`.
@@ -58,28 +63,18 @@ impl Wake {
                 // The runtime ends.
                 Err(_) => return sleep_until(until).await,
                 Ok(Err(error)) => {
-                    let message = error.to_string();
-                    if self.failing.as_ref() != Some(&message) {
-                        tracing::warn!(%error, "the queue is not heard: objects are listed now and then");
-                    }
-                    self.failing = Some(message);
+                    let text = format!("{error}; new objects are found by listing now and then");
+                    self.notices.push(text);
                     return sleep_until(until).await;
                 }
             };
-            self.failing = None;
-            let mut woken = false;
+            let (mut woken, mut others) = (false, false);
             for message in &messages {
                 match about(&message.body, &prefix.bucket, &prefix.key) {
                     About::Ours => woken = true,
                     About::Test => {}
                     About::Other => {
-                        if !std::mem::replace(&mut self.shared, true) {
-                            tracing::warn!(
-                                queue = %queue.url(),
-                                %prefix,
-                                "the queue tells of other things too, which are left in it"
-                            );
-                        }
+                        others = true;
                         continue;
                     }
                 }
@@ -88,7 +83,16 @@ impl Wake {
                     tracing::debug!(%error, "a message stays in the queue");
                 }
             }
-            if woken {
+            let news = others && !self.shared;
+            self.shared |= others;
+            if news {
+                self.notices.push(format!(
+                    "the queue {} tells of other things than {prefix} too, which are left in it; give each \
+                     source a queue of its own",
+                    queue.url()
+                ));
+            }
+            if woken || news {
                 return;
             }
         }

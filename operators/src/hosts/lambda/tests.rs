@@ -167,17 +167,18 @@ fn results_are_points_and_ranges_with_attributes() {
     assert_eq!(
         said(json!({"function": "f"}), results.clone()).unwrap(),
         [
-            r#"2.502 2.502 {"Box":[1,2],"Conf":0.5,"Label":"far"}"#,
+            r#"2.503 2.503 {"Box":[1,2],"Conf":0.5,"Label":"far"}"#,
             "3.002 3.500 {}"
         ]
     );
+    // The frame that is meant is at 2.5025 s.
     // Declared: of that type, also where it says so as text; nothing else.
     let declared =
         json!({"function": "f", "output_attributes": {"Peak Audio": "boolean", "Conf": "number"}});
     let results = json!([{"Start": 2.502, "Peak Audio": "True", "Conf": "41.5", "Label": "x"}]);
     assert_eq!(
         said(declared.clone(), results).unwrap(),
-        [r#"2.502 2.502 {"Conf":41.5,"Peak Audio":true}"#]
+        [r#"2.503 2.503 {"Conf":41.5,"Peak Audio":true}"#]
     );
     let results = json!([{"Start": 2.502}, {"Start": 2.6, "Conf": "high"}]);
     assert_eq!(
