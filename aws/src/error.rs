@@ -175,12 +175,13 @@ impl AwsError {
     /// Whether trying again may help.
     pub fn retry(&self) -> Retry {
         match self {
-            AwsError::Throttled { .. } | AwsError::Timeout { .. } | AwsError::Transport { .. } => {
-                Retry::WithBackoff
-            }
-            AwsError::Service { status, .. } if matches!(status, 408 | 429 | 500..=599) => {
-                Retry::WithBackoff
-            }
+            AwsError::Throttled { .. }
+            | AwsError::Timeout { .. }
+            | AwsError::Transport { .. }
+            | AwsError::Service {
+                status: 408 | 429 | 500..=599,
+                ..
+            } => Retry::WithBackoff,
             _ => Retry::No,
         }
     }

@@ -1,6 +1,7 @@
 //! Chunks that lie in S3, and featurers that are functions of Lambda: whole runs against a server that checks
 //! signatures and against AWS's own emulator.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -50,16 +51,15 @@ fn spec_of(uri: &str) -> String {
 #[test]
 fn what_lies_in_s3_is_what_lies_on_disk() {
     let server = bucket();
-    // S3 has a bad minute.
-    let mut number = 0;
-    server.fault(move |line| {
-        number += 1;
-        match number % 7 {
-            2 if line.starts_with("GET") => Fault::Broken(30_000),
-            4 => Fault::Error(503, "SlowDown"),
+    // S3 has a bad minute: whatever is asked for the first time fails.
+    let mut seen = BTreeSet::new();
+    server.fault(
+        move |line| match (seen.insert(line.to_owned()), seen.len() % 2) {
+            (true, 0) => Fault::Error(503, "SlowDown"),
+            (true, _) => Fault::Broken(10_000),
             _ => Fault::None,
-        }
-    });
+        },
+    );
     let mut work = copy(UNDATED);
     with_keys(&mut work, &server);
     work.ok(["run", "shots.toml", "--out", "disk"]);
@@ -146,7 +146,7 @@ type = "lambda"
 inputs = ["tv.video"]
 function = "function"
 retries = 1
-timeout = "20s"
+timeout = "60s"
 concurrency = 1
 output_attributes = { Luma = "number", Bright = "boolean" }
 "#;
@@ -223,7 +223,7 @@ fn a_featurer_of_mre_finds_in_lambda_what_is_there() {
     let server = bucket();
     let mut work = copy(UNDATED);
     let note = work.path("asked.jsonl");
-    let Some(emulator) = Emulator::start(&server.endpoint, (KEY, SECRET), &note) else {
+    let Some(emulator) = Emulator::start(&server.endpoint, (KEY, SECRET), &note, 60) else {
         return;
     };
     with_keys(&mut work, &server);
@@ -347,7 +347,7 @@ fn what_a_function_does_wrong_costs_its_results_of_that_chunk() {
     let server = bucket();
     let mut work = copy(UNDATED);
     let note = work.path("asked.jsonl");
-    let Some(emulator) = Emulator::start(&server.endpoint, (KEY, SECRET), &note) else {
+    let Some(emulator) = Emulator::start(&server.endpoint, (KEY, SECRET), &note, 6) else {
         return;
     };
     with_keys(&mut work, &server);
@@ -368,7 +368,7 @@ fn what_a_function_does_wrong_costs_its_results_of_that_chunk() {
         "operator \"luma\": function function: result 1: Start is at 3606.000 s of the event, and the chunk \
          from 6.000 s to 8.000 s; time_base says what times count from",
         "operator \"luma\": function function: what it returned is not JSON (expected value at line 1 column \
-         1): \"Task timed out after 2.00 seconds\"",
+         1): \"Task timed out after 6.00 seconds\"",
     ] {
         done.says(said);
     }

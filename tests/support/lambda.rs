@@ -45,8 +45,9 @@ fn free_port() -> u16 {
 }
 
 impl Emulator {
-    /// Starts the function `mre_luma.handler`, which finds S3 at `s3` and notes what it is asked in `asked`.
-    pub fn start(s3: &str, keys: (&str, &str), asked: &Path) -> Option<Emulator> {
+    /// Starts the function `mre_luma.handler`, which finds S3 at `s3`, notes what it is asked in `asked` and
+    /// may take `seconds`.
+    pub fn start(s3: &str, keys: (&str, &str), asked: &Path, seconds: u32) -> Option<Emulator> {
         let (emulator, python) = tools()?;
         let (port, inner) = (free_port(), free_port());
         let address = format!("127.0.0.1:{port}");
@@ -63,7 +64,7 @@ impl Emulator {
             .args(["-m", "awslambdaric", "mre_luma.handler"])
             .current_dir(repository().join("tests/programs"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "2")
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", seconds.to_string())
             .env("AWS_ENDPOINT_URL_S3", s3)
             .env("AWS_ACCESS_KEY_ID", keys.0)
             .env("AWS_SECRET_ACCESS_KEY", keys.1)

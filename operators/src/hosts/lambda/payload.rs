@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use matchcut_model::chunk::{PlacedChunk, TrackNumber};
-use matchcut_model::time::MediaTime;
+use matchcut_model::time::{FrameRate, MediaTime};
 use serde_json::{Map, Value as Json, json};
 
 use super::options::LambdaOptions;
@@ -67,7 +67,7 @@ pub(super) fn payload(
                     "StartPtsTime": pts.rounded_seconds(),
                     "StartPtsTimeUtc": clock(pts),
                     "Duration": duration.rounded_seconds(),
-                    "FrameRate": placed.frame_rate.map_or(0, |rate| rate.nominal()),
+                    "FrameRate": frame_rate(placed),
                 },
             },
         },
@@ -100,6 +100,21 @@ pub(super) fn stream_start(payload: &Json) -> Option<f64> {
     payload
         .pointer("/Input/Metadata/HLSSegment/StartPtsTime")?
         .as_f64()
+}
+
+/// Frames a second as MRE has them, a whole number: that of the stream, or how many there are.
+fn frame_rate(placed: &PlacedChunk) -> u32 {
+    let counted = || {
+        let seconds = placed.span.duration().as_seconds_f64();
+        let frames = placed.frames.len() as f64;
+        // A chunk without pictures has none.
+        if seconds > 0.0 {
+            (frames / seconds).round() as u32
+        } else {
+            0
+        }
+    };
+    placed.frame_rate.map_or_else(counted, FrameRate::nominal)
 }
 
 /// MRE writes seconds as a time of day, beginning anew after 24 h.

@@ -107,6 +107,13 @@ fn the_payload_is_that_of_mre() {
         })
     );
     assert_eq!(execution.len(), 36);
+    let mut variable = placed.clone();
+    variable.frame_rate = None;
+    let told = super::payload::payload(&own, &variable, None, &place);
+    assert_eq!(
+        told["Input"]["Metadata"]["HLSSegment"]["FrameRate"], 30,
+        "60 frames in 2.002 s"
+    );
     let again = super::payload::payload(&own, &placed, Some(TrackNumber(2)), &place);
     assert_eq!(
         again.to_string(),
