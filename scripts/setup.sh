@@ -33,6 +33,22 @@ if [ "${1:-}" = test ] && [ -z "${MATCHCUT_KAFKA:-}" ]; then
   scripts/kafka.sh fetch
 fi
 
+# AWS's emulator of Lambda, a Go module. Tests that need it are skipped where there is no Go.
+if [ "${1:-}" = test ]; then
+  emulator=github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie
+  emulator+=@v0.0.0-20261030222936-bef5c4ba774d
+  stamp=.venv/bin/aws-lambda-rie.version
+  go=$(command -v go || command -v /usr/local/go/bin/go || true)
+  if [ -n "$go" ] && [ "$(cat "$stamp" 2>/dev/null)" != "$emulator" ]; then
+    if GOBIN=$PWD/.venv/bin GOFLAGS=-trimpath "$go" install "$emulator"; then
+      echo "$emulator" >"$stamp"
+    else
+      echo "no emulator of Lambda: tests that need it are skipped" >&2
+      echo skipped >"$stamp"
+    fi
+  fi
+fi
+
 # What browser tests load. They are skipped where there is no npm.
 if [ "${1:-}" = test ] && command -v npm >/dev/null; then
   stamp=tests/browser/node_modules/package-lock.json

@@ -362,14 +362,14 @@ mod tests {
             readable.add(&format!("{number}.ts"), at(number * 6000));
         }
         let mut log = Log::default();
-        log.committed(&[chunk(0)], at(100), &readable);
+        log.committed(0, &[chunk(0)], at(100), &readable);
         // Decided by the second chunk, but over in the first.
         let end = MediaTime::from_seconds(5);
         let segment = Segment::new(Name::new("rally"), MediaTime::from_seconds(2), Some(end));
         let changes = [chunk(1), Change::insert(segment.clone())];
-        log.committed(&changes, at(6200), &readable);
+        log.committed(0, &changes, at(6200), &readable);
         // The end of the event comes of no chunk.
-        log.committed(&[Change::retract(segment)], at(9000), &readable);
+        log.committed(0, &[Change::retract(segment)], at(9000), &readable);
         log.written(Stage::Clip, "rally_000002000.mp4", at(6350));
         log.written(Stage::Clip, "rally_0000020001.mp4", at(6350));
         let stages = &log.measured.stages;

@@ -12,6 +12,8 @@ use url::Url;
 use crate::describe::{Options, TextDuration, parse_options};
 use crate::error::ConfigError;
 use crate::fetch::FetchOptions;
+#[cfg(feature = "s3")]
+use crate::s3::S3Config;
 use crate::uri;
 
 /// Which of the streams of a master playlist is read.
@@ -97,7 +99,7 @@ pub enum Audio {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[allow(dead_code, reason = "only its schema is used")]
-enum AudioSchema {
+pub(crate) enum AudioSchema {
     /// `all`, `default` or `none`.
     Word(AudioWord),
     /// Names of renditions.
@@ -108,7 +110,7 @@ enum AudioSchema {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 #[allow(dead_code, reason = "only its schema is used")]
-enum AudioWord {
+pub(crate) enum AudioWord {
     /// All of the variant's audio group.
     All,
     /// The one that players take by themselves.
@@ -272,6 +274,9 @@ pub enum SourceKind {
     Directory(DirectoryOptions),
     /// `file`
     File(FileOptions),
+    /// `s3`
+    #[cfg(feature = "s3")]
+    S3(Box<S3Config>),
 }
 
 /// A source as a spec declares it.
@@ -295,22 +300,23 @@ impl SourceConfig {
         base: &Path,
         options: &Options,
     ) -> Result<Self, Vec<ConfigError>> {
+        let located = uri::locate(uri, base);
         let kind = match kind {
             "hls" => parse_options(options).map(SourceKind::Hls),
             "directory" => parse_options(options).map(SourceKind::Directory),
             "file" => parse_options(options).map(SourceKind::File),
+            #[cfg(feature = "s3")]
+            "s3" => {
+                let uri = located.as_ref().ok().filter(|uri| uri.scheme() == "s3");
+                S3Config::read(options, uri).map(|config| SourceKind::S3(Box::new(config)))
+            }
             other => Err(vec![ConfigError {
                 option: Some("type".into()),
-                message: format!(
-                    "\"{other}\" is not a source type; there are hls, directory and file"
-                ),
+                message: format!("\"{other}\" is not a source type; there are {}", names()),
             }]),
         };
-        let local_only = !matches!(kind, Ok(SourceKind::Hls(_)) | Err(_));
-        let located = uri::locate(uri, base).and_then(|url| match url.scheme() {
-            "http" | "https" if local_only => {
-                Err("only files can be read by this source; serve it as HLS, or download it".into())
-            }
+        let located = located.and_then(|url| match kind.as_ref().map(|kind| kind.schemes()) {
+            Ok(schemes) if !schemes.contains(&url.scheme()) => Err(refused(schemes, url.scheme())),
             _ => Ok(url),
         });
         let located = located.map_err(|message| ConfigError {
@@ -347,8 +353,38 @@ impl SourceConfig {
                 ..FetchOptions::default()
             },
             SourceKind::File(_) => FetchOptions::default(),
+            #[cfg(feature = "s3")]
+            SourceKind::S3(config) => config.fetch_options(),
         }
     }
+}
+
+impl SourceKind {
+    /// The schemes that its `uri` may have.
+    fn schemes(&self) -> &'static [&'static str] {
+        match self {
+            SourceKind::Hls(_) => &["http", "https", "file"],
+            SourceKind::Directory(_) | SourceKind::File(_) => &["file"],
+            #[cfg(feature = "s3")]
+            SourceKind::S3(_) => &["s3"],
+        }
+    }
+}
+
+/// Why an address of another scheme cannot be read.
+fn refused(schemes: &[&str], scheme: &str) -> String {
+    match scheme {
+        _ if schemes == ["s3"] => "an address as s3://bucket/prefix/ expected".into(),
+        "s3" => "objects of S3 are read by a source of type \"s3\"".into(),
+        _ => "only files can be read by this source; serve it as HLS, or download it".into(),
+    }
+}
+
+/// The types that there are.
+fn names() -> String {
+    let mut names: Vec<&str> = crate::source_types().iter().map(|kind| kind.name).collect();
+    let last = names.pop().unwrap_or_default();
+    format!("{} and {last}", names.join(", "))
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ pub enum SourceCursor {
     /// Of a `file` source, which is one item: it is told again as a whole, and who divides it into
     /// chunks knows which of them it has.
     File,
+    /// Of an `s3` source that reads a playlist.
+    S3Playlist(HlsCursor),
+    /// Of an `s3` source that lists a prefix.
+    S3Listing(DirectoryCursor),
 }
 
 impl SourceCursor {
@@ -27,6 +31,8 @@ impl SourceCursor {
             SourceCursor::Hls(_) => "hls",
             SourceCursor::Directory(_) => "directory",
             SourceCursor::File => "file",
+            SourceCursor::S3Playlist(_) => "s3 with a playlist",
+            SourceCursor::S3Listing(_) => "s3 with a prefix",
         }
     }
 }

@@ -41,7 +41,8 @@ pub struct SourceDescription {
 
 /// All source types.
 pub fn source_types() -> Vec<SourceDescription> {
-    vec![
+    #[cfg_attr(not(feature = "s3"), allow(unused_mut))]
+    let mut types = vec![
         SourceDescription {
             name: "hls",
             summary: "Chunks of an HLS playlist, recorded or live.",
@@ -60,11 +61,19 @@ pub fn source_types() -> Vec<SourceDescription> {
             uri: "The file: file URI or path",
             options: options_of::<FileOptions>(),
         },
-    ]
+    ];
+    #[cfg(feature = "s3")]
+    types.push(SourceDescription {
+        name: "s3",
+        summary: "Chunks in S3: of a playlist, or the numbered objects of a prefix, finished or growing.",
+        uri: "A playlist or a prefix: s3://bucket/path/index.m3u8, s3://bucket/prefix/",
+        options: crate::s3::options(),
+    });
+    types
 }
 
 /// The options of a struct with their documentation and defaults.
-fn options_of<T: JsonSchema + Default + Serialize>() -> Vec<OptionSpec> {
+pub(crate) fn options_of<T: JsonSchema + Default + Serialize>() -> Vec<OptionSpec> {
     // An option's schema stands alone, so that it refers to nothing outside itself.
     let inline = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let schema = inline

@@ -1,6 +1,7 @@
 //! What can go wrong between a source and its bytes; each error names the URI, says who can mend
 //! it and whether trying again may help.
 
+use matchcut_aws::AwsError;
 use matchcut_model::chunk::ByteRange;
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::time::MediaTime;
@@ -106,6 +107,14 @@ pub enum FetchError {
         /// The bytes there are.
         size: u64,
     },
+    /// AWS did not give it.
+    #[error("{error}")]
+    Aws {
+        /// What was asked for.
+        uri: String,
+        /// Why not.
+        error: AwsError,
+    },
     /// Not an address that can be fetched.
     #[error("\"{uri}\" cannot be fetched: {message}")]
     Address {
@@ -136,6 +145,7 @@ impl FetchError {
             | FetchError::Key { uri, .. }
             | FetchError::NoKey { uri, .. }
             | FetchError::Decrypt { uri, .. }
+            | FetchError::Aws { uri, .. }
             | FetchError::Address { uri, .. } => uri,
         }
     }
@@ -146,6 +156,7 @@ impl FetchError {
             FetchError::TooLarge { .. } | FetchError::Address { .. } => Domain::User,
             FetchError::NotFound { status: None, .. } => Domain::User,
             FetchError::NoKey { error, .. } => error.domain(),
+            FetchError::Aws { error, .. } => error.domain(),
             _ => Domain::External,
         }
     }
@@ -154,6 +165,7 @@ impl FetchError {
     pub fn retry(&self) -> Retry {
         let passes = match self {
             FetchError::NoKey { error, .. } => return error.retry(),
+            FetchError::Aws { error, .. } => return error.retry(),
             FetchError::Timeout { .. } | FetchError::Transport { .. } => true,
             FetchError::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
             _ => false,
@@ -262,6 +274,14 @@ pub enum SourceError {
         /// The type that the cursor is of.
         cursor: &'static str,
     },
+    /// AWS did not say what is there.
+    #[error("source \"{name}\": {error}")]
+    Aws {
+        /// The source.
+        name: String,
+        /// Why not.
+        error: AwsError,
+    },
     /// A directory or file that cannot be read.
     #[error("source \"{name}\": {path}: {message}")]
     Io {
@@ -293,6 +313,7 @@ impl SourceError {
             | SourceError::NoAudio { .. }
             | SourceError::Unreadable { .. }
             | SourceError::Cursor { .. } => Domain::User,
+            SourceError::Aws { error, .. } => error.domain(),
             SourceError::Io { domain, .. } => *domain,
         }
     }
@@ -301,6 +322,7 @@ impl SourceError {
     pub fn retry(&self) -> Retry {
         match self {
             SourceError::Fetch { error, .. } => error.retry(),
+            SourceError::Aws { error, .. } => error.retry(),
             SourceError::Stale { .. } => Retry::WithBackoff,
             _ => Retry::No,
         }

@@ -1,4 +1,4 @@
-//! Turns references into bytes: http, https and files, whole or in part, decrypted where they are
+//! Turns references into bytes: http, https, S3 and files, whole or in part, decrypted where they are
 //! encrypted, with limits of time and size and with retries. Dropping the future stops the
 //! transfer.
 
@@ -22,6 +22,8 @@ use crate::decrypt::decrypt;
 use crate::describe::TextDuration;
 use crate::error::FetchError;
 use crate::hash::hash;
+#[cfg(feature = "s3")]
+use crate::s3::Access;
 use crate::uri;
 
 /// A playlist larger than this is not one.
@@ -86,6 +88,9 @@ pub struct Fetcher {
     keys: Arc<Mutex<HashMap<String, KeyCell>>>,
     /// Whether the source is live.
     live: Arc<AtomicBool>,
+    /// How objects of S3 are reached.
+    #[cfg(feature = "s3")]
+    s3: Access,
     /// Where the randomness of pauses comes from.
     seed: u64,
 }
@@ -110,8 +115,17 @@ impl Fetcher {
             client: Arc::default(),
             keys: Arc::default(),
             live: Arc::default(),
+            #[cfg(feature = "s3")]
+            s3: Access::default(),
             seed,
         }
+    }
+
+    /// The same, which reaches S3 in this way.
+    #[cfg(feature = "s3")]
+    pub(crate) fn with_s3(mut self, access: Access) -> Self {
+        self.s3 = access;
+        self
     }
 
     /// Says whether the source is live: then what is not there may still come.
@@ -258,6 +272,11 @@ impl Fetcher {
                 })
             }
             "http" | "https" => self.request(url, range, limit).await,
+            #[cfg(feature = "s3")]
+            "s3" => Ok(Loaded {
+                url: url.clone(),
+                bytes: self.s3.fetch(url.as_str(), range, limit).await?,
+            }),
             other => Err(FetchError::Address {
                 uri: url.to_string(),
                 message: format!("\"{other}\" is not a scheme that can be fetched"),

@@ -1,4 +1,4 @@
-//! Where chunks come from: HLS, a directory, a file. A source gives references to chunks in
+//! Where chunks come from: HLS, a directory, a file, S3. A source gives references to chunks in
 //! playlist order, says what is missing, and ends; a fetcher turns a reference into bytes.
 
 pub mod config;
@@ -12,6 +12,8 @@ mod hash;
 pub mod hls;
 pub mod item;
 pub mod playlist;
+#[cfg(feature = "s3")]
+pub mod s3;
 mod source;
 #[doc(hidden)]
 pub mod testing;

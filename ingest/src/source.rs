@@ -6,11 +6,13 @@ use matchcut_model::failure::Domain;
 
 use crate::config::{SourceConfig, SourceKind};
 use crate::cursor::SourceCursor;
-use crate::directory::{DirectoryCursor, DirectorySource};
+use crate::directory::{DirectoryCursor, DirectorySource, Place};
 use crate::error::SourceError;
 use crate::fetch::Fetcher;
 use crate::hls::{HlsCursor, HlsSource};
 use crate::item::SourceItem;
+#[cfg(feature = "s3")]
+use crate::s3::{S3Config, S3Place, is_playlist};
 use crate::uri;
 
 /// A source that is being read. It needs a tokio runtime with time and I/O.
@@ -18,6 +20,9 @@ use crate::uri;
 pub struct Source {
     fetcher: Fetcher,
     kind: Kind,
+    /// Whether it is in S3.
+    #[cfg(feature = "s3")]
+    remote: bool,
 }
 
 #[derive(Debug)]
@@ -41,6 +46,10 @@ impl Source {
             SourceKind::Hls(_) => "hls",
             SourceKind::Directory(_) => "directory",
             SourceKind::File(_) => "file",
+            #[cfg(feature = "s3")]
+            SourceKind::S3(_) if is_playlist(&config.uri) => "s3 with a playlist",
+            #[cfg(feature = "s3")]
+            SourceKind::S3(_) => "s3 with a prefix",
         };
         if kind != cursor.kind() {
             return Err(SourceError::Cursor {
@@ -53,6 +62,10 @@ impl Source {
     }
 
     fn open(config: &SourceConfig, cursor: Option<SourceCursor>) -> Self {
+        #[cfg(feature = "s3")]
+        if let SourceKind::S3(options) = &config.kind {
+            return Self::open_s3(config, options, cursor);
+        }
         let fetcher = Fetcher::new(config.fetch_options());
         let name = &config.name;
         let path = uri::to_path(&config.uri).unwrap_or_else(|| config.uri.as_str().into());
@@ -71,20 +84,69 @@ impl Source {
                     Some(SourceCursor::Directory(cursor)) => cursor,
                     _ => DirectoryCursor::default(),
                 };
-                let source = DirectorySource::resume(name, path, options.clone(), cursor);
+                let source =
+                    DirectorySource::resume(name, Place::Local(path), options.clone(), cursor);
                 Kind::Directory(Box::new(source))
             }
             (SourceKind::File(_), _) => Kind::File {
                 name: name.clone(),
                 path: Some(path),
             },
+            #[cfg(feature = "s3")]
+            (SourceKind::S3(_), _) => Kind::File {
+                name: name.clone(),
+                path: None,
+            },
         };
-        Source { fetcher, kind }
+        Source {
+            fetcher,
+            kind,
+            #[cfg(feature = "s3")]
+            remote: false,
+        }
+    }
+
+    #[cfg(feature = "s3")]
+    fn open_s3(config: &SourceConfig, options: &S3Config, cursor: Option<SourceCursor>) -> Self {
+        let access = options.access();
+        let fetcher = Fetcher::new(config.fetch_options()).with_s3(access.clone());
+        let (name, uri) = (&config.name, &config.uri);
+        let kind = match (is_playlist(uri), S3Config::folder(uri)) {
+            (false, Ok(folder)) => {
+                let cursor = match cursor {
+                    Some(SourceCursor::S3Listing(cursor)) => cursor,
+                    _ => DirectoryCursor::default(),
+                };
+                let place = S3Place::new(access, folder, options.options.queue.as_deref());
+                let place = Place::S3(Box::new(place));
+                let source = DirectorySource::resume(name, place, options.as_listing(), cursor);
+                Kind::Directory(Box::new(source))
+            }
+            // What is no address of S3 was refused before; as a playlist it would say so once more.
+            _ => {
+                let cursor = match cursor {
+                    Some(SourceCursor::S3Playlist(cursor)) => cursor,
+                    _ => HlsCursor::default(),
+                };
+                let (uri, options) = (uri.clone(), options.as_playlist());
+                let source = HlsSource::resume(name, uri, options, fetcher.clone(), cursor);
+                Kind::Hls(Box::new(source))
+            }
+        };
+        Source {
+            fetcher,
+            kind,
+            remote: true,
+        }
     }
 
     /// How far it was read: everything that [`Source::next`] has returned lies behind it.
     pub fn cursor(&self) -> SourceCursor {
         match &self.kind {
+            #[cfg(feature = "s3")]
+            Kind::Hls(source) if self.remote => SourceCursor::S3Playlist(source.cursor()),
+            #[cfg(feature = "s3")]
+            Kind::Directory(source) if self.remote => SourceCursor::S3Listing(source.cursor()),
             Kind::Hls(source) => SourceCursor::Hls(source.cursor()),
             Kind::Directory(source) => SourceCursor::Directory(source.cursor()),
             Kind::File { .. } => SourceCursor::File,

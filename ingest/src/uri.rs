@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use matchcut_aws::S3Address;
 use url::Url;
 
-/// Reads the `uri` of a source: an http, https or file URI, or a path, relative to `base`.
-/// Nothing is opened.
+/// Reads the `uri` of a source: an http, https, s3 or file URI, or a path, relative to `base`.
+/// Nothing is opened. What stands behind a bucket is a key as it is, without escapes.
 pub fn locate(text: &str, base: &Path) -> Result<Url, String> {
     let text = text.trim();
     if text.is_empty() {
@@ -24,9 +25,11 @@ pub fn locate(text: &str, base: &Path) -> Result<Url, String> {
                 Err(()) => Err("a file URI needs an absolute path: file:///dir/name".into()),
             }
         }
+        Some("s3") => Url::parse(&S3Address::parse(text)?.uri())
+            .map_err(|error| format!("not a valid URI: {error}")),
         Some(other) => Err(format!(
-            "\"{other}\" is not a scheme that can be read; give a path or an http, https or file \
-             URI"
+            "\"{other}\" is not a scheme that can be read; give a path or an http, https, s3 or \
+             file URI"
         )),
         None => from_path(&base.join(text)).ok_or_else(|| "not a path that can be read".into()),
     }
@@ -39,7 +42,7 @@ fn scheme_of(text: &str) -> Option<&str> {
         && scheme
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let known = ["http", "https", "file"]
+    let known = ["http", "https", "file", "s3"]
         .into_iter()
         .find(|k| k.eq_ignore_ascii_case(scheme));
     valid.then_some(known.unwrap_or(scheme))
@@ -76,6 +79,8 @@ pub fn resolve(base: &Url, reference: &str) -> Result<Url, String> {
     let url = base.join(reference).map_err(|error| error.to_string())?;
     match url.scheme() {
         "http" | "https" | "file" => Ok(url),
+        // Nobody else's playlist names what only the owner of the credentials may read.
+        "s3" if base.scheme() == "s3" => Ok(url),
         other => Err(format!("\"{other}\" is not a scheme that can be fetched")),
     }
 }
@@ -117,6 +122,26 @@ mod tests {
     }
 
     #[test]
+    fn objects_and_what_their_playlists_name() {
+        let base = locate("S3://media/cup #1/index.m3u8", Path::new("/")).unwrap();
+        assert_eq!(base.as_str(), "s3://media/cup%20%231/index.m3u8");
+        let url = resolve(&base, "index_1.m3u8").unwrap();
+        assert_eq!(url.as_str(), "s3://media/cup%20%231/index_1.m3u8");
+        let url = resolve(&base, "../other/a b.ts").unwrap();
+        let object = S3Address::of_uri(url.as_str()).unwrap();
+        assert_eq!(object.to_string(), "s3://media/other/a b.ts");
+        assert!(resolve(&base, "https://example.com/a.ts").is_ok());
+        let public = Url::parse("https://example.com/index.m3u8").unwrap();
+        let error = resolve(&public, "s3://media/secret.ts").unwrap_err();
+        assert_eq!(error, "\"s3\" is not a scheme that can be fetched");
+        assert!(
+            locate("s3://", Path::new("/"))
+                .unwrap_err()
+                .contains("not the name of a bucket")
+        );
+    }
+
+    #[test]
     fn names_that_exist_as_they_stand() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("cut #1 50%.ts"), b"x").unwrap();
@@ -132,9 +157,9 @@ mod tests {
         let base = Path::new("/");
         assert!(locate("", base).unwrap_err().starts_with("it is empty"));
         assert!(
-            locate("s3://bucket/x.m3u8", base)
+            locate("ftp://host/x.m3u8", base)
                 .unwrap_err()
-                .starts_with("\"s3\" is not")
+                .starts_with("\"ftp\" is not")
         );
         assert!(
             locate("http://", base)

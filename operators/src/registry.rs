@@ -38,6 +38,8 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &Speech,
         &Transcribe,
     ];
+    #[cfg(feature = "lambda")]
+    all.push(&crate::hosts::Lambda);
     #[cfg(feature = "wasm")]
     all.push(&crate::hosts::Wasm);
     let others: [&'static dyn OperatorType; 13] = [

@@ -273,12 +273,7 @@ fn take_step(fold: &FoldBox, step: &Step<'_>, state: &mut FoldState, emitted: &m
 
 /// The fold of a built-in operator with these options.
 pub fn fold_of(kind: &str, options: serde_json::Value) -> FoldBox {
-    match operator(kind, options) {
-        Operator::Video { fold, .. }
-        | Operator::Audio { fold, .. }
-        | Operator::Cues(fold)
-        | Operator::Fold(fold) => fold,
-    }
+    operator(kind, options).fold().clone()
 }
 
 /// A built-in operator with these options.

@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../../aws/tests/support/mod.rs"]
+mod s3_server;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aws;
 mod bad_chunks;
 mod bad_input;
 mod clip;

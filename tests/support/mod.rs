@@ -3,6 +3,7 @@
 
 pub mod kafka;
 pub mod ladder;
+pub mod lambda;
 pub mod media;
 pub mod python;
 pub mod server;

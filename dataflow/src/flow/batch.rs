@@ -11,7 +11,7 @@ use matchcut_model::replay::{Feedback, Recorded, SelectionInput, select};
 use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::time::MediaTime;
 use matchcut_model::value::Name;
-use matchcut_operators::sdk::{Emission, Operator, Step};
+use matchcut_operators::sdk::{Emission, Step};
 
 use super::event::{Control, EventGraph, OperatorNode, ReplayDefinition};
 use super::fold::END_POSITION;
@@ -295,7 +295,7 @@ fn run(
         return Vec::new();
     };
     let fold = operator.fold();
-    let per_track = matches!(operator, Operator::Audio { .. });
+    let per_track = operator.per_track();
     let inputs: Vec<&Told> = node
         .observations
         .iter()

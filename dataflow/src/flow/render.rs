@@ -424,7 +424,7 @@ fn fold_node<'scope>(
     items: Rows<'scope, (Position, Item)>,
 ) -> Rows<'scope, FoldOutput> {
     let fold = operator.fold().clone();
-    let per_track = matches!(operator, Operator::Audio { .. });
+    let per_track = operator.per_track();
     let name = node.name.to_string();
     let ordered = OrderedFold {
         name,

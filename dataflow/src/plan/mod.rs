@@ -349,7 +349,8 @@ fn operator(
             kind: declared.kind.clone(),
         });
     };
-    let options = with_pipeline_options(&declared.options, &description.options, &spec.pipeline);
+    let known = &description.options;
+    let options = with_pipeline_options(&name, &declared.options, known, &spec.pipeline);
     let operator = kind.build(&options).map_err(|errors| PlanError::Options {
         operator: name.clone(),
         errors,
@@ -385,17 +386,29 @@ fn operator(
     })
 }
 
-/// An operator that leaves out its own `max_segment` has that of the pipeline.
+/// What an operator leaves out of its options and the pipeline knows: the longest segment, the names of the
+/// program and the event, its own name.
 fn with_pipeline_options(
+    name: &Name,
     options: &Options,
     known: &[matchcut_operators::sdk::OptionSpec],
     pipeline: &Pipeline,
 ) -> Options {
     let mut options = options.clone();
-    let key = "max_segment";
-    if known.iter().any(|option| option.name == key) && !options.contains_key(key) {
-        let text = format!("{}s", pipeline.max_segment.rounded_seconds());
-        options.insert(key.to_owned(), text.into());
+    let values = [
+        (
+            "max_segment",
+            format!("{}s", pipeline.max_segment.rounded_seconds()),
+        ),
+        ("mre_program", pipeline.program().to_owned()),
+        ("mre_event", pipeline.event().to_owned()),
+        ("mre_profile", pipeline.name.clone()),
+        ("mre_plugin", name.to_string()),
+    ];
+    for (key, text) in values {
+        if known.iter().any(|option| option.name == key) && !options.contains_key(key) {
+            options.insert(key.to_owned(), text.into());
+        }
     }
     options
 }

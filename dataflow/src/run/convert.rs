@@ -6,7 +6,7 @@ use std::sync::Arc;
 use matchcut_model::replay::Compat;
 use matchcut_model::timecode::TimecodeSource;
 use matchcut_model::value::Name;
-use matchcut_operators::sdk::{AttributeKind, Operator};
+use matchcut_operators::sdk::AttributeKind;
 use matchcut_sinks::edl::EdlOptions;
 use matchcut_sinks::export::ExportOptions;
 use matchcut_sinks::{EventInfo, OperatorInfo, Profile, ReplayInfo};
@@ -70,7 +70,7 @@ pub fn event_info(plan: &Plan, catalog: &Catalog) -> EventInfo {
     let mut hears: Vec<bool> = Vec::new();
     let mut operators = Vec::new();
     for operator in &plan.operators {
-        let audio = matches!(operator.operator, Operator::Audio { .. })
+        let audio = operator.operator.per_track()
             || operator.inputs.iter().any(|input| match input {
                 PlanInput::Audio(_) => true,
                 PlanInput::Operator(index) => hears.get(*index).copied().unwrap_or(false),

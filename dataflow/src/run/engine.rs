@@ -260,8 +260,10 @@ pub fn run(
         runtime.handle().clone(),
     ));
     let next = Epoch(earlier.entries.len() as u64);
-    let gate = Gate::new(next, options.max_epochs, options.max_bytes);
-    let pool = Pool::new("decode", options.decode_threads).map_err(start)?;
+    // Who waits for something outside holds up neither decoding nor the chunks behind.
+    let waiting = MediaScanner::waiting(plan);
+    let gate = Gate::new(next, options.max_epochs + waiting, options.max_bytes);
+    let pool = Pool::new("decode", options.decode_threads + waiting).map_err(start)?;
     let under_way = UnderWay::default();
     let scanner = scanner(plan, options, &media, &under_way);
 
@@ -467,7 +469,12 @@ fn scanner(
     media: &Arc<MediaStore>,
     under_way: &UnderWay,
 ) -> Scanner {
-    let scanner = MediaScanner::new(plan, Arc::clone(media), options.decode_timeout);
+    let scanner = MediaScanner::new(
+        plan,
+        Arc::clone(media),
+        options.decode_timeout,
+        options.decode_threads,
+    );
     let under_way = under_way.clone();
     Arc::new(move |entry| {
         let scan = AssertUnwindSafe(|| scanner.scan(entry));

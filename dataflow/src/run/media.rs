@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::OpenFiles;
-use matchcut_ingest::Fetcher;
+use matchcut_ingest::{FetchError, Fetcher};
 use matchcut_media::demux::demux;
 use matchcut_media::samples::{AudioRendition, Demuxed};
 use matchcut_model::chunk::{
@@ -193,6 +193,25 @@ impl MediaStore {
         let chunk = Arc::new(demuxed);
         self.keep(placed, &chunk);
         Ok(chunk)
+    }
+
+    /// A chunk as it came, as one file: the initialization section first, nothing encrypted.
+    pub fn file(&self, placed: &PlacedChunk) -> Result<Vec<u8>, String> {
+        let chunk = &placed.chunk;
+        let fetched: Result<_, FetchError> = self.runtime.block_on(async {
+            let init = match &chunk.init {
+                Some(init) => Some(self.fetcher.fetch(init).await?),
+                None => None,
+            };
+            Ok((init, self.fetcher.fetch(&chunk.media).await?))
+        });
+        let (init, media) = fetched.map_err(|error| error.to_string())?;
+        let init = init.unwrap_or_default();
+        // With sound of other playlists the identity is that of more than these bytes.
+        if chunk.audio.is_empty() && content_of(&[&init, &media]) != placed.content {
+            return Err("it holds other bytes now than when it was loaded".to_owned());
+        }
+        Ok([&*init, &*media].concat())
     }
 
     /// A chunk from memory, or else what `fetch` brings, which is asked once however many want it.

@@ -22,7 +22,9 @@ pub fn source_type(uri: &str) -> &'static str {
     let path = uri.split(['?', '#']).next().unwrap_or(uri);
     let local = path.strip_prefix("file://").unwrap_or(path);
     let ends = |end: &str| path.to_ascii_lowercase().ends_with(end);
-    if ends(".m3u8") || ends(".m3u") || path.starts_with("http") {
+    if path.starts_with("s3://") {
+        "s3"
+    } else if ends(".m3u8") || ends(".m3u") || path.starts_with("http") {
         "hls"
     } else if Path::new(local).is_dir() {
         "directory"

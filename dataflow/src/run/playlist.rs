@@ -404,6 +404,15 @@ impl<'a> Builder<'a> {
             let text = hls::master(&name, self.bandwidth, &renditions);
             files.push((path.to_owned(), text));
         }
+        // Also chunks whose keys or sound lie there.
+        if files.iter().any(|(_, text)| text.contains("s3://")) {
+            self.browser = false;
+            self.notes.insert(
+                "its chunks lie in S3, where players do not read s3:// addresses: it can be played by what \
+                 resolves them, and exact clips by everyone"
+                    .to_owned(),
+            );
+        }
         Instant {
             files,
             clips: self.clips,

@@ -3,17 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
+use matchcut_media::cut::{CutChunk, exact, write_mp4};
+
 use matchcut_media::decode::{AudioPlan, DecodePlan, FrameSink, decode};
-use matchcut_model::chunk::{PlacedChunk, TrackNumber};
+use matchcut_model::chunk::{Container, PlacedChunk, TrackNumber};
 use matchcut_model::cue::Cue;
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::frame::{AudioBlock, Frame, ViewSpec};
 use matchcut_model::value::Name;
 use matchcut_operators::cues;
 use matchcut_operators::sdk::{
-    AudioScan, AudioScanner, ChunkContext, Operator, VideoScan, VideoScanner,
+    AudioScan, AudioScanner, ChunkContext, ChunkFile, ChunkMedia, ChunkScanner, Operator,
+    VideoScan, VideoScanner,
 };
 
 use super::media::{Loaded, MediaStore};
@@ -33,24 +38,64 @@ struct Listens {
     scanner: Arc<dyn AudioScanner>,
 }
 
+/// Has chunks looked at as files.
+struct Hands {
+    index: u32,
+    name: Name,
+    scanner: Arc<dyn ChunkScanner>,
+    per_track: bool,
+}
+
+/// How many decode at once: threads that wait for something outside decode nothing meanwhile.
+struct Turns {
+    take: Sender<()>,
+    give: Receiver<()>,
+}
+
+/// A turn, given back when it is dropped.
+struct Turn<'a>(&'a Turns);
+
+impl Turns {
+    fn new(number: usize) -> Self {
+        let (take, give) = bounded(number.max(1));
+        Turns { take, give }
+    }
+
+    fn wait(&self) -> Turn<'_> {
+        // Fails only without a receiver, which stands beside it.
+        let _ = self.take.send(());
+        Turn(self)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.give.try_recv();
+    }
+}
+
 /// Scans chunks of one event.
 pub struct MediaScanner {
     looks: Vec<Looks>,
     listens: Vec<Listens>,
     /// Operators that read what the stream marks in itself.
     cues: Vec<(u32, Name)>,
+    hands: Vec<Hands>,
     views: Vec<ViewSpec>,
     timeout: Duration,
+    turns: Turns,
     store: Arc<MediaStore>,
 }
 
 impl MediaScanner {
-    /// A scanner for the operators of a plan; a chunk may take up to `timeout`.
-    pub fn new(plan: &Plan, store: Arc<MediaStore>, timeout: Duration) -> Self {
+    /// A scanner for the operators of a plan; decoding a chunk may take up to `timeout`, and at most
+    /// `at_once` are decoded at once.
+    pub fn new(plan: &Plan, store: Arc<MediaStore>, timeout: Duration, at_once: usize) -> Self {
         let mut views: Vec<ViewSpec> = Vec::new();
         let mut looks = Vec::new();
         let mut listens = Vec::new();
         let mut cues = Vec::new();
+        let mut hands = Vec::new();
         for operator in &plan.operators {
             let (index, name) = (operator.index as u32, operator.name.clone());
             match &operator.operator {
@@ -74,6 +119,14 @@ impl MediaScanner {
                         scanner: Arc::clone(scanner),
                     });
                 }
+                Operator::Chunk {
+                    scanner, per_track, ..
+                } => hands.push(Hands {
+                    index,
+                    name,
+                    scanner: Arc::clone(scanner),
+                    per_track: *per_track,
+                }),
                 Operator::Cues(_) => cues.push((index, name)),
                 Operator::Fold(_) => {}
             }
@@ -82,10 +135,22 @@ impl MediaScanner {
             looks,
             listens,
             cues,
+            hands,
             views,
             timeout,
+            turns: Turns::new(at_once),
             store,
         }
+    }
+
+    /// How many chunks something outside may look at at once, besides those that are decoded.
+    pub fn waiting(plan: &Plan) -> usize {
+        let operators = plan.operators.iter();
+        let at_once = operators.filter_map(|operator| match &operator.operator {
+            Operator::Chunk { scanner, .. } => Some(scanner.at_once()),
+            _ => None,
+        });
+        at_once.max().unwrap_or(0).min(64)
     }
 
     /// Everything that can be said of a chunk.
@@ -130,9 +195,61 @@ impl MediaScanner {
         rows.extend(self.marks(placed, &loaded.chunk.cues));
         rows.extend(self.nothing_to_see(placed).map(|text| fail(None, text)));
         rows.extend(self.nothing_to_hear(placed).map(|text| fail(None, text)));
-        if self.looks.is_empty() && self.listens.is_empty() {
-            return;
+        let outcomes = thread::scope(|scope| {
+            // They are asked before there is a turn to decode.
+            let asked = self.hand_out(scope, placed, loaded);
+            if !self.looks.is_empty() || !self.listens.is_empty() {
+                self.decode_once(placed, loaded, rows);
+            }
+            let answered = asked.into_iter().map(|(index, name, track, thread)| {
+                let joined = thread.and_then(|thread| {
+                    let ended = thread.join();
+                    ended.unwrap_or_else(|_| Err("the call broke down inside matchcut".to_owned()))
+                });
+                (index, name, track, joined)
+            });
+            answered.collect::<Vec<Outcome>>()
+        });
+        rows.extend(outcomes.into_iter().map(|outcome| row_of(placed, outcome)));
+    }
+
+    /// Has the chunk looked at as a file, on a thread for each question.
+    fn hand_out<'scope, 'env: 'scope>(
+        &'env self,
+        scope: &'scope thread::Scope<'scope, 'env>,
+        placed: &'env PlacedChunk,
+        loaded: &'env Loaded,
+    ) -> Vec<Asked<'scope>> {
+        let mut asked = Vec::new();
+        for hands in &self.hands {
+            let tracks: Vec<Option<TrackNumber>> = match hands.per_track {
+                true => placed.audio_tracks.iter().copied().map(Some).collect(),
+                false => vec![None],
+            };
+            for track in tracks {
+                let ask = move || {
+                    let media = Whole {
+                        store: &self.store,
+                        placed,
+                        loaded,
+                    };
+                    hands.scanner.scan(placed, track, &media)
+                };
+                let thread = thread::Builder::new()
+                    .name(format!("ask {}", hands.name))
+                    .spawn_scoped(scope, ask);
+                let thread = thread.map_err(|error| format!("no thread to ask on: {error}"));
+                asked.push((hands.index, hands.name.clone(), track, thread));
+            }
         }
+        asked
+    }
+
+    fn decode_once(&self, placed: &PlacedChunk, loaded: &Loaded, rows: &mut Vec<ScanRow>) {
+        let fail = |operator: Option<Name>, message: String| {
+            ScanRow::Failure(failure(placed, operator, message))
+        };
+        let _turn = self.turns.wait();
         let plan = DecodePlan {
             offset: placed.offset,
             views: self.views.clone(),
@@ -149,16 +266,8 @@ impl MediaScanner {
             Ok(report) => rows.extend(report.degraded.map(|text| fail(None, text))),
             Err(error) => rows.push(fail(None, error.to_string())),
         }
-        for (index, name, track, outcome) in fanout.finish() {
-            rows.push(match outcome {
-                Ok(bytes) => ScanRow::Signature {
-                    operator: index,
-                    track,
-                    bytes,
-                },
-                Err(message) => fail(Some(name), message),
-            });
-        }
+        let outcomes = fanout.finish().into_iter();
+        rows.extend(outcomes.map(|outcome| row_of(placed, outcome)));
     }
 
     /// What is marked in a chunk, by its playlist and by its own stream, for each operator that reads
@@ -183,7 +292,10 @@ impl MediaScanner {
 
     /// What is said of a chunk without sound that operators listen for.
     fn nothing_to_hear(&self, placed: &PlacedChunk) -> Option<String> {
-        let names: Vec<&Name> = self.listens.iter().map(|listens| &listens.name).collect();
+        let hands = self.hands.iter().filter(|hands| hands.per_track);
+        let hands = hands.map(|hands| &hands.name);
+        let names = self.listens.iter().map(|listens| &listens.name);
+        let names: Vec<&Name> = names.chain(hands).collect();
         missing("audio", &names).filter(|_| placed.audio_tracks.is_empty())
     }
 
@@ -235,6 +347,53 @@ fn failure(placed: &PlacedChunk, operator: Option<Name>, message: String) -> Fai
     }
 }
 
+fn row_of(placed: &PlacedChunk, (operator, name, track, outcome): Outcome) -> ScanRow {
+    match outcome {
+        Ok(bytes) => ScanRow::Signature {
+            operator,
+            track,
+            bytes,
+        },
+        Err(message) => ScanRow::Failure(failure(placed, Some(name), message)),
+    }
+}
+
+/// A chunk as a file, fetched or made when somebody wants it.
+struct Whole<'a> {
+    store: &'a MediaStore,
+    placed: &'a PlacedChunk,
+    loaded: &'a Loaded,
+}
+
+impl ChunkMedia for Whole<'_> {
+    fn file(&self) -> Result<ChunkFile, String> {
+        let extension = match self.placed.chunk.container {
+            Container::FilePart => return self.part(),
+            Container::MpegTs => "ts",
+            Container::FragmentedMp4 => "mp4",
+            Container::PackedAudio => return Err("it is sound without pictures".to_owned()),
+        };
+        let bytes = self.store.file(self.placed)?;
+        Ok(ChunkFile { bytes, extension })
+    }
+}
+
+impl Whole<'_> {
+    /// A part of a larger file becomes one of its own, with the same samples.
+    fn part(&self) -> Result<ChunkFile, String> {
+        let chunk = CutChunk {
+            demuxed: &self.loaded.chunk,
+            offset: self.placed.offset,
+            stretch: self.placed.stretch,
+        };
+        let cut = exact(&[chunk], self.placed.span, None).map_err(|error| error.to_string())?;
+        let mut bytes = Vec::new();
+        write_mp4(&cut, &mut bytes).map_err(|error| error.to_string())?;
+        let extension = "mp4";
+        Ok(ChunkFile { bytes, extension })
+    }
+}
+
 /// The names of operators that wait for `media` in vain.
 fn missing(media: &str, names: &[&Name]) -> Option<String> {
     let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
@@ -266,6 +425,13 @@ struct Fanout {
     video: Vec<VideoRun>,
     audio: BTreeMap<TrackNumber, Vec<AudioRun>>,
 }
+
+type Asked<'scope> = (
+    u32,
+    Name,
+    Option<TrackNumber>,
+    Result<thread::ScopedJoinHandle<'scope, Result<Vec<u8>, String>>, String>,
+);
 
 type Outcome = (u32, Name, Option<TrackNumber>, Result<Vec<u8>, String>);
 

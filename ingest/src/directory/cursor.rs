@@ -44,6 +44,9 @@ pub(super) struct FileState {
     pub size: u64,
     /// In nanoseconds since the Unix epoch.
     pub modified: i64,
+    /// Changes with its content, where there is such a thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
 }
 
 /// What an item leaves behind when it is returned.

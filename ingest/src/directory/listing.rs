@@ -7,18 +7,20 @@ const COUNTER_DIGITS: usize = 9;
 
 /// A file as it was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Its name.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
     /// When it was changed last, in nanoseconds since the Unix epoch.
     pub modified: i64,
+    /// Changes with its content, where there is such a thing: then it counts, and not when it was changed.
+    pub tag: Option<String>,
 }
 
 /// One series, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// By number; files without numbers are counted through.
     pub files: BTreeMap<u64, Entry>,
     /// Whether a number that is not there is a chunk that is missing.
@@ -42,14 +44,14 @@ fn split(stem: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Whether `name` has `extension`; gives the rest.
-pub(super) fn stem<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
+pub(crate) fn stem<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
     let (stem, found) = name.rsplit_once('.')?;
     found.eq_ignore_ascii_case(extension).then_some(stem)
 }
 
 impl Series {
     /// The number of a file of this series that need not be there.
-    pub(super) fn number_of(&self, name: &str, extension: &str) -> Option<u64> {
+    pub(crate) fn number_of(&self, name: &str, extension: &str) -> Option<u64> {
         let (before, after) = self.around.as_ref()?;
         let (b, digits, a) = split(stem(name, extension)?)?;
         (b == before && a == after).then(|| digits.parse().ok())?
@@ -57,7 +59,7 @@ impl Series {
 }
 
 /// Finds the series among the files with `extension`; of several, `prefix` says which.
-pub(super) fn series(
+pub(crate) fn series(
     entries: Vec<Entry>,
     extension: &str,
     prefix: Option<&str>,
@@ -138,6 +140,7 @@ mod tests {
                 name: (*name).into(),
                 size: 1,
                 modified: 0,
+                tag: None,
             })
             .collect()
     }

@@ -1,14 +1,15 @@
 //! A directory of numbered media files, as MediaLive and harvesters write them: finished, or still
-//! growing. Files that are still being written are not read; files that come late or change are
-//! told again at their position.
+//! growing; on this machine, or a prefix of a bucket. Files that are still being written are not read;
+//! files that come late or change are told again at their position.
 
 mod cursor;
-mod listing;
+pub(crate) mod listing;
+mod place;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use matchcut_model::chunk::{ChunkRef, Container, Position, Resource};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::time::MediaTime;
@@ -25,12 +26,13 @@ use crate::uri;
 pub use cursor::DirectoryCursor;
 use cursor::{Behind, FileState, Told};
 use listing::{Entry, Series};
+pub use place::Place;
 
 /// A directory that is being read.
 #[derive(Debug)]
 pub struct DirectorySource {
     name: String,
-    path: PathBuf,
+    place: Place,
     options: DirectoryOptions,
     queue: VecDeque<(SourceItem, Behind)>,
     /// How far the directory was taken into the queue.
@@ -69,20 +71,20 @@ struct Look {
 
 impl DirectorySource {
     /// A source that has not been opened yet.
-    pub fn new(name: &str, path: PathBuf, options: DirectoryOptions) -> Self {
-        Self::resume(name, path, options, DirectoryCursor::default())
+    pub fn new(name: &str, place: Place, options: DirectoryOptions) -> Self {
+        Self::resume(name, place, options, DirectoryCursor::default())
     }
 
     /// A source that goes on where another one stood.
     pub fn resume(
         name: &str,
-        path: PathBuf,
+        place: Place,
         options: DirectoryOptions,
         cursor: DirectoryCursor,
     ) -> Self {
         DirectorySource {
             name: name.to_owned(),
-            path,
+            place,
             options,
             queue: VecDeque::new(),
             state: match cursor.ended {
@@ -118,11 +120,14 @@ impl DirectorySource {
                 State::Look { at } => *at,
             };
             if let Some(at) = at {
-                tokio::time::sleep_until(at).await;
+                self.place.wait(at).await;
+                for message in self.place.notices() {
+                    self.notice("", message);
+                }
             }
             let taken = match self.look().await {
                 Ok(look) => self.take(look, Instant::now()),
-                Err(error) => Err(error),
+                Err(error) => self.bear(error, Instant::now()),
             };
             if let Err(error) = taken {
                 self.state = State::Ended;
@@ -131,17 +136,42 @@ impl DirectorySource {
         }
     }
 
-    fn failed(&self, path: &Path, error: &std::io::Error) -> SourceError {
-        SourceError::Io {
-            name: self.name.clone(),
-            path: path.display().to_string(),
-            message: error.to_string(),
-            domain: Domain::User,
+    /// A look that failed for a reason that may pass is like one that finds nothing new, until nothing was
+    /// new for too long.
+    fn bear(&mut self, error: SourceError, now: Instant) -> Result<(), SourceError> {
+        let idle = self.last_growth.map(|at| now.duration_since(at));
+        let patient = idle.is_some_and(|idle| idle < self.options.finished_after.std());
+        if !self.options.follow || error.retry() == Retry::No || !patient {
+            return Err(error);
         }
+        let message = match error {
+            SourceError::Aws { error, .. } => error.to_string(),
+            error => error.to_string(),
+        };
+        self.notice("", format!("{message}; it is looked at again"));
+        self.look_again(now);
+        Ok(())
+    }
+
+    /// Decides when to look again: after a while, or when a wait is over.
+    fn look_again(&mut self, now: Instant) {
+        let mut at = now + self.options.poll.std();
+        let waits = [
+            self.hole_since
+                .map(|since| since + self.options.missing_after.std()),
+            self.last_growth
+                .map(|since| since + self.options.finished_after.std()),
+        ];
+        for over in waits.into_iter().flatten() {
+            at = at.min(over);
+        }
+        // Never a busy loop, whatever was configured.
+        let at = at.max(now + Duration::from_millis(10));
+        self.state = State::Look { at: Some(at) };
     }
 
     fn unreadable(&self, reason: String) -> SourceError {
-        let uri = self.path.display().to_string();
+        let uri = self.place.shown("");
         SourceError::Unreadable {
             name: self.name.clone(),
             uri,
@@ -149,31 +179,10 @@ impl DirectorySource {
         }
     }
 
-    async fn look(&self) -> Result<Look, SourceError> {
-        let failed = |error| self.failed(&self.path, &error);
-        let mut listed = tokio::fs::read_dir(&self.path).await.map_err(failed)?;
-        let mut entries = Vec::new();
-        let mut playlists = Vec::new();
-        while let Some(entry) = listed.next_entry().await.map_err(failed)? {
-            let Ok(name) = entry.file_name().into_string() else {
-                continue;
-            };
-            // A file may go away between the two calls; links are followed.
-            let Ok(found) = tokio::fs::metadata(entry.path()).await else {
-                continue;
-            };
-            if !found.is_file() {
-                continue;
-            }
-            if listing::stem(&name, "m3u8").is_some() {
-                playlists.push(entry.path());
-            }
-            entries.push(Entry {
-                name,
-                size: found.len(),
-                modified: modified(&found),
-            });
-        }
+    async fn look(&mut self) -> Result<Look, SourceError> {
+        let entries = self.place.list(&self.name).await?;
+        let is_playlist = |entry: &&Entry| listing::stem(&entry.name, "m3u8").is_some();
+        let mut playlists: Vec<Entry> = entries.iter().filter(is_playlist).cloned().collect();
         let (extension, prefix) = (&self.options.extension, self.options.prefix.as_deref());
         let series = listing::series(entries, extension, prefix)
             .map_err(|reason| self.unreadable(reason))?;
@@ -183,9 +192,13 @@ impl DirectorySource {
             listed: BTreeMap::new(),
             complete: false,
         };
-        playlists.sort();
-        for path in playlists {
-            look.read_playlist(&path, extension).await;
+        playlists.sort_by(|a, b| a.name.cmp(&b.name));
+        for entry in playlists {
+            if let (Some(bytes), Some(base)) =
+                (self.place.read(&entry).await, self.place.url(&entry.name))
+            {
+                look.read_playlist(&bytes, base, &self.options.extension);
+            }
         }
         Ok(look)
     }
@@ -241,10 +254,7 @@ impl DirectorySource {
             self.admit(number, self.head.next_position, &entry, &look);
         }
         if !over {
-            let poll = self.options.poll.std().max(Duration::from_millis(10));
-            self.state = State::Look {
-                at: Some(now + poll),
-            };
+            self.look_again(now);
             return Ok(());
         }
         self.state = State::Ended;
@@ -395,7 +405,7 @@ impl DirectorySource {
     fn failure(&self, position: Option<Position>, name: &str, message: String) -> Failure {
         Failure {
             position,
-            input: self.path.join(name).display().to_string(),
+            input: self.place.shown(name),
             operator: None,
             message,
             domain: Domain::External,
@@ -463,7 +473,7 @@ impl DirectorySource {
             position,
             file: Some(state_of(entry)),
         });
-        let media = uri::from_path(&self.path.join(&entry.name));
+        let media = self.place.url(&entry.name);
         let item = match media.filter(|_| entry.size > 0) {
             None => {
                 let failure = self.failure(Some(place), &entry.name, "the file is empty".into());
@@ -500,16 +510,8 @@ fn state_of(entry: &Entry) -> FileState {
         name: entry.name.clone(),
         size: entry.size,
         modified: entry.modified,
+        tag: entry.tag.clone(),
     }
-}
-
-/// When a file was changed last, in nanoseconds since the Unix epoch; 0 where nobody knows.
-fn modified(found: &std::fs::Metadata) -> i64 {
-    let since = found.modified().ok().and_then(|at| {
-        let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
-        i64::try_from(since.as_nanos()).ok()
-    });
-    since.unwrap_or_default()
 }
 
 /// Whether a name is that of a fragment, which needs an initialization section.
@@ -523,11 +525,8 @@ fn fragmented(name: &str) -> bool {
 impl Look {
     /// Takes what a playlist says of the files: durations, breaks, dates, which there should be,
     /// and that it is over.
-    async fn read_playlist(&mut self, path: &Path, extension: &str) {
-        let (Ok(bytes), Some(base)) = (tokio::fs::read(path).await, uri::from_path(path)) else {
-            return;
-        };
-        let parsed = playlist::parse(&path.display().to_string(), &bytes, false);
+    fn read_playlist(&mut self, bytes: &Bytes, base: Url, extension: &str) {
+        let parsed = playlist::parse(base.as_str(), bytes, false);
         let Ok(Playlist::Media(playlist)) = parsed else {
             return;
         };

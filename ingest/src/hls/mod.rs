@@ -1,4 +1,4 @@
-//! HLS: a master or media playlist by http, https or from disk, recorded or live. A live playlist
+//! HLS: a master or media playlist by http, https, from S3 or from disk, recorded or live. A live playlist
 //! is loaded again as RFC 8216, section 6.3.4, asks; positions follow its order.
 
 mod cursor;
@@ -348,7 +348,7 @@ impl HlsSource {
     /// Whether reloads wait at the server until there is something new.
     fn blocks(&self, playlist: &MediaPlaylist) -> bool {
         let alone = self.options.reload.is_none() && self.followers.is_empty();
-        alone && playlist.can_block_reload && self.url.scheme() != "file"
+        alone && playlist.can_block_reload && self.url.scheme().starts_with("http")
     }
 
     /// Loads the playlist again.

@@ -4,6 +4,8 @@
 
 mod batches;
 mod http;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod onnx;
 mod output;
 mod picture;
@@ -16,6 +18,8 @@ mod wasm;
 
 pub(crate) use http::{Endpoint, HttpInference};
 pub use http::{Usage, usage};
+#[cfg(feature = "lambda")]
+pub(crate) use lambda::Lambda;
 pub(crate) use onnx::Onnx;
 pub(crate) use process::Process;
 pub use process::end_all;

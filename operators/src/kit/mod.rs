@@ -105,12 +105,7 @@ pub fn conformance_behind(
 ) -> Vec<Finding> {
     let event = Event::new(description, inputs);
     let mut findings = Vec::new();
-    let fold: &FoldBox = match operator {
-        Operator::Video { fold, .. }
-        | Operator::Audio { fold, .. }
-        | Operator::Cues(fold)
-        | Operator::Fold(fold) => fold,
-    };
+    let fold: &FoldBox = operator.fold();
     let lines = scans::scan(&event, operator, &mut findings);
     for line in &lines {
         ordered::fold(&event, line, fold, description, &mut findings);

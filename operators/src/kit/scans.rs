@@ -23,10 +23,13 @@ pub(super) fn scan(event: &Event, operator: &Operator, findings: &mut Vec<Findin
             .chunks
             .first()
             .map_or(&[][..], |chunk| &chunk.audio_tracks),
-        Operator::Video { .. } | Operator::Cues(_) | Operator::Fold(_) => &[],
+        Operator::Video { .. } | Operator::Chunk { .. } | Operator::Cues(_) | Operator::Fold(_) => {
+            &[]
+        }
     };
     match operator {
-        Operator::Cues(_) | Operator::Fold(_) => vec![Line {
+        // The made-up event has no files.
+        Operator::Chunk { .. } | Operator::Cues(_) | Operator::Fold(_) => vec![Line {
             track: None,
             signatures: BTreeMap::new(),
         }],

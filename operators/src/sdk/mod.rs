@@ -4,16 +4,18 @@
 //!
 //! A featurer that looks at media has both parts: its scan condenses a chunk to a small signature
 //! (bytes), its fold turns signatures into observations. Where it is not pixels or samples but the
-//! stream's own marks that count, the signature is made without a scan. All other operators are a fold
-//! alone.
+//! stream's own marks that count, the signature is made without a scan; where somebody outside looks at the
+//! chunk as a file, its answer is the signature. All other operators are a fold alone.
 
 mod call;
+mod chunk;
 mod describe;
 mod fold;
 mod said;
 mod scan;
 
 pub use call::{Answer, Caller, Recall};
+pub use chunk::{ChunkFile, ChunkMedia, ChunkScanner};
 pub use describe::{
     AttributeKind, AttributeSpec, Description, EdgeKind, InputRule, OperatorType, OptionError,
     OptionSpec, Options, intern, options_of, parse_options, text_duration,
@@ -53,6 +55,15 @@ pub enum Operator {
         /// The ordered part.
         fold: FoldBox,
     },
+    /// A featurer that has chunks looked at as files, by something outside.
+    Chunk {
+        /// The stateless part.
+        scanner: Arc<dyn ChunkScanner>,
+        /// The ordered part.
+        fold: FoldBox,
+        /// Whether each audio track is looked at by itself.
+        per_track: bool,
+    },
     /// A featurer of what the stream marks in itself; the signature of each chunk is that of
     /// [`crate::cues::signature`].
     Cues(FoldBox),
@@ -64,8 +75,19 @@ impl Operator {
     /// The ordered part.
     pub fn fold(&self) -> &FoldBox {
         match self {
-            Operator::Video { fold, .. } | Operator::Audio { fold, .. } => fold,
+            Operator::Video { fold, .. }
+            | Operator::Audio { fold, .. }
+            | Operator::Chunk { fold, .. } => fold,
             Operator::Cues(fold) | Operator::Fold(fold) => fold,
+        }
+    }
+
+    /// Whether there is one ordered part for each audio track.
+    pub fn per_track(&self) -> bool {
+        match self {
+            Operator::Audio { .. } => true,
+            Operator::Chunk { per_track, .. } => *per_track,
+            Operator::Video { .. } | Operator::Cues(_) | Operator::Fold(_) => false,
         }
     }
 
@@ -74,6 +96,13 @@ impl Operator {
         match self {
             Operator::Video { scanner, .. } => Operator::Video { scanner, fold },
             Operator::Audio { scanner, .. } => Operator::Audio { scanner, fold },
+            Operator::Chunk {
+                scanner, per_track, ..
+            } => Operator::Chunk {
+                scanner,
+                fold,
+                per_track,
+            },
             Operator::Cues(_) => Operator::Cues(fold),
             Operator::Fold(_) => Operator::Fold(fold),
         }

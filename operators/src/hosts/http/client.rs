@@ -60,7 +60,7 @@ impl Default for ClientOptions {
 }
 
 /// The first pause; each is twice as long as the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+pub(in crate::hosts) const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// No pause is longer, unless the server asks for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -297,7 +297,7 @@ fn agent(timeout: Duration) -> Agent {
 }
 
 /// The pause before retry `count`, counted from 0.
-fn pause(first: Duration, count: u32) -> Duration {
+pub(in crate::hosts) fn pause(first: Duration, count: u32) -> Duration {
     first.saturating_mul(1 << count.min(16)).min(LONGEST_PAUSE)
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(super) struct Limits {
+pub(in crate::hosts) struct Limits {
     /// The time between two requests.
     interval: Duration,
     /// When the next may go out.
@@ -16,7 +16,7 @@ pub(super) struct Limits {
 
 impl Limits {
     /// At most `per_second` requests a second (0 is any number) and `at_once` at once.
-    pub(super) fn new(per_second: f64, at_once: usize) -> Limits {
+    pub(in crate::hosts) fn new(per_second: f64, at_once: usize) -> Limits {
         Limits {
             interval: match per_second > 0.0 {
                 true => Duration::from_secs_f64(1.0 / per_second),
@@ -29,7 +29,7 @@ impl Limits {
     }
 
     /// Waits until a request may go out; the place is given back when the result is dropped.
-    pub(super) fn wait(&self) -> Place<'_> {
+    pub(in crate::hosts) fn wait(&self) -> Place<'_> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         while *free == 0 {
             let waited = self.given_back.wait(free);
@@ -51,7 +51,7 @@ impl Limits {
 }
 
 /// A request that is under way.
-pub(super) struct Place<'a>(&'a Limits);
+pub(in crate::hosts) struct Place<'a>(&'a Limits);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {

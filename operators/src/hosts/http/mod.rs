@@ -29,8 +29,14 @@ use crate::sdk::{
 };
 use chat::{ChatOptions, ChatScanner};
 pub(super) use client::{Client, ClientOptions, quoted};
+#[cfg(feature = "lambda")]
+pub(super) use client::{FIRST_PAUSE, pause};
 pub(crate) use endpoint::Endpoint;
+#[cfg(feature = "lambda")]
+pub(super) use limits::Limits;
 use oip::{OipModel, OipOptions};
+#[cfg(feature = "lambda")]
+pub(super) use usage::Counters;
 pub use usage::{Usage, usage};
 
 /// How a server is talked to.

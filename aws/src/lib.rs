@@ -1,0 +1,28 @@
+//! The SDKs of AWS behind a small interface: no other crate knows them. Who talks to AWS shares its
+//! options, its way to credentials, its patience and its errors; a feature for each service brings the SDK.
+
+mod address;
+#[cfg(feature = "sdk")]
+mod connect;
+mod error;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+mod options;
+#[cfg(feature = "sdk")]
+mod patience;
+#[cfg(feature = "sdk")]
+mod runtime;
+#[cfg(feature = "s3")]
+pub mod s3;
+#[cfg(feature = "sqs")]
+pub mod sqs;
+
+pub use address::S3Address;
+#[cfg(feature = "sdk")]
+pub use connect::Connection;
+pub use error::AwsError;
+pub use options::{AwsOptions, Keys};
+#[cfg(feature = "sdk")]
+pub use patience::Patience;
+#[cfg(feature = "sdk")]
+pub use runtime::wait;
