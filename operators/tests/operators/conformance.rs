@@ -137,6 +137,7 @@ fn every_operator_describes_itself() {
         "optimize_passthrough",
         "optimize_to_ranges",
         "passthrough",
+        "rally",
         "scene_change",
         "scoreboard_text",
         "segment_by_commercials",
