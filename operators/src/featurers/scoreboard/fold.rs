@@ -126,10 +126,16 @@ impl BoardFold {
     }
 
     fn see(&self, read: Read, at: MediaTime, state: &mut BoardState, emit: &mut Vec<Emission>) {
+        let before = state.clock;
         let clock = clock(&read, at, state);
         let changed_to = self.count(&read, at, state);
         self.count_server(&read, at, state);
         if let Some((says, first)) = changed_to {
+            // What is told of the first reading has the clock of that one.
+            let clock = match before.filter(|_| first < at) {
+                Some((before, read_at)) => clock.filter(|_| read_at == first).and(Some(before)),
+                None => clock.filter(|_| first == at),
+            };
             let before = state.says.replace(says.clone());
             if before
                 .as_ref()
