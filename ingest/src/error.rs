@@ -113,7 +113,7 @@ pub enum FetchError {
         /// What was asked for.
         uri: String,
         /// Why not.
-        error: AwsError,
+        error: Box<AwsError>,
     },
     /// Not an address that can be fetched.
     #[error("\"{uri}\" cannot be fetched: {message}")]
@@ -280,7 +280,7 @@ pub enum SourceError {
         /// The source.
         name: String,
         /// Why not.
-        error: AwsError,
+        error: Box<AwsError>,
     },
     /// A directory or file that cannot be read.
     #[error("source \"{name}\": {path}: {message}")]

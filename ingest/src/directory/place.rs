@@ -36,7 +36,7 @@ impl Place {
             #[cfg(feature = "s3")]
             Place::S3(place) => place.list().await.map_err(|error| SourceError::Aws {
                 name: source.to_owned(),
-                error,
+                error: Box::new(error),
             }),
         }
     }

@@ -65,7 +65,10 @@ impl Access {
                 status: Some(404),
             },
             AwsError::TooLarge { limit, .. } => FetchError::TooLarge { uri: uri(), limit },
-            error => FetchError::Aws { uri: uri(), error },
+            error => FetchError::Aws {
+                uri: uri(),
+                error: Box::new(error),
+            },
         })
     }
 }
