@@ -455,8 +455,20 @@ fn users_and_tls_and_no_secret_anywhere() {
     let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
     let made = Command::new("openssl")
         .args([
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker",
-            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", &text(&key), "-out",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=broker",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            &text(&key),
+            "-out",
             &text(certificate),
         ])
         .output();
@@ -514,13 +526,25 @@ fn the_consumers_to_copy_do_what_they_say() {
         .output()
         .unwrap();
     let said = String::from_utf8(followed.stdout).unwrap();
-    let complete = said.lines().filter(|line| line.contains("complete")).count();
+    let complete = said
+        .lines()
+        .filter(|line| line.contains("complete"))
+        .count();
     assert_eq!(complete, 12, "11 segments and the event:\n{said}");
-    assert!(said.contains("shots  shot 1.200 - 2.400  complete"), "{said}");
+    assert!(
+        said.contains("shots  shot 1.200 - 2.400  complete"),
+        "{said}"
+    );
 
     let mut page = Command::new(&python)
         .arg(consumers.join("catchup_page.py"))
-        .args([&broker.address, "--prefix", &prefix, "--listen", "127.0.0.1:0"])
+        .args([
+            &broker.address,
+            "--prefix",
+            &prefix,
+            "--listen",
+            "127.0.0.1:0",
+        ])
         .arg("--media")
         .arg(work.path("out"))
         .stdout(Stdio::piped())
@@ -550,7 +574,11 @@ fn the_consumers_to_copy_do_what_they_say() {
     for clip in &clips {
         assert_eq!(get(clip), fs::read(work.path("out").join(clip)).unwrap());
     }
-    assert!(String::from_utf8(get("")).unwrap().contains("<title>Catch up</title>"));
+    assert!(
+        String::from_utf8(get(""))
+            .unwrap()
+            .contains("<title>Catch up</title>")
+    );
     page.kill().unwrap();
     page.wait().unwrap();
 }
@@ -562,6 +590,9 @@ fn get(host: &str, path: &str) -> Vec<u8> {
     write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap();
     answer.split_off(end + 4)
 }
