@@ -34,10 +34,11 @@ for target in "${targets[@]}"; do
 done
 
 directory=${CARGO_TARGET_DIR:-target}
-# The libraries of the whole workspace decide the features of the dependencies, so that those of
-# `cargo build` serve here as well.
+# The libraries of the whole workspace decide the features of the dependencies, and a test that is named
+# brings in those of tests, so that what `cargo test` has built serves here as well. It is one of a crate
+# without coverage, since nobody else is linked with the engine.
 RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/fuzz-rustc.sh \
-  cargo build --quiet --locked --workspace --features matchcut-fuzz/engine --bin 'fuzz-*'
+  cargo build --quiet --locked --workspace --features matchcut-fuzz/engine --bin 'fuzz-*' --test store
 
 # Runs a target: name, then options and files of libFuzzer. The limits are those of a target that
 # hangs or takes memory by the gigabyte; the targets themselves are stricter.
@@ -54,8 +55,9 @@ if [ -f "$what" ]; then
 fi
 [[ $what =~ ^[0-9]+$ ]] || usage
 
-failed=()
-for target in "${targets[@]}"; do
+# One target: its corpus, then new inputs.
+fuzz() {
+  local target=$1 found log options input
   found=$directory/fuzz/$target
   mkdir -p "$found"
   options=(-max_total_time="$what" -seed="${SEED:-1}" -max_len=32768 -artifact_prefix="$directory/fuzz/$target-")
@@ -66,9 +68,8 @@ for target in "${targets[@]}"; do
   if engine "$target" -runs=1 fuzz/corpus/"$target"/* >"$log" 2>&1 &&
     engine "$target" "${options[@]}" "$found" "fuzz/corpus/$target" >"$log" 2>&1; then
     grep -E '^Done ' "$log" || true
-    continue
+    return
   fi
-  failed+=("$target")
   input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
   # An input of the corpus is not written again.
   [ -n "$input" ] || input=$(sed -n 's/^Running: //p' "$log" | tail -n 1)
@@ -81,6 +82,20 @@ for target in "${targets[@]}"; do
     [ "$(wc -c <"$input")" -gt 8192 ] || echo "    in base64: $(base64 -w 0 "$input")"
     echo "    mended: keep it as fuzz/corpus/$target/NAME, which the tests replay"
   } >&2
+  return 1
+}
+
+# Two side by side, as a target keeps one core busy.
+failed=()
+for ((at = 0; at < ${#targets[@]}; at += 2)); do
+  pids=()
+  for target in "${targets[@]:at:2}"; do
+    fuzz "$target" &
+    pids+=("$!:$target")
+  done
+  for pid in "${pids[@]}"; do
+    wait "${pid%%:*}" || failed+=("${pid#*:}")
+  done
 done
 [ ${#failed[@]} -eq 0 ] || {
   echo "fuzz: ${failed[*]} failed" >&2
