@@ -36,7 +36,8 @@ pub enum From {
     /// At its first message: what was said before the run began counts.
     #[default]
     Earliest,
-    /// Behind its last message.
+    /// Behind its last message; a run that is taken up begins there again in partitions of which nothing
+    /// was heard yet.
     Latest,
 }
 
@@ -250,7 +251,8 @@ impl Ear {
         }
         while !self.stops() {
             match reader.poll(Duration::from_millis(100)) {
-                None => {}
+                // Asked of the broker only when nothing comes: it is a call for each partition.
+                None => self.still_at_end(&reader),
                 Some(Err(Client::PartitionEOF(partition))) => {
                     *told = false;
                     self.at_end(partition);
@@ -273,7 +275,6 @@ impl Ear {
                     self.next.insert(partition, offset + 1);
                 }
             }
-            self.still_at_end(&reader);
         }
         Ok(())
     }

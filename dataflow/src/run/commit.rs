@@ -245,7 +245,7 @@ impl Committer<'_> {
         let (mut left, mut told) = (Vec::new(), Vec::new());
         for job in jobs.iter().filter(|job| wanted(&clip_payload(job))) {
             left.push(self.make(job));
-            told.extend(self.told_of(epoch, job)?);
+            told.extend(self.told_of((epoch, false), job)?);
         }
         if !admitted.provisional {
             self.catch_up(epoch);
@@ -284,14 +284,14 @@ impl Committer<'_> {
     }
 
     /// What is told of the clips of a segment that were made, or taken away.
-    fn told_of(&self, epoch: Epoch, job: &ClipJob) -> Result<Vec<Posting>, RunError> {
+    fn told_of(&self, when: (Epoch, bool), job: &ClipJob) -> Result<Vec<Posting>, RunError> {
         let segment = &job.segment;
         let made = self.media.clips.get(segment).map(|clips| MadeClips {
             clips: clips.clone(),
             thumbnail: self.media.thumbnails.get(segment).cloned(),
             complete: true,
         });
-        self.post.of_clips(epoch, job, made.as_ref())
+        self.post.of_clips(when, job, made.as_ref())
     }
 
     fn pass_on_news(&mut self, progress: &mut dyn FnMut(Progress<'_>)) {
@@ -397,7 +397,8 @@ impl Committer<'_> {
                 gone: Vec::new(),
             };
             self.make(&job);
-            told.extend(self.told_of(self.state.epoch().unwrap_or(Epoch(0)), &job)?);
+            let last = self.state.epoch().unwrap_or(Epoch(0));
+            told.extend(self.told_of((last, true), &job)?);
         }
         for replay in &self.plan.replays {
             let dirs = self.dirs_of_replay(&replay.name);

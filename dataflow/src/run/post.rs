@@ -110,10 +110,10 @@ impl Post {
         Ok(postings)
     }
 
-    /// What they are told of the clips of a segment.
+    /// What they are told of the clips of a segment; `at_end` when they were tried once more at the end.
     pub(super) fn of_clips(
         &self,
-        epoch: Epoch,
+        (epoch, at_end): (Epoch, bool),
         job: &ClipJob,
         made: Option<&MadeClips>,
     ) -> Result<Vec<Posting>, RunError> {
@@ -128,7 +128,8 @@ impl Post {
                 thumbnail: made.and_then(|made| made.thumbnail.as_deref()),
                 gone: &job.gone,
             };
-            addressee.post(&addressee.messages.of_clips(epoch, &clips), &mut postings)?;
+            let messages = addressee.messages.of_clips(epoch, at_end, &clips);
+            addressee.post(&messages, &mut postings)?;
         }
         Ok(postings)
     }

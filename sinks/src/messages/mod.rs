@@ -197,10 +197,15 @@ impl Messages {
         Ok(out.messages)
     }
 
-    /// What is told when the clips of a segment were made, or taken away, for an epoch.
-    pub fn of_clips(&self, epoch: Epoch, clips: &MadeOf<'_>) -> Vec<Message> {
+    /// What is told when the clips of a segment were made, or taken away, for an epoch; or once more at the
+    /// end, after the epoch that was the last.
+    pub fn of_clips(&self, epoch: Epoch, at_end: bool, clips: &MadeOf<'_>) -> Vec<Message> {
         let segment = clips.segment.to_string();
-        let mut out = Outgoing::new(&self.info, epoch, format!("{epoch}/clips/{segment}"));
+        let telling = match at_end {
+            true => format!("end/clips/{segment}"),
+            false => format!("{epoch}/clips/{segment}"),
+        };
+        let mut out = Outgoing::new(&self.info, epoch, telling);
         for path in clips.gone {
             let data = json!({
                 "change": "gone",
