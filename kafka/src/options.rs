@@ -31,9 +31,11 @@ pub enum Mechanism {
     /// User and password as they are.
     Plain,
     /// By challenge, SHA-256.
+    #[serde(rename = "scram-sha-256")]
     ScramSha256,
     /// By challenge, SHA-512.
     #[default]
+    #[serde(rename = "scram-sha-512")]
     ScramSha512,
 }
 
@@ -343,7 +345,7 @@ mod tests {
     fn defaults_and_full_security_are_fine() {
         assert_eq!(problems("{}"), [""; 0]);
         let full = r#"{"brokers": ["a.example.com:9093", "[::1]:9093"], "security": "sasl_ssl",
-            "username": "m", "password_env": "KAFKA_PASSWORD", "ca": "ca.pem",
+            "mechanism": "scram-sha-512", "username": "m", "password_env": "KAFKA_PASSWORD", "ca": "ca.pem",
             "properties": {"linger.ms": "20"}}"#;
         assert_eq!(problems(full), [""; 0]);
     }
