@@ -234,13 +234,14 @@ impl AwsError {
             (
                 "NoSuchKey"
                 | "NotFound"
+                | "NotFoundException"
                 | "ResourceNotFoundException"
                 | "QueueDoesNotExist"
                 | "AWS.SimpleQueueService.NonExistentQueue",
                 _,
             )
             | (_, 404) => AwsError::NotFound { what },
-            ("AccessDenied" | "AccessDeniedException", _) | (_, 403) => {
+            ("AccessDenied" | "AccessDeniedException" | "ForbiddenException", _) | (_, 403) => {
                 AwsError::Denied { what, permission }
             }
             ("PreconditionFailed", _) | (_, 412) => AwsError::Exists { what },

@@ -7,6 +7,8 @@ mod connect;
 mod error;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+#[cfg(feature = "mediaconvert")]
+pub mod mediaconvert;
 mod options;
 #[cfg(feature = "sdk")]
 mod patience;

@@ -15,6 +15,7 @@ pub mod files;
 mod found;
 pub mod info;
 mod marks;
+pub mod mediaconvert;
 pub mod messages;
 mod mre_json;
 mod otio;
