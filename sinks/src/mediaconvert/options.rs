@@ -80,14 +80,14 @@ pub struct MediaConvertOptions {
     /// The URL of an SQS queue to which EventBridge brings the state changes of jobs. Without it jobs are asked for.
     pub queue_events: Option<String>,
     /// How soon a job is asked for how far it is; each time it takes a half longer, up to ten times that.
-    #[serde(with = "text")]
+    #[serde(with = "matchcut_model::duration_text")]
     #[schemars(with = "String")]
     pub poll: MediaTime,
     /// Jobs that are with MediaConvert at a time.
     #[schemars(range(min = 1, max = 500))]
     pub in_flight: u32,
     /// How long the end of a run waits for jobs.
-    #[serde(with = "text")]
+    #[serde(with = "matchcut_model::duration_text")]
     #[schemars(with = "String")]
     pub drain: MediaTime,
     /// US dollars for a normalized minute, to estimate costs.
@@ -220,27 +220,6 @@ impl MediaConvertOptions {
     /// How soon a job is asked for.
     pub fn first_poll(&self) -> Duration {
         Duration::from_secs_f64(self.poll.as_seconds_f64().max(0.01))
-    }
-}
-
-/// Durations as they are written in a spec: `"90s"`.
-mod text {
-    use matchcut_model::time::MediaTime;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<MediaTime, D::Error> {
-        let time: MediaTime = String::deserialize(from)?
-            .parse()
-            .map_err(D::Error::custom)?;
-        match time.is_negative() {
-            true => Err(D::Error::custom("a duration cannot be negative")),
-            false => Ok(time),
-        }
-    }
-
-    pub(super) fn serialize<S: Serializer>(time: &MediaTime, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&format!("{}s", time.rounded_seconds()))
     }
 }
 
