@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use matchcut_sinks::messages::Message;
-use matchcut_sinks::outlet::{Outlet, OutletError, Posted};
+use matchcut_sinks::outlet::{Carried, Outlet, OutletError, Posted};
 use rdkafka::error::{KafkaError as Client, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
@@ -170,7 +170,7 @@ impl KafkaSink {
 }
 
 impl Outlet for KafkaSink {
-    fn carry(&mut self, batch: &[Posted]) -> Result<(), OutletError> {
+    fn carry(&mut self, batch: &[Posted]) -> Result<Carried, OutletError> {
         let mut session = match self.session.take() {
             Some(session) => session,
             None => self.begin()?,
@@ -179,7 +179,7 @@ impl Outlet for KafkaSink {
         let new = batch.get(new..).unwrap_or_default();
         let Some(last) = new.last().map(|row| row.id) else {
             self.session = Some(session);
-            return Ok(());
+            return Ok(Carried::All);
         };
         let messages = new.iter().map(Posted::read);
         let messages = messages.collect::<Result<Vec<Message>, _>>()?;
@@ -187,7 +187,7 @@ impl Outlet for KafkaSink {
             Ok(()) => {
                 session.last = last;
                 self.session = Some(session);
-                Ok(())
+                Ok(Carried::All)
             }
             Err(error) => {
                 // What was sent and not committed is not worth waiting for.

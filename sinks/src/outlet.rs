@@ -1,6 +1,8 @@
 //! Somebody who carries what an event has for others: messages, files, jobs. What is given to an outlet is in the
 //! outbox of the event and stays there until it has arrived, so an outlet may fail at any moment and be asked again.
 
+use std::time::Duration;
+
 use matchcut_model::failure::Domain;
 use serde::de::DeserializeOwned;
 
@@ -25,14 +27,42 @@ impl Posted {
     }
 }
 
+/// How far a batch was carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// All of it has arrived.
+    All,
+    /// The others are on their way, where they stay for a while.
+    Some {
+        /// So many from the first on have arrived.
+        rows: usize,
+        /// After this time they are to be looked after.
+        again: Duration,
+    },
+}
+
+/// Something that people are to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// One line.
+    pub text: String,
+    /// Whether something went wrong.
+    pub is_warning: bool,
+}
+
 /// Carries what is in the outbox of one sink.
 pub trait Outlet: Send {
-    /// Carries all of `batch`, in order; those that have arrived already are left out. When this returns, every
-    /// one has arrived once; after an error, none of them or all.
-    fn carry(&mut self, batch: &[Posted]) -> Result<(), OutletError>;
+    /// Carries `batch`, in order; those that have arrived already are left out. Rows that are on their way come
+    /// again, with those behind them. After an error none of them counts as arrived.
+    fn carry(&mut self, batch: &[Posted]) -> Result<Carried, OutletError>;
+
+    /// What people are to read, since the last call.
+    fn notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
 
     /// How long the end of a run waits for what could not be carried yet.
-    fn patience(&self) -> std::time::Duration;
+    fn patience(&self) -> Duration;
 }
 
 /// Why it could not be carried.

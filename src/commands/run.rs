@@ -187,10 +187,7 @@ fn publish_rest(
         count(usize::try_from(waiting).unwrap_or(usize::MAX), "message")
     );
     let mut post = Post::open(plan, info, Some(store))?;
-    let (left, news) = post.publishers().drain();
-    for news in &news {
-        tell_news(news);
-    }
+    let left = post.publishers().drain(&mut tell_news);
     tell_unsent(&left);
     Ok(match left.is_empty() {
         true => ExitCode::SUCCESS,
@@ -211,6 +208,10 @@ fn tell_news(news: &News) {
                 "sink \"{sink}\" is reached again, after {} s",
                 after.as_secs()
             );
+        }
+        News::Notice { sink, notice } => {
+            let kind = if notice.is_warning { "warning: " } else { "" };
+            eprintln!("{kind}sink \"{sink}\": {}", notice.text);
         }
     }
 }

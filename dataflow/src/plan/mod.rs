@@ -18,7 +18,7 @@ use matchcut_model::value::Name;
 use matchcut_operators::sdk::{EdgeKind, Operator, OptionError, Options};
 use serde::Serialize;
 
-use crate::spec::{Catalog, Compat, FeedSpec, Input, Mode, Pipeline, ReplaySpec, Spec};
+use crate::spec::{Catalog, Compat, FeedSpec, Input, Mode, Pipeline, RenderBy, ReplaySpec, Spec};
 
 /// A spec, compiled.
 #[derive(Clone, Serialize)]
@@ -136,6 +136,8 @@ pub struct PlanReplay {
     /// How its video is rendered, when it is.
     #[serde(skip)]
     pub render: Option<RenderPlan>,
+    /// Who renders it.
+    pub render_by: RenderBy,
 }
 
 /// A feature of a replay: an implicit edge from an operator.
@@ -521,6 +523,11 @@ fn plan_replay(
         features,
         keep_versions: replay.settings.keep_versions,
         render: replay.render.clone(),
+        render_by: replay
+            .settings
+            .render
+            .as_ref()
+            .map_or(RenderBy::Local, |render| render.by),
     })
 }
 

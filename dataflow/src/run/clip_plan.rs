@@ -197,7 +197,7 @@ fn marks_of(
 
 /// The identity of the chunks that a clip shows, and of those beside it that decoders start in and
 /// whose sound reaches in.
-fn content(marks: TimeRange, timeline: &EventTimeline) -> ContentId {
+pub(super) fn content(marks: TimeRange, timeline: &EventTimeline) -> ContentId {
     let shown = timeline.chunks_covering(marks);
     let first = shown.first().map(|first| first.chunk.position.0);
     let before = first.and_then(|first| timeline.get(Position(first.checked_sub(1)?)));

@@ -29,6 +29,7 @@ use super::cuts::{StoredPieces, cut_to_render, exact_cut};
 use super::media::MediaStore;
 use super::playlist::{self, Instant, Wanted};
 use super::target::Place;
+use crate::spec::RenderBy;
 
 /// The width of thumbnails in pixels.
 const THUMBNAIL_WIDTH: u32 = 480;
@@ -340,7 +341,7 @@ impl ClipMaker {
         &mut self,
         name: &Name,
         pieces: &[Piece],
-        (catchup, plan): (bool, Option<&RenderPlan>),
+        (catchup, plan, by): (bool, Option<&RenderPlan>, RenderBy),
         timeline: &EventTimeline,
         places: &[Place],
     ) -> ReplayMedia {
@@ -350,6 +351,10 @@ impl ClipMaker {
         }
         if !catchup {
             media.hls = self.playlist(name, pieces, timeline, places);
+        }
+        // Nothing is encoded here for what is encoded elsewhere.
+        if by == RenderBy::MediaConvert {
+            return media;
         }
         let path = {
             let name = safe_file_name(name);

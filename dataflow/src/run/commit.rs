@@ -408,7 +408,7 @@ impl Committer<'_> {
             let made = self.clips.replay(
                 &replay.name,
                 &pieces,
-                (catchup, replay.render.as_ref()),
+                (catchup, replay.render.as_ref(), replay.render_by),
                 &self.timeline,
                 &places,
             );
@@ -436,17 +436,14 @@ impl Committer<'_> {
             store.finish(&told)?;
             self.post.publishers().posted();
         }
-        let (left, news) = self.post.publishers().drain();
-        for news in &news {
-            progress(Progress::Sink(news));
-        }
-        self.unsent = left;
+        let publishers = self.post.publishers();
+        self.unsent = publishers.drain(&mut |news| progress(Progress::Sink(news)));
         Ok(warnings)
     }
 }
 
 /// What a replay plays, in order.
-fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
+pub(super) fn pieces(state: &EventState, replay: &PlanReplay) -> Vec<Piece> {
     let track = replay.request.track;
     let chosen = state.chosen(&replay.name);
     chosen

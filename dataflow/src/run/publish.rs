@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use matchcut_model::failure::Domain;
 use matchcut_model::value::Name;
-use matchcut_sinks::outlet::{Outlet, OutletError, Posted};
+use matchcut_sinks::outlet::{Carried, Notice, Outlet, OutletError, Posted};
 use matchcut_store::{Outbox, StoreError};
 
 /// Rows that are carried together.
@@ -19,6 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// An outbox is looked at again after so long, also when nobody says that there is something in it.
 const IDLE: Duration = Duration::from_secs(5);
+
+/// How often is looked whether everything is carried, at the end.
+const DRAINING: Duration = Duration::from_millis(10);
 
 /// What happened to a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,13 @@ pub enum News {
         sink: Name,
         /// For how long it was not.
         after: Duration,
+    },
+    /// It has something to say.
+    Notice {
+        /// The sink.
+        sink: Name,
+        /// What.
+        notice: Notice,
     },
 }
 
@@ -139,28 +149,27 @@ impl Publishers {
         self.all.iter().flat_map(take).collect()
     }
 
-    /// Waits until everything is carried, for as long as each sink has patience; what is left of each, and
-    /// the news meanwhile.
-    pub fn drain(&mut self) -> (Vec<(Name, u64)>, Vec<News>) {
+    /// Waits until everything is carried, for as long as each sink has patience, and tells the news meanwhile;
+    /// what is left of each.
+    pub fn drain(&mut self, tell: &mut dyn FnMut(&News)) -> Vec<(Name, u64)> {
         for publisher in &self.all {
             let end = Instant::now() + publisher.patience;
             publisher.shared.with(|state| state.end = Some(end));
         }
+        while self.all.iter().any(|one| !one.thread.is_finished()) {
+            self.news().iter().for_each(&mut *tell);
+            thread::sleep(DRAINING);
+        }
+        self.news().iter().for_each(tell);
         let mut left = Vec::new();
-        let mut news = Vec::new();
         for publisher in self.all.drain(..) {
             // A thread that panicked leaves everything in the outbox; how much it was is not known.
             let rest = publisher.thread.join().unwrap_or(u64::MAX);
-            news.extend(
-                publisher
-                    .shared
-                    .with(|state| std::mem::take(&mut state.news)),
-            );
             if rest > 0 {
                 left.push((publisher.sink, rest));
             }
         }
-        (left, news)
+        left
     }
 }
 
@@ -171,6 +180,16 @@ impl Drop for Publishers {
             publisher.shared.with(|state| state.end = Some(now));
         }
     }
+}
+
+/// How far the outbox is carried.
+enum Did {
+    /// There was nothing in it.
+    Nothing,
+    /// A batch has arrived.
+    All,
+    /// Rows are on their way, to be looked after again.
+    Some(Duration),
 }
 
 /// What one thread does.
@@ -190,9 +209,20 @@ impl Carrier {
         loop {
             let (seen, end) = self.shared.with(|state| (state.posted, state.end));
             match self.carry() {
-                Ok(true) => continue,
-                Ok(false) if end.is_some() => return 0,
-                Ok(false) => self
+                Ok(Did::All) => continue,
+                Ok(Did::Some(again)) => {
+                    let now = Instant::now();
+                    if end.is_some_and(|end| now >= end) {
+                        return self.give_up();
+                    }
+                    let left = end.map_or(again, |end| end - now);
+                    let ending = end.is_some();
+                    self.shared.wait_while(again.min(left), |state| {
+                        state.posted == seen && state.end.is_some() == ending
+                    });
+                }
+                Ok(Did::Nothing) if end.is_some() => return 0,
+                Ok(Did::Nothing) => self
                     .shared
                     .wait_while(IDLE, |state| state.posted == seen && state.end.is_none()),
                 Err(error) => {
@@ -213,19 +243,27 @@ impl Carrier {
         }
     }
 
-    /// Carries one batch; whether there was any.
-    fn carry(&mut self) -> Result<bool, OutletError> {
+    /// Carries one batch.
+    fn carry(&mut self) -> Result<Did, OutletError> {
         let rows = self.outbox.first(BATCH).map_err(broken)?;
-        let Some(last) = rows.last().map(|row| row.id) else {
-            return Ok(false);
-        };
+        if rows.is_empty() {
+            return Ok(Did::Nothing);
+        }
         let batch = rows.into_iter().map(|row| Posted {
             id: row.id,
             payload: row.payload,
         });
         let batch: Vec<Posted> = batch.collect();
-        self.outlet.carry(&batch)?;
-        self.outbox.done(last).map_err(broken)?;
+        let carried = self.outlet.carry(&batch);
+        self.pass_on(self.outlet.notices());
+        let (arrived, did) = match carried? {
+            Carried::All => (batch.len(), Did::All),
+            Carried::Some { rows, again } => (rows, Did::Some(again)),
+        };
+        let last = arrived.checked_sub(1).and_then(|last| batch.get(last));
+        if let Some(last) = last {
+            self.outbox.done(last.id).map_err(broken)?;
+        }
         self.pause = FIRST_PAUSE;
         if let Some(since) = self.trouble.take() {
             let (sink, after) = (self.sink.clone(), since.elapsed());
@@ -233,7 +271,16 @@ impl Carrier {
             self.shared
                 .with(|state| state.news.push(News::Recovered { sink, after }));
         }
-        Ok(true)
+        Ok(did)
+    }
+
+    fn pass_on(&self, notices: Vec<Notice>) {
+        let sink = &self.sink;
+        let news = notices.into_iter().map(|notice| News::Notice {
+            sink: sink.clone(),
+            notice,
+        });
+        self.shared.with(|state| state.news.extend(news));
     }
 
     fn tell(&mut self, error: OutletError) {

@@ -14,6 +14,7 @@ use matchcut_kafka::{FeedOptions, KafkaOptions};
 use matchcut_sinks::bucket::BucketOptions;
 use matchcut_sinks::edl::EdlStyle;
 use matchcut_sinks::export::{ExportFormat, Link};
+use matchcut_sinks::mediaconvert::MediaConvertOptions;
 
 /// A type of source or sink.
 #[derive(Clone, Debug, Serialize)]
@@ -171,6 +172,14 @@ fn check_bucket(part: &PartCheck<'_>) -> Vec<OptionError> {
     }
 }
 
+fn check_mediaconvert_sink(part: &PartCheck<'_>) -> Vec<OptionError> {
+    let error = |(option, message): (&'static str, String)| OptionError::new(option, message);
+    match parse_options::<MediaConvertOptions>(part.options) {
+        Ok(options) => options.problems().into_iter().map(error).collect(),
+        Err(errors) => errors,
+    }
+}
+
 fn check_kafka_feed(part: &PartCheck<'_>) -> Vec<OptionError> {
     let error = |(option, message): (&'static str, String)| OptionError::new(option, message);
     match parse_options::<FeedOptions>(part.options) {
@@ -238,6 +247,13 @@ pub fn sink_types() -> Vec<PartType> {
             options: options_of::<BucketOptions>(),
             inputs,
             check: check_bucket,
+        },
+        PartType {
+            name: "mediaconvert",
+            summary: "Videos of segments and replays that AWS Elemental MediaConvert makes from chunks in S3.",
+            options: options_of::<MediaConvertOptions>(),
+            inputs: vec![EdgeKind::Segments, EdgeKind::Replays],
+            check: check_mediaconvert_sink,
         },
     ]
 }

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use super::Input;
 use super::diagnostic::{Report, Span};
 use super::features::feature;
+use super::outside;
 use super::owners::{one_segmenter, segment_owners, writers};
 use super::parts::{Draft, Inputs, OperatorDraft, Word};
 use super::suggest;
@@ -86,6 +87,7 @@ pub(super) fn check(draft: &Draft, report: &mut Report) -> Wiring {
         at_least_one(&sink.inputs, &owner, "results", report);
         sinks.push(plain(&inputs));
     }
+    outside::check(draft, &sinks, report);
     let wiring = Wiring {
         operators: operators.iter().map(|o| plain(o)).collect(),
         replays,

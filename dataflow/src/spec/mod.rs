@@ -7,6 +7,7 @@ mod diagnostic;
 mod features;
 mod graph;
 mod options;
+mod outside;
 mod overrides;
 mod owners;
 mod parts;
@@ -33,7 +34,9 @@ pub use catalog::{
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use options::{pipeline_options, replay_options};
 pub use overrides::Override;
-pub use rendering::{FitChoice, RenderSettings, TransitionKind, TransitionSettings, frame_rate};
+pub use rendering::{
+    FitChoice, RenderBy, RenderSettings, TransitionKind, TransitionSettings, frame_rate,
+};
 pub use settings::{Compat, Mode, Moment, Pipeline, ReplaySettings, Stretch, TimecodeSource};
 
 use diagnostic::{Report, Texts};

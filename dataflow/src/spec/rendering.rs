@@ -1,13 +1,16 @@
 //! `render` of a replay: how its video is made when it is not only joined but encoded, as plain
 //! settings that become a plan for the renderer.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use matchcut_media::render::{Fit, Loudness, RenderPlan, Transition};
 use matchcut_model::time::{FrameRate, MediaTime};
 use matchcut_operators::sdk::text_duration;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What happens to pictures of another shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,10 +68,63 @@ impl Default for TransitionSettings {
     }
 }
 
+/// Who makes the video of a replay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RenderBy {
+    /// This machine, with GStreamer.
+    #[default]
+    Local,
+    /// The sink of type `mediaconvert` that takes the replay; none is made here.
+    MediaConvert,
+}
+
+/// `render` as it is written: a table, or only who.
+pub(super) fn text_or_table<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<RenderSettings>, D::Error> {
+    struct Either;
+    impl<'de> Visitor<'de> for Either {
+        type Value = Option<RenderSettings>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("\"local\", \"mediaconvert\" or a table")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            let by = RenderBy::deserialize(text.into_deserializer())?;
+            Ok(Some(RenderSettings {
+                by,
+                ..RenderSettings::default()
+            }))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
+            RenderSettings::deserialize(MapAccessDeserializer::new(table)).map(Some)
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+    from.deserialize_any(Either)
+}
+
+/// The schema of [`text_or_table`].
+pub(super) fn text_or_table_schema(generator: &mut SchemaGenerator) -> Schema {
+    let (text, table) = (
+        generator.subschema_for::<RenderBy>(),
+        generator.subschema_for::<RenderSettings>(),
+    );
+    schemars::json_schema!({ "anyOf": [text, table, { "type": "null" }] })
+}
+
 /// `render` of `[replays.X]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RenderSettings {
+    /// Who makes it. `render = "mediaconvert"` is short for a table with this alone.
+    pub by: RenderBy,
     /// `4K`, `2K`, `16:9`, `1:1`, `4:5`, `9:16`, `720p`, `480p` or `360p`; the size of the source
     /// by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -246,6 +302,29 @@ mod tests {
         };
         assert_eq!(path, Path::new("/specs/a.png"));
         assert_eq!(plan("").unwrap(), RenderPlan::default());
+    }
+
+    #[test]
+    fn who_renders_is_said_in_two_ways() {
+        #[derive(Deserialize)]
+        struct Replay {
+            #[serde(default, deserialize_with = "text_or_table")]
+            render: Option<RenderSettings>,
+        }
+        let by = |text: &str| -> Option<RenderBy> {
+            let replay: Replay = toml::from_str(text).unwrap();
+            replay.render.map(|render| render.by)
+        };
+        assert_eq!(by(""), None);
+        assert_eq!(by("render = \"local\""), Some(RenderBy::Local));
+        assert_eq!(
+            by("render = \"mediaconvert\""),
+            Some(RenderBy::MediaConvert)
+        );
+        let table = "render = { by = \"mediaconvert\", resolution = \"720p\" }";
+        assert_eq!(by(table), Some(RenderBy::MediaConvert));
+        assert_eq!(by("render = {}"), Some(RenderBy::Local));
+        assert!(toml::from_str::<Replay>("render = \"cloud\"").is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use matchcut_sinks::export::{ExportFormat, Link};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rendering::RenderSettings;
+use super::rendering::{self, RenderSettings};
 
 /// Where timecode in exports comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -202,8 +202,12 @@ pub struct ReplaySettings {
     /// Whose rules hold where they differ.
     pub compat: Compat,
     /// Encode the video of the replay, to a size, with transitions, to a loudness; without it the
-    /// clips are joined as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// clips are joined as they are. `"local"` or `"mediaconvert"` alone says who encodes it.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "rendering::text_or_table"
+    )]
+    #[schemars(schema_with = "rendering::text_or_table_schema")]
     pub render: Option<RenderSettings>,
 }
 

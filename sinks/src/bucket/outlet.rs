@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::options::BucketOptions;
 use super::record::{Entry, Record};
 use super::tree::{Found, content_type, is_growing, is_immutable, scan};
-use crate::outlet::{Outlet, OutletError, Posted};
+use crate::outlet::{Carried, Outlet, OutletError, Posted};
 
 /// What the outbox has for a bucket: the directory has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,12 +182,12 @@ impl BucketSink {
 }
 
 impl Outlet for BucketSink {
-    fn carry(&mut self, batch: &[Posted]) -> Result<(), OutletError> {
+    fn carry(&mut self, batch: &[Posted]) -> Result<Carried, OutletError> {
         let mut ended = false;
         for row in batch {
             ended |= row.read::<Tick>()?.ended;
         }
-        self.follow(ended)
+        self.follow(ended).map(|()| Carried::All)
     }
 
     fn patience(&self) -> Duration {

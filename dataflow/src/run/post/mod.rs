@@ -2,6 +2,7 @@
 //! the epoch, and carried away from there by a thread for each sink.
 
 mod bucket;
+mod mediaconvert;
 mod messages;
 
 use std::sync::Arc;
@@ -12,12 +13,15 @@ use matchcut_model::chunk::Epoch;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_operators::sdk::parse_options;
 use matchcut_sinks::bucket::{BucketOptions, BucketSink};
+use matchcut_sinks::files::safe_file_name;
+use matchcut_sinks::mediaconvert::{MediaConvertOptions, MediaConvertSink};
 use matchcut_sinks::messages::{MadeOf, Told};
 use matchcut_sinks::outlet::Outlet;
 use matchcut_sinks::{EventInfo, Media};
 use matchcut_store::Posting;
 
 use self::bucket::BucketTeller;
+use self::mediaconvert::MediaConvertTeller;
 use self::messages::MessageTeller;
 use super::clip_plan::ClipJob;
 use super::clips::MadeClips;
@@ -81,7 +85,7 @@ pub struct Post {
 
 /// The sinks that lie outside, of all sinks.
 pub fn is_outside(sink: &PlanSink) -> bool {
-    matches!(sink.kind.as_str(), "kafka" | "s3")
+    matches!(sink.kind.as_str(), "kafka" | "s3" | "mediaconvert")
 }
 
 fn kind_of(sink: &PlanSink) -> String {
@@ -107,7 +111,7 @@ impl Post {
         for sink in plan.sinks.iter().filter(|sink| is_outside(sink)) {
             let store = store.ok_or_else(|| RunError::NoOutbox(sink.name.clone()))?;
             let kind = kind_of(sink);
-            let (teller, outlet) = open_sink(sink, info, store)?;
+            let (teller, outlet) = open_sink(sink, plan, info, store)?;
             let outbox = store.open_outbox(&kind)?;
             let publisher = Publisher::start(sink.name.clone(), outbox, outlet)
                 .map_err(|error| RunError::Start(error.to_string()))?;
@@ -219,6 +223,7 @@ impl Addressee {
 /// What is wrong in the options of a sink was said when the spec was read.
 fn open_sink(
     sink: &PlanSink,
+    plan: &Plan,
     info: &EventInfo,
     store: &EventStore,
 ) -> Result<(Box<dyn Teller>, Box<dyn Outlet>), RunError> {
@@ -233,8 +238,19 @@ fn open_sink(
             .map_err(|message| RunError::Start(format!("sink \"{}\": {message}", sink.name)))?;
         return Ok((Box::new(BucketTeller), Box::new(outlet)));
     }
-    let options: KafkaOptions = parse_options(&sink.options).unwrap_or_default();
     let incarnation = store.incarnation()?;
+    if sink.kind == "mediaconvert" {
+        let options: MediaConvertOptions = parse_options(&sink.options).unwrap_or_default();
+        // Beside the results, where people look for them.
+        let name = format!("{}.json", safe_file_name(&sink.name));
+        let document = store.dir().join("mediaconvert").join(name);
+        let outlet = MediaConvertSink::new(options.clone(), &document, &incarnation);
+        let outlet = outlet
+            .map_err(|message| RunError::Start(format!("sink \"{}\": {message}", sink.name)))?;
+        let teller = MediaConvertTeller::new(sink, plan, options, info, &incarnation);
+        return Ok((Box::new(teller), Box::new(outlet)));
+    }
+    let options: KafkaOptions = parse_options(&sink.options).unwrap_or_default();
     let outlet = KafkaSink::new(options, (program, event), &sink.name, &incarnation);
     Ok((Box::new(MessageTeller::new(info.clone())), Box::new(outlet)))
 }
