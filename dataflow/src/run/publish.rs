@@ -255,7 +255,8 @@ impl Carrier {
         });
         let batch: Vec<Posted> = batch.collect();
         let carried = self.outlet.carry(&batch);
-        self.pass_on(self.outlet.notices());
+        let notices = self.outlet.notices();
+        self.pass_on(notices);
         let (arrived, did) = match carried? {
             Carried::All => (batch.len(), Did::All),
             Carried::Some { rows, again } => (rows, Did::Some(again)),
