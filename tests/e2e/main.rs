@@ -22,6 +22,7 @@ mod interrupt;
 mod kafka;
 mod live;
 mod marks;
+mod mediaconvert;
 mod news;
 mod one_detector;
 mod people;

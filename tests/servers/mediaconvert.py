@@ -1,10 +1,12 @@
 """A double of AWS Elemental MediaConvert, which has no emulator: a few routes whose requests and answers are as the
 service model says, and jobs that are really cut, with FFmpeg, without loss, from objects in S3 and into them.
 
-    mediaconvert.py                  says on its first line where it listens
+    mediaconvert.py                  listens, until its standard input ends
+    mediaconvert.py --events         tells a queue of SQS what becomes of jobs, as EventBridge does; moto is the queue
     mediaconvert.py --check FILE…    looks through bodies of CreateJob
 
-What a test wants to know or to happen goes through /control.
+Its first line says where it is. Each line on its standard input is an object with what is to happen from now on,
+and is answered with what has happened.
 """
 
 import hashlib
@@ -276,8 +278,9 @@ class Service:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.jobs, self.made, self.wrong, self.asked = [], {}, [], []
-        # Requests that are still to be refused; a pattern of subjects that fail; jobs wait; an SQS queue is told.
-        self.control = {"throttle": 0, "fail": None, "hold": False, "events": None}
+        # Requests that are still to be refused; a pattern of subjects that fail; jobs wait.
+        self.control = {"throttle": 0, "fail": None, "hold": False}
+        self.queue = None
         self.pool = ThreadPoolExecutor(2)
         self.s3 = client("s3")
 
@@ -317,7 +320,7 @@ class Service:
 
     def tell(self, job):
         """As EventBridge brings it to a queue."""
-        if not self.control["events"]:
+        if not self.queue:
             return
         detail = {
             "timestamp": int(time.time() * 1000),
@@ -338,7 +341,7 @@ class Service:
             "region": "eu-central-1",
             "detail": detail,
         }
-        client("sqs").send_message(QueueUrl=self.control["events"], MessageBody=json.dumps(event))
+        self.sqs.send_message(QueueUrl=self.queue, MessageBody=json.dumps(event))
 
     def turn(self, job, status, **more):
         with self.lock:
@@ -431,12 +434,6 @@ class Handler(BaseHTTPRequestHandler):
         service = self.server.service
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
-        if url.path == "/control":
-            with service.lock:
-                service.control.update(json.loads(body or b"{}"))
-                service.changed.notify_all()
-                told = {"jobs": service.jobs, "made": service.made, "wrong": service.wrong, "asked": service.asked}
-                return self.send(200, told)
         service.asked.append(f"{self.command} {url.path}")
         if not signed(self.command, self, body):
             service.wrong.append(f"{self.command} {self.path}: the signature is wrong")
@@ -467,11 +464,29 @@ def check(paths):
 def main():
     if sys.argv[1:2] == ["--check"]:
         sys.exit(check(sys.argv[2:]))
+    service = Service()
+    told = {}
+    if sys.argv[1:2] == ["--events"]:
+        from moto.server import ThreadedMotoServer
+
+        moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        moto.start()
+        os.environ["AWS_ENDPOINT_URL_SQS"] = told["sqs"] = "http://{}:{}".format(*moto.get_host_and_port())
+        service.sqs = client("sqs")
+        service.queue = told["queue"] = service.sqs.create_queue(QueueName="jobs")["QueueUrl"]
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    server.service = Service()
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
+    server.service = service
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(json.dumps({"endpoint": f"http://127.0.0.1:{server.server_port}", **told}), flush=True)
+    for line in sys.stdin:
+        with service.lock:
+            service.control.update(json.loads(line))
+            service.changed.notify_all()
+            happened = {name: getattr(service, name) for name in ("jobs", "made", "wrong", "asked")}
+            print(json.dumps(happened), flush=True)
+    # Whoever waits in a job is not waited for.
+    os._exit(0)
 
 
 if __name__ == "__main__":

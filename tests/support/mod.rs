@@ -5,6 +5,7 @@ pub mod kafka;
 pub mod ladder;
 pub mod lambda;
 pub mod media;
+pub mod mediaconvert;
 pub mod python;
 pub mod server;
 pub mod stream;

@@ -1,0 +1,358 @@
+//! Clips and replays that MediaConvert makes: whole runs against a server of S3 and a double that checks requests with
+//! the service model of MediaConvert and really cuts, so that its frames can be compared with those that are cut here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value as Json, json};
+
+use crate::s3_server::{KEY, S3Server, SECRET};
+use crate::support::media::{frames, pictures, sound, tool};
+use crate::support::mediaconvert::{MediaConvert, program};
+use crate::support::python::python;
+use crate::support::stream::{CHUNKS, SPEC, UNDATED, chunks, copy};
+use crate::support::{Work, document, repository};
+
+const RUN: [&str; 4] = ["run", "cloud.toml", "--out", "out"];
+const RESUME: [&str; 5] = ["run", "cloud.toml", "--out", "out", "--resume"];
+
+/// The stream in S3, a double, and a directory in which runs find both.
+fn cloud(events: bool) -> Option<(S3Server, MediaConvert, Work)> {
+    let server = S3Server::start(&["media", "results"]);
+    for chunk in CHUNKS {
+        server.put(
+            "media",
+            &format!("cup #1/{chunk}"),
+            fs::read(chunks().join(chunk)).unwrap(),
+        );
+    }
+    server.put("media", "cup #1/index.m3u8", UNDATED.text(CHUNKS.len()));
+    let mut work = copy(UNDATED);
+    let log = work.path("double.log");
+    let double = MediaConvert::start(&server.endpoint, (KEY, SECRET), &log, events)?;
+    let sqs = double
+        .events
+        .as_ref()
+        .map_or("http://127.0.0.1:1", |(sqs, _)| sqs);
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_ENDPOINT_URL_S3", &server.endpoint),
+        ("AWS_ENDPOINT_URL_SQS", sqs),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ] {
+        work.set_env(name, value);
+    }
+    Some((server, double, work))
+}
+
+fn spec(double: &MediaConvert, more: &str) -> String {
+    let source = SPEC.replace(
+        "type = \"hls\"\nuri = \"index.m3u8\"",
+        "type = \"s3\"\nuri = \"s3://media/cup #1/index.m3u8\"",
+    );
+    format!(
+        "{source}\n[sinks.cloud]\ntype = \"mediaconvert\"\ninputs = [\"shot\", \"all\"]\n\
+         destination = \"s3://results/videos/\"\nrole = \"arn:aws:iam::123456789012:role/convert\"\n\
+         endpoint = \"{}\"\npoll = \"100ms\"\ndrain = \"120s\"\n{more}\n",
+        double.endpoint
+    )
+}
+
+/// What the run says became of its jobs.
+fn entries(work: &Work) -> Vec<Json> {
+    let told = document(&work.path("out/mediaconvert/cloud.json"));
+    told["entries"].as_array().unwrap().clone()
+}
+
+fn of<'a>(entries: &'a [Json], subject: &str) -> &'a Json {
+    let mut found = entries.iter().filter(|entry| entry["subject"] == subject);
+    found
+        .next()
+        .unwrap_or_else(|| panic!("no {subject} in {entries:#?}"))
+}
+
+/// The file of an output that ends so.
+fn output(server: &S3Server, entry: &Json, end: &str) -> PathBuf {
+    let outputs = entry["outputs"].as_array().unwrap().iter();
+    let mut outputs = outputs.map(|output| output.as_str().unwrap());
+    let found = outputs.find(|output| output.ends_with(end)).unwrap();
+    server.path("results", found.strip_prefix("s3://results/").unwrap())
+}
+
+/// Every job has a token of its own: none was submitted twice.
+fn tokens(happened: &Json) -> BTreeSet<String> {
+    let mut tokens = BTreeSet::new();
+    for job in happened["jobs"].as_array().unwrap() {
+        let token = job["clientRequestToken"].as_str().unwrap();
+        assert!(
+            tokens.insert(token.to_owned()),
+            "{token} was submitted twice"
+        );
+    }
+    tokens
+}
+
+/// Clips of the run by subject: the local file of each.
+fn clips(work: &Work) -> BTreeMap<String, PathBuf> {
+    let segments = crate::support::lines(&work.path("out/segments.jsonl")).into_iter();
+    let segments = segments.filter(|segment| segment["id"].as_str().unwrap().starts_with("shot"));
+    let clip = |segment: Json| {
+        let path = work
+            .path("out")
+            .join(segment["clips"][0]["path"].as_str().unwrap());
+        (
+            format!("clip {} track 1", segment["id"].as_str().unwrap()),
+            path,
+        )
+    };
+    segments.map(clip).collect()
+}
+
+#[test]
+fn what_mediaconvert_makes_are_the_frames_that_are_cut_here() {
+    let Some((server, mut double, work)) = cloud(false) else {
+        return;
+    };
+    work.write("cloud.toml", spec(&double, ""));
+    // It is throttled at first: the event goes on, and the jobs wait in the outbox.
+    double.control(&json!({ "throttle": 3 }));
+    let done = work.ok(RUN);
+    done.says_times(
+        1,
+        "warning: sink \"cloud\": MediaConvert: a job: too many requests (TooManyRequestsException)",
+    )
+    .says_times(1, "sink \"cloud\" is reached again")
+    .says("sink \"cloud\": 11 of 11 made, about")
+    .says_times(0, SECRET);
+    let happened = double.happened();
+    assert_eq!(tokens(&happened).len(), 11);
+    let entries = entries(&work);
+    assert_eq!(entries.len(), 11);
+    assert!(entries.iter().all(|entry| entry["state"] == "complete"));
+
+    let clips = clips(&work);
+    assert_eq!(clips.len(), 10);
+    for (subject, local) in &clips {
+        let entry = of(&entries, subject);
+        let made = output(&server, entry, ".mp4");
+        let frames = pictures(&made);
+        assert_eq!(frames, pictures(local), "{subject}");
+        assert_eq!(entry["frames"], frames.len(), "{subject}");
+        assert!(
+            (sound(&made) - frames.len() as f64 / 25.0).abs() < 0.05,
+            "{subject}"
+        );
+        assert!(output(&server, entry, ".jpg").is_file());
+    }
+    let replay = output(&server, of(&entries, "replay all"), ".mp4");
+    assert_eq!(
+        pictures(&replay),
+        pictures(&work.path("out/replays/all/all.mp4"))
+    );
+
+    // What was made stays made.
+    work.ok(RESUME).says("the event is over: nothing is done");
+    assert_eq!(double.happened()["jobs"], happened["jobs"]);
+    // Throttled requests were asked again, and no other twice.
+    let asked = happened["asked"].as_array().unwrap();
+    assert_eq!(
+        asked
+            .iter()
+            .filter(|line| *line == "POST /2017-08-29/jobs")
+            .count(),
+        11 + 3
+    );
+}
+
+#[test]
+fn a_run_that_is_killed_submits_no_job_twice() {
+    let Some((_server, mut double, work)) = cloud(false) else {
+        return;
+    };
+    work.write("cloud.toml", spec(&double, ""));
+    double.control(&json!({ "hold": true }));
+    let mut run = work.matchcut(RUN);
+    run.until("out/mediaconvert/cloud.json", |text| {
+        text.matches("\"id\": \"1").count() >= 4
+    });
+    run.kill();
+    let before = tokens(&double.happened());
+    assert!(before.len() >= 4);
+    // Of one of them it is not known whether it was created: the answer was lost, long ago.
+    let path = work.path("out/mediaconvert/cloud.json");
+    let mut told = document(&path);
+    let job = &mut told["entries"][0]["jobs"][0];
+    let token = job["token"].as_str().unwrap().to_owned();
+    assert!(before.contains(&token));
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    *job = json!({ "token": token, "state": "waiting", "asked": now - 200 });
+    fs::write(&path, told.to_string()).unwrap();
+
+    double.control(&json!({ "hold": false }));
+    work.ok(RESUME).says("11 of 11 made");
+    let happened = double.happened();
+    let after = tokens(&happened);
+    assert_eq!(after.len(), 11);
+    assert!(after.is_superset(&before));
+    let asked = happened["asked"].as_array().unwrap();
+    assert!(
+        asked.iter().any(|line| line == "GET /2017-08-29/jobs"),
+        "it was looked for"
+    );
+    assert!(
+        entries(&work)
+            .iter()
+            .all(|entry| entry["state"] == "complete")
+    );
+}
+
+/// The mean luma of every picture.
+fn lumas(path: &Path) -> Vec<f64> {
+    let print = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-";
+    let before = ["-allowed_extensions", "ALL"].map(OsStr::new).into_iter();
+    let before = before.filter(|_| path.extension() == Some(OsStr::new("m3u8")));
+    let args = before.chain(["-i".as_ref(), path.as_os_str()]);
+    let rest = [
+        "-map",
+        "0:v:0",
+        "-fps_mode",
+        "passthrough",
+        "-vf",
+        print,
+        "-f",
+        "null",
+        "-",
+    ];
+    let said = tool("ffmpeg", args.chain(rest.map(OsStr::new)));
+    let values = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("lavfi.signalstats.YAVG="));
+    values.map(|number| number.parse().unwrap()).collect()
+}
+
+#[test]
+fn one_that_fails_holds_up_no_other_and_events_tell_of_all() {
+    let Some((server, mut double, work)) = cloud(true) else {
+        return;
+    };
+    let (_, queue) = double.events.clone().unwrap();
+    // Asked for only when the queue tells of a job, or after a long time.
+    let more = format!(
+        "queue_events = \"{queue}\"\nformats = [\"mp4\", \"hls\"]\nresolutions = [\"360p\", \"1:1\"]\n\
+         thumbnails = false\ntags = {{ team = \"sport\" }}"
+    );
+    let fades = "transition = { type = \"fade\", duration = \"400ms\", color = \"#000000\" }";
+    let spec = spec(&double, &more)
+        .replace("poll = \"100ms\"", "poll = \"60s\"")
+        .replace(
+            "duration = \"3s\"",
+            &format!("duration = \"3s\"\nrender = {{ resolution = \"360p\", {fades} }}"),
+        );
+    work.write("cloud.toml", spec);
+    double.control(&json!({ "fail": "shot:2.4" }));
+    let done = work.ok(RUN);
+    done.says_times(1, "warning: sink \"cloud\": clip shot:2.4")
+        .says(": error 1404: as the test wants")
+        .says("sink \"cloud\": 10 of 11 made, 1 failed, about");
+    let happened = double.happened();
+    assert_eq!(tokens(&happened).len(), 11);
+    let asked = happened["asked"].as_array().unwrap();
+    let polls = asked
+        .iter()
+        .filter(|line| line.as_str().unwrap().starts_with("GET"))
+        .count();
+    // Submitted, progressing, and what became of it.
+    assert!(polls <= 3 * 11, "{polls}");
+    let entries = entries(&work);
+    let failed: Vec<&Json> = entries
+        .iter()
+        .filter(|entry| entry["state"] == "failed")
+        .collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0]["error"], "error 1404: as the test wants");
+
+    // Fades included, every frame is as bright as the one that is rendered here.
+    let replay = of(&entries, "replay all");
+    let here = lumas(&work.path("out/replays/all/all.mp4"));
+    let there = lumas(&output(&server, replay, "all-360p.mp4"));
+    assert_eq!(here.len(), there.len());
+    assert!(
+        here.iter().any(|luma| *luma < 30.0),
+        "nothing fades: {here:?}"
+    );
+    for (frame, (here, there)) in here.iter().zip(&there).enumerate() {
+        assert!(
+            (here - there).abs() < 14.0,
+            "frame {frame}: {here} here, {there} there"
+        );
+    }
+    // The master playlist names both sizes, and each has every frame.
+    let master = output(&server, replay, "hls/index.m3u8");
+    let text = fs::read_to_string(&master).unwrap();
+    for name in ["index-360p.m3u8", "index-1x1.m3u8"] {
+        assert!(text.contains(name), "{text}");
+        assert_eq!(frames(&master.with_file_name(name)), here.len(), "{name}");
+    }
+}
+
+#[test]
+fn jobs_are_as_the_service_model_says() {
+    let Some(python) = python("botocore") else {
+        return;
+    };
+    let dir = repository().join("sinks/tests/mediaconvert");
+    let jobs = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let jobs: Vec<PathBuf> = jobs.collect();
+    assert!(jobs.len() >= 7);
+    let checked = Command::new(python)
+        .arg(program())
+        .arg("--check")
+        .args(jobs)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(
+        checked.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&checked.stderr)
+    );
+}
+
+#[test]
+fn what_mediaconvert_cannot_do_is_told_before() {
+    let work = copy(UNDATED);
+    let sink = "\n[sinks.cloud]\ntype = \"mediaconvert\"\ninputs = [\"shot\"]\n";
+    work.write(
+        "bare.toml",
+        format!("{SPEC}{sink}resolutions = [\"1080p\"]\n"),
+    );
+    work.fails(78, ["validate", "bare.toml"])
+        .says("is needed: where outputs go, as s3://bucket/prefix/")
+        .says("the ARN of the role that MediaConvert works as is needed")
+        .says("\"1080p\" is no resolution")
+        .says("MediaConvert reads chunks in S3, and source \"tv\" reads them elsewhere")
+        .says("media = { \"https://cdn.example.com/cup/\" = \"s3://media/cup/\" }");
+    let whole = "destination = \"s3://results\"\nrole = \"arn:aws:iam::123456789012:role/convert\"\n\
+                 media = { \"https://cdn/\" = \"s3://media/\" }\n";
+    let spec = SPEC.replace(
+        "duration = \"3s\"",
+        "duration = \"3s\"\nrender = \"mediaconvert\"",
+    );
+    work.write("untaken.toml", format!("{spec}{sink}{whole}"));
+    work.fails(78, ["validate", "untaken.toml"])
+        .says("\"render\" of replay \"all\": no sink of type \"mediaconvert\" takes the replay");
+    let taken = sink.replace("[\"shot\"]", "[\"shot\", \"all\"]");
+    work.write("taken.toml", format!("{spec}{taken}{whole}"));
+    work.ok(["validate", "taken.toml"]);
+}
