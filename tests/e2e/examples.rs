@@ -21,6 +21,7 @@ fn every_example_is_valid_and_passes_its_tests() {
             "basketball",
             "commercials",
             "kafka",
+            "mediaconvert",
             "news",
             "soccer",
             "tennis"
