@@ -132,7 +132,8 @@ fn ours(broker: &Broker, prefix: String) -> Result<f64, Error> {
         outbox,
         Box::new(sink),
     )?);
-    let (left, news) = publishers.drain();
+    let mut news = Vec::new();
+    let left = publishers.drain(&mut |told| news.push(told.clone()));
     if !left.is_empty() {
         return Err(format!("not everything arrived: {left:?} {news:?}").into());
     }

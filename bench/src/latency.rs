@@ -291,7 +291,7 @@ pub fn run(
         Progress::Sink(News::Trouble { sink, error }) => {
             lock().measured.failures.push(format!("{sink}: {error}"));
         }
-        Progress::Sink(News::Recovered { .. }) => {}
+        Progress::Sink(News::Recovered { .. } | News::Notice { .. }) => {}
         // Videos of the whole event follow; they come of no chunk.
         Progress::Finishing => finished.store(true, Ordering::SeqCst),
     };
