@@ -66,7 +66,11 @@ fn spec(double: &MediaConvert, more: &str) -> String {
 
 /// What the run says became of its jobs.
 fn entries(work: &Work) -> Vec<Json> {
-    let told = document(&work.path("out/mediaconvert/cloud.json"));
+    told(work, "cloud")
+}
+
+fn told(work: &Work, sink: &str) -> Vec<Json> {
+    let told = document(&work.path(&format!("out/mediaconvert/{sink}.json")));
     told["entries"].as_array().unwrap().clone()
 }
 
@@ -245,40 +249,58 @@ fn one_that_fails_holds_up_no_other_and_events_tell_of_all() {
         return;
     };
     let (_, queue) = double.events.clone().unwrap();
-    // Asked for only when the queue tells of a job, or after a long time.
-    let more = format!(
-        "queue_events = \"{queue}\"\nformats = [\"mp4\", \"hls\"]\nresolutions = [\"360p\", \"1:1\"]\n\
-         thumbnails = false\ntags = {{ team = \"sport\" }}"
-    );
+    // Clips are asked for only when the queue tells of them, or after a long time.
+    let reel = spec(
+        &double,
+        "resolutions = [\"360p\", \"480p\"]\nformats = [\"mp4\", \"hls\"]",
+    )
+    .split_once("[sinks.cloud]")
+    .unwrap()
+    .1
+    .replace("[\"shot\", \"all\"]", "[\"all\"]");
     let fades = "transition = { type = \"fade\", duration = \"400ms\", color = \"#000000\" }";
+    let more = format!(
+        "queue_events = \"{queue}\"\nresolutions = [\"360p\"]\nthumbnails = false\n\
+         tags = {{ team = \"sport\" }}"
+    );
     let spec = spec(&double, &more)
+        .replace("[\"shot\", \"all\"]", "[\"shot\"]")
         .replace("poll = \"100ms\"", "poll = \"60s\"")
         .replace(
             "duration = \"3s\"",
             &format!("duration = \"3s\"\nrender = {{ resolution = \"360p\", {fades} }}"),
         );
-    work.write("cloud.toml", spec);
-    double.control(&json!({ "fail": "shot:2.4" }));
+    work.write("cloud.toml", format!("{spec}\n[sinks.reel]{reel}"));
+    double.control(&json!({ "fail": "shot:2540160000" }));
     let done = work.ok(RUN);
-    done.says_times(1, "warning: sink \"cloud\": clip shot:2.4")
-        .says(": error 1404: as the test wants")
-        .says("sink \"cloud\": 10 of 11 made, 1 failed, about");
+    done.says_times(
+        1,
+        "warning: sink \"cloud\": clip shot:2540160000 track 1 failed (job ",
+    )
+    .says("): error 1404: as the test wants")
+    .says("sink \"cloud\": 9 of 10 made, 1 failed, about")
+    .says("sink \"reel\": 1 of 1 made, about");
     let happened = double.happened();
     assert_eq!(tokens(&happened).len(), 11);
-    let asked = happened["asked"].as_array().unwrap();
-    let polls = asked
+    let jobs = happened["jobs"].as_array().unwrap();
+    let clips = jobs
         .iter()
-        .filter(|line| line.as_str().unwrap().starts_with("GET"))
-        .count();
-    // Submitted, progressing, and what became of it.
-    assert!(polls <= 3 * 11, "{polls}");
-    let entries = entries(&work);
-    let failed: Vec<&Json> = entries
+        .filter(|job| job["userMetadata"]["subject"] != "replay all");
+    let ids: Vec<String> = clips
+        .map(|job| format!("/{}", job["id"].as_str().unwrap()))
+        .collect();
+    let asked = happened["asked"].as_array().unwrap().iter();
+    let polls = asked.filter(|line| ids.iter().any(|id| line.as_str().unwrap().ends_with(id)));
+    // When it is worked on, and when it is over.
+    assert!(polls.count() <= 2 * ids.len());
+    let clips = entries(&work);
+    let failed: Vec<&Json> = clips
         .iter()
         .filter(|entry| entry["state"] == "failed")
         .collect();
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0]["error"], "error 1404: as the test wants");
+    let entries = told(&work, "reel");
 
     // Fades included, every frame is as bright as the one that is rendered here.
     let replay = of(&entries, "replay all");
@@ -298,7 +320,7 @@ fn one_that_fails_holds_up_no_other_and_events_tell_of_all() {
     // The master playlist names both sizes, and each has every frame.
     let master = output(&server, replay, "hls/index.m3u8");
     let text = fs::read_to_string(&master).unwrap();
-    for name in ["index-360p.m3u8", "index-1x1.m3u8"] {
+    for name in ["index-360p.m3u8", "index-480p.m3u8"] {
         assert!(text.contains(name), "{text}");
         assert_eq!(frames(&master.with_file_name(name)), here.len(), "{name}");
     }
