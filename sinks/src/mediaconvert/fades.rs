@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 /// A picture over one cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Veil {
-    /// The frame of the output on which it begins to appear.
+    /// The first frame of the output that it is seen on.
     pub first: i64,
     /// Frames until it hides everything: there the next clip begins.
     pub out: i64,
@@ -46,8 +46,11 @@ pub(super) fn veils(
 impl Veil {
     /// As an image that MediaConvert inserts.
     pub(super) fn image(self, address: &str, size: (u32, u32), rate: FrameRate) -> Json {
-        let label = Timecode::from_frame(self.first, TimecodeRate::non_drop(rate));
-        let millis = |frames: i64| rate.time_of(frames).to_millis();
+        // It is there for nothing on its first frame, and for all half a frame before the cut, so that every frame
+        // is as far gone as a local renderer shows it.
+        let label = Timecode::from_frame(self.first - 1, TimecodeRate::non_drop(rate));
+        let half = MediaTime::from_flicks(rate.frame_duration().flicks() / 2);
+        let millis = |frames: i64| (rate.time_of(frames) + half).to_millis();
         json!({
             "imageInserterInput": address,
             "imageX": 0,
@@ -58,7 +61,7 @@ impl Veil {
             "opacity": 100,
             "startTime": label.to_string(),
             "fadeIn": millis(self.out),
-            // It stays until the cut, which is when it has grown.
+            // It goes as soon as it has grown.
             "duration": millis(self.out),
             "fadeOut": millis(self.into),
         })
@@ -149,12 +152,12 @@ mod tests {
         ];
         assert_eq!(veils, expected);
         let image = veils[0].image("s3://b/black.png", (1280, 720), rate);
-        assert_eq!(image["startTime"], "00:00:03:12");
+        assert_eq!(image["startTime"], "00:00:03:11");
         assert_eq!(
             (&image["fadeIn"], &image["duration"]),
-            (&520.into(), &520.into())
+            (&540.into(), &540.into())
         );
-        assert_eq!(image["fadeOut"], 200);
+        assert_eq!(image["fadeOut"], 220);
         assert_eq!(super::veils(&[5], (half, half), rate), []);
     }
 
