@@ -24,7 +24,10 @@ uri = "s3://results/live/{event}"
 fn spec(more: &str) -> String {
     let spec = SPEC
         .replace("duration = \"3s\"", "duration = \"3s\"\ncatchup = true")
-        .replace("hard_cut\" = 1 }", "hard_cut\" = 1, \"quiet.silence\" = 50 }");
+        .replace(
+            "hard_cut\" = 1 }",
+            "hard_cut\" = 1, \"quiet.silence\" = 50 }",
+        );
     format!("{spec}{SINK}{more}")
 }
 
@@ -52,7 +55,10 @@ fn objects(server: &S3Server) -> BTreeMap<String, Vec<u8>> {
     let keys = server.keys("results");
     let keys = keys.iter().filter_map(|key| {
         let path = key.strip_prefix(PREFIX)?;
-        Some((path.to_owned(), fs::read(server.path("results", key)).unwrap()))
+        Some((
+            path.to_owned(),
+            fs::read(server.path("results", key)).unwrap(),
+        ))
     });
     keys.collect()
 }
@@ -60,7 +66,9 @@ fn objects(server: &S3Server) -> BTreeMap<String, Vec<u8>> {
 /// The chunks and playlists that a playlist of a bucket names, by path below the prefix.
 fn named(path: &str, text: &str) -> Vec<String> {
     let dir = path.rsplit_once('/').unwrap().0;
-    let uris = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let uris = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty());
     let quoted = text.split("URI=\"").skip(1);
     let quoted = quoted.map(|rest| rest.split('"').next().unwrap());
     let resolve = |uri: &str| {
@@ -102,13 +110,18 @@ fn check_bucket(server: &S3Server, dir: &Path) {
         }
     }
     let chunks: BTreeSet<String> = objects.keys().filter(copied).cloned().collect();
-    let used: BTreeSet<String> = used.into_iter().filter(|n| n.starts_with("chunks/")).collect();
+    let used: BTreeSet<String> = used
+        .into_iter()
+        .filter(|n| n.starts_with("chunks/"))
+        .collect();
     assert!(used.is_subset(&chunks));
     let played = |path: &Path| {
         let input = ["-allowed_extensions", "ALL", "-i", path.to_str().unwrap()];
         let said = tool(
             "ffmpeg",
-            input.into_iter().chain(["-map", "0:v:0", "-f", "framemd5", "-"]),
+            input
+                .into_iter()
+                .chain(["-map", "0:v:0", "-f", "framemd5", "-"]),
         );
         let sums = said.lines().filter(|line| !line.starts_with('#'));
         let sums = sums.map(|line| line.rsplit(',').next().unwrap().trim().to_owned());
@@ -156,7 +169,10 @@ fn a_bucket_follows_the_directory_through_a_bad_time() {
     let done: Vec<String> = {
         // The last try of each is the one that arrived.
         let puts = puts(&server);
-        let last = puts.iter().enumerate().filter(|(at, key)| !puts[at + 1..].contains(*key));
+        let last = puts
+            .iter()
+            .enumerate()
+            .filter(|(at, key)| !puts[at + 1..].contains(*key));
         last.map(|(_, key)| key.clone()).collect()
     };
     let at = |key: &str| done.iter().position(|other| other == key);
@@ -168,7 +184,10 @@ fn a_bucket_follows_the_directory_through_a_bad_time() {
         }
         versions += usize::from(path.contains("/v"));
         for name in named(path, &String::from_utf8(text.clone()).unwrap()) {
-            assert!(at(&name) < at(path) && at(&name).is_some(), "{name}, {path}: {done:#?}");
+            assert!(
+                at(&name) < at(path) && at(&name).is_some(),
+                "{name}, {path}: {done:#?}"
+            );
         }
     }
     assert!(versions > 1, "{done:?}");
@@ -184,12 +203,21 @@ fn a_bucket_follows_the_directory_through_a_bad_time() {
         "[operators.gap]\ntype = \"segment_passthrough\"\ninputs = [\"quiet\"]\nfrom = \"ranges\"\n",
         "",
     );
-    work.write("bucket.toml", gone.replace("\"quiet\", \"shot\", \"gap\", \"all\"", "\"quiet\", \"shot\", \"all\""));
+    work.write(
+        "bucket.toml",
+        gone.replace(
+            "\"quiet\", \"shot\", \"gap\", \"all\"",
+            "\"quiet\", \"shot\", \"all\"",
+        ),
+    );
     assert!(objects.keys().any(|path| path.starts_with("clips/gap")));
     work.ok(["run", "bucket.toml", "--out", "out", "--force"]);
     check_bucket(&server, &work.path("out"));
     let keys = server.keys("results");
-    assert!(!keys.iter().any(|key| key.contains("clips/gap")), "{keys:?}");
+    assert!(
+        !keys.iter().any(|key| key.contains("clips/gap")),
+        "{keys:?}"
+    );
 }
 
 #[test]
@@ -261,7 +289,10 @@ fn a_killed_run_goes_on_and_the_bucket_is_that_of_an_undisturbed_one() {
         keys.cloned().collect()
     };
     assert_eq!(plain(ours), plain(theirs));
-    for path in one.keys().filter(|path| path.ends_with(".jsonl") || path.ends_with(".mp4")) {
+    for path in one
+        .keys()
+        .filter(|path| path.ends_with(".jsonl") || path.ends_with(".mp4"))
+    {
         assert!(one[path] == other[path], "{path}");
     }
 }
@@ -269,15 +300,19 @@ fn a_killed_run_goes_on_and_the_bucket_is_that_of_an_undisturbed_one() {
 #[test]
 fn what_is_wrong_in_a_bucket_is_told_before_anything_runs() {
     let work = Work::new();
-    let wrong = spec("")
-        .replace("{event}", "{programme}")
-        .replace("[sinks.bucket]", "[sinks.bucket]\nstorage_clas = \"STANDARD_IA\"\nencryption = \"kmz\"");
+    let wrong = spec("").replace("{event}", "{programme}").replace(
+        "[sinks.bucket]",
+        "[sinks.bucket]\nstorage_clas = \"STANDARD_IA\"\nencryption = \"kmz\"",
+    );
     work.write("bad.toml", wrong);
     work.fails(78, ["validate", "bad.toml"])
         .says("sink \"bucket\" has no key \"storage_clas\"")
         .says("did you mean \"storage_class\"?")
         .says("kmz");
-    work.write("bad.toml", spec("kms_key = \"alias/a\"\n").replace("{event}", "{programme}"));
+    work.write(
+        "bad.toml",
+        spec("kms_key = \"alias/a\"\n").replace("{event}", "{programme}"),
+    );
     work.fails(78, ["validate", "bad.toml"])
         .says("{programme} is not known; {program}, {event} and {sink} are")
         .says("needs encryption = \"kms\"");
