@@ -206,9 +206,12 @@ impl Committer<'_> {
         let is_new = admitted.stored.is_none();
         // Also what was told before, because what is told next builds on it.
         let ends_for_all = ends && !admitted.provisional;
-        let mut outbox = self
-            .post
-            .of_epoch(&changes, (&self.state, &self.timeline), &heard, ends_for_all)?;
+        let mut outbox = self.post.of_epoch(
+            &changes,
+            (&self.state, &self.timeline),
+            &heard,
+            ends_for_all,
+        )?;
         let of_clips: Arc<str> = CLIPS.into();
         outbox.extend(
             jobs.iter()

@@ -73,7 +73,10 @@ pub(super) fn of_feedback(
         row.insert("AudioTrack".into(), feedback.track.0.into());
         row.insert(field.into(), json!({ "Feedback": verdict }));
     }
-    (state, json!({ "Segment": row, "EventSource": "ClipFeedback" }))
+    (
+        state,
+        json!({ "Segment": row, "EventSource": "ClipFeedback" }),
+    )
 }
 
 /// A segment as MRE keeps it; times are seconds.
