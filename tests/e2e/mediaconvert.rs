@@ -378,3 +378,76 @@ fn what_mediaconvert_cannot_do_is_told_before() {
     work.write("taken.toml", format!("{spec}{taken}{whole}"));
     work.ok(["validate", "taken.toml"]);
 }
+
+/// Pieces and stills between them, more than one job may have as inputs, of chunks that are read elsewhere.
+#[test]
+fn what_has_too_many_inputs_is_made_in_parts_and_joined() {
+    let Some((server, mut double, work)) = cloud(false) else {
+        return;
+    };
+    let still = work.path("still.png");
+    let args = [
+        "-f",
+        "lavfi",
+        "-i",
+        "color=white:s=320x180",
+        "-frames:v",
+        "1",
+    ]
+    .map(OsStr::new);
+    tool("ffmpeg", args.into_iter().chain([still.as_os_str()]));
+    // 80 pieces of 4 frames, many of them across two chunks, and 79 stills.
+    let pieces: Vec<String> = (0..80)
+        .map(|number| {
+            let start = f64::from(number % 73) * 0.16;
+            format!("[\"{start:.2}s\", \"{:.2}s\"]", start + 0.16)
+        })
+        .collect();
+    let transition = "transition = { type = \"image\", path = \"still.png\", duration = \"80ms\" }";
+    let media = format!(
+        "media = {{ \"file://{}/\" = \"s3://media/cup #1/\" }}",
+        work.path("").display().to_string().trim_end_matches('/')
+    );
+    let spec = spec(&double, &format!("{media}\nthumbnails = false"))
+        .replace(
+            "type = \"s3\"\nuri = \"s3://media/cup #1/index.m3u8\"",
+            "type = \"hls\"\nuri = \"index.m3u8\"",
+        )
+        .replace("[\"shot\", \"all\"]", "[\"all\"]")
+        .replace(
+            "duration = \"3s\"\ntolerance = \"0s\"\nweights = { \"cuts.hard_cut\" = 1 }",
+            &format!(
+                "mode = \"timestamps\"\ntimestamps = [{}]\nrender = {{ {transition} }}",
+                pieces.join(", ")
+            ),
+        );
+    work.write("cloud.toml", spec);
+    work.ok(RUN).says("sink \"cloud\": 1 of 1 made, about");
+    let happened = double.happened();
+    let jobs = happened["jobs"].as_array().unwrap();
+    let inputs = |job: &Json| job["settings"]["inputs"].as_array().unwrap().len();
+    let inputs: Vec<usize> = jobs.iter().map(inputs).collect();
+    assert_eq!(
+        (inputs.len(), inputs[0], inputs[2]),
+        (3, 150, 2),
+        "{inputs:?}"
+    );
+    let entries = entries(&work);
+    let made = output(&server, &entries[0], ".mp4");
+    let here = lumas(&work.path("out/replays/all/all.mp4"));
+    let there = lumas(&made);
+    assert_eq!((here.len(), there.len()), (80 * 4 + 79 * 2, here.len()));
+    for (frame, (here, there)) in here.iter().zip(&there).enumerate() {
+        assert!(
+            (here - there).abs() < 4.0,
+            "frame {frame}: {here} here, {there} there"
+        );
+    }
+    // The parts are gone.
+    assert!(
+        !server
+            .keys("results")
+            .iter()
+            .any(|key| key.contains("/parts/"))
+    );
+}

@@ -109,7 +109,7 @@ class Cutter:
                 raise Failed(1040, f"no frames {first} to {last} of {count} in {given['fileInput']}")
             length = last + 1 - first
             source = len(self.inputs)
-            self.inputs.append(["-i", path])
+            self.inputs.append(["-threads", "1", "-i", path])
             scale = "" if (video["width"], video["height"]) == self.size else f",scale={self.size[0]}:{self.size[1]}"
             self.video.append(
                 f"[{source}:v:0]trim=start_frame={first}:end_frame={last + 1},setpts=PTS-STARTPTS{scale},setsar=1,"

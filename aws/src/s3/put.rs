@@ -20,7 +20,7 @@ use super::S3;
 use crate::{AwsError, S3Address};
 
 /// A file larger than this goes in parts of this size, in bytes.
-pub const PART: u64 = 16 << 20;
+pub const PART: u64 = 8 << 20;
 
 /// An object has at most so many parts.
 const MAX_PARTS: u64 = 10_000;

@@ -178,13 +178,14 @@ impl Committer<'_> {
         let admitted = self.under_way.take(epoch.0).ok_or_else(|| {
             RunError::Worker(format!("epoch {epoch} was delivered and never admitted"))
         })?;
+        let mut heard = Vec::new();
         let placed = match &admitted.input {
             LogInput::Chunk(placed) => {
                 self.timeline.insert(Arc::clone(placed));
                 Some(&**placed)
             }
             LogInput::Controls(controls) => {
-                self.heard(controls);
+                heard = self.heard(controls);
                 None
             }
             LogInput::Gap(..) => None,
@@ -205,9 +206,12 @@ impl Committer<'_> {
         let is_new = admitted.stored.is_none();
         // Also what was told before, because what is told next builds on it.
         let ends_for_all = ends && !admitted.provisional;
-        let mut outbox = self
-            .post
-            .of_epoch(&changes, &self.state, &self.timeline, ends_for_all)?;
+        let mut outbox = self.post.of_epoch(
+            &changes,
+            (&self.state, &self.timeline),
+            &heard,
+            ends_for_all,
+        )?;
         let of_clips: Arc<str> = CLIPS.into();
         outbox.extend(
             jobs.iter()
@@ -300,12 +304,14 @@ impl Committer<'_> {
     }
 
     /// Exports tell what viewers said, too.
-    fn heard(&mut self, controls: &[(Control, i64)]) {
-        for (control, diff) in controls {
-            if let (Control::Feedback { feedback, .. }, 1) = (control, diff) {
-                self.feedback.push(*feedback);
-            }
-        }
+    fn heard(&mut self, controls: &[(Control, i64)]) -> Vec<Feedback> {
+        let said = controls.iter().filter_map(|entry| match entry {
+            (Control::Feedback { feedback, .. }, 1) => Some(*feedback),
+            _ => None,
+        });
+        let said: Vec<Feedback> = said.collect();
+        self.feedback.extend(&said);
+        said
     }
 
     /// Makes the clips of a segment; what is to be remembered of it.

@@ -493,7 +493,7 @@ mod tests {
     fn list(chunks: Vec<PlacedChunk>, clips: &[Wanted]) -> Instant {
         let timeline: EventTimeline = chunks.into_iter().collect();
         let path = Path::new("/event/out/replays/best/v1.m3u8");
-        build(&|_| None, &timeline, clips, path).unwrap()
+        build(&|_| None, &timeline, clips, path, None).unwrap()
     }
 
     fn uris(text: &str) -> Vec<&str> {

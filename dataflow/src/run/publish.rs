@@ -11,7 +11,7 @@ use matchcut_sinks::outlet::{Carried, Notice, Outlet, OutletError, Posted};
 use matchcut_store::{Outbox, StoreError};
 
 /// Rows that are carried together.
-const BATCH: usize = 1000;
+const BATCH: usize = 5000;
 
 /// How long a sink that failed is left alone: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

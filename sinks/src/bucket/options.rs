@@ -167,6 +167,14 @@ impl BucketOptions {
                 "a tag has a name of 1 to 128 and a value of at most 256 characters",
             );
         }
+        let fits = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+        let texts = self.tags.iter().flat_map(|(key, value)| [key, value]);
+        for text in texts.filter(|text| !text.chars().all(fits)) {
+            say(
+                "tags",
+                &format!("\"{text}\": letters, digits, spaces and + - = . _ : / @ expected"),
+            );
+        }
         for (option, value) in [
             ("cache_control", &self.cache_control),
             ("cache_control_latest", &self.cache_control_latest),
@@ -257,13 +265,14 @@ mod tests {
     fn what_cannot_be_is_told_by_option() {
         let wrong = options(
             r#"{"uri": "s3://media/{programme}/", "storage_class": "COLD", "kms_key": "alias/a",
-                "tags": {"": "x"}, "parallel": 0, "region": "eu central", "expected_owner": "1"}"#,
+                "tags": {"": "x", "a": "b&c"}, "parallel": 0, "region": "eu central", "expected_owner": "1"}"#,
         );
         let found: Vec<_> = wrong.problems().into_iter().map(|(at, _)| at).collect();
         let expected = [
             "uri",
             "storage_class",
             "kms_key",
+            "tags",
             "tags",
             "parallel",
             "region",

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use matchcut_kafka::{KafkaOptions, KafkaSink};
 use matchcut_model::change::{EpochChanges, EventState};
 use matchcut_model::chunk::Epoch;
+use matchcut_model::replay::Feedback;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_operators::sdk::parse_options;
 use matchcut_sinks::bucket::{BucketOptions, BucketSink};
@@ -111,14 +112,17 @@ impl Post {
         for sink in plan.sinks.iter().filter(|sink| is_outside(sink)) {
             let store = store.ok_or_else(|| RunError::NoOutbox(sink.name.clone()))?;
             let kind = kind_of(sink);
-            let (teller, outlet) = open_sink(sink, plan, info, store)?;
+            let wanted = Wanted::named_by(sink, plan);
+            let mut info = info.clone();
+            info.replays.retain(|name, _| wanted.takes_replay(name));
+            let (teller, outlet) = open_sink(sink, plan, &info, store)?;
             let outbox = store.open_outbox(&kind)?;
             let publisher = Publisher::start(sink.name.clone(), outbox, outlet)
                 .map_err(|error| RunError::Start(error.to_string()))?;
             post.publishers.add(publisher);
             post.addressees.push(Addressee {
                 kind: kind.into(),
-                wanted: Wanted::named_by(sink, plan),
+                wanted,
                 teller,
             });
         }
@@ -134,17 +138,20 @@ impl Post {
     pub(super) fn of_epoch(
         &mut self,
         changes: &EpochChanges,
-        state: &EventState,
-        timeline: &EventTimeline,
+        (state, timeline): (&EventState, &EventTimeline),
+        heard: &[Feedback],
         ends: bool,
     ) -> Result<Vec<Posting>, RunError> {
         let mut postings = Vec::new();
         for addressee in &mut self.addressees {
             let own = addressee.wanted.part_of(changes);
+            let wanted = &addressee.wanted;
             let told = Told {
                 changes: &own,
                 state,
                 timeline,
+                heard,
+                takes: &|segmenter| wanted.takes_segments_of(segmenter),
                 ends,
             };
             let payloads = addressee.teller.of_epoch(&told);
