@@ -183,7 +183,7 @@ fn a_run_that_is_killed_submits_no_job_twice() {
     double.control(&json!({ "hold": true }));
     let mut run = work.matchcut(RUN);
     run.until("out/mediaconvert/cloud.json", |text| {
-        text.matches("\"id\": \"1").count() >= 4
+        text.matches("-00000").count() >= 4
     });
     run.kill();
     let before = tokens(&double.happened());
@@ -439,7 +439,8 @@ fn what_has_too_many_inputs_is_made_in_parts_and_joined() {
     assert_eq!((here.len(), there.len()), (80 * 4 + 79 * 2, here.len()));
     for (frame, (here, there)) in here.iter().zip(&there).enumerate() {
         assert!(
-            (here - there).abs() < 4.0,
+            // Colours of the source are untagged, and are guessed by each.
+            (here - there).abs() < 8.0,
             "frame {frame}: {here} here, {there} there"
         );
     }

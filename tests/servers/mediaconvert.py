@@ -11,7 +11,6 @@ and is answered with what has happened.
 
 import hashlib
 import json
-import math
 import os
 import re
 import subprocess
@@ -34,6 +33,8 @@ MODEL = Model("mediaconvert")
 JOBS = "/2017-08-29/jobs"
 # As long as the real one remembers client request tokens.
 TOKENS_LAST = 60
+# Samples a second.
+SAMPLES = 48_000
 
 
 def client(service):
@@ -42,8 +43,8 @@ def client(service):
     )
 
 
-def seconds(time):
-    return f"{time:.9f}"
+def seconds(value):
+    return f"{value:.9f}"
 
 
 class Failed(Exception):
@@ -76,88 +77,89 @@ class Cutter:
 
     def run(self):
         details = []
-        self.inputs, self.video, self.audio, self.frames = [], [], [], 0
-        self.rate = self.size = None
-        for number, given in enumerate(self.settings["inputs"]):
-            self.add(number, given)
+        self.files, self.rate, self.size, self.frames = {}, None, None, 0
+        self.pictures, self.sound = self.dir / "all.yuv", self.dir / "all.pcm"
+        with self.pictures.open("wb") as pictures, self.sound.open("wb") as sound:
+            for given in self.settings["inputs"]:
+                self.add(given, pictures, sound)
         for group in self.settings["outputGroups"]:
             details.append({"outputDetails": [self.output(group, output) for output in group["outputs"]]})
             if "hlsGroupSettings" in group["outputGroupSettings"]:
                 self.master(group)
         return details
 
-    def add(self, number, given):
+    def decoded(self, address):
+        """All frames of a file, and what is known of it; each file is decoded once."""
+        if address not in self.files:
+            path = self.fetch(address)
+            told = json.loads(tool("ffprobe", "-v", "error", "-show_streams", "-of", "json", path))
+            video = next(s for s in told["streams"] if s["codec_type"] == "video")
+            sounds = [s for s in told["streams"] if s["codec_type"] == "audio"]
+            self.size = self.size or (video["width"], video["height"])
+            scale = f"scale={self.size[0]}:{self.size[1]},setsar=1,format=yuv420p"
+            raw = self.dir / f"{path.name}.yuv"
+            tool("ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough",
+                 "-vf", scale, "-f", "rawvideo", raw)
+            rate = tuple(int(n) for n in video["r_frame_rate"].split("/"))
+            self.files[address] = (path, raw.read_bytes(), rate, float(video.get("start_time", 0)), sounds, {})
+        return self.files[address]
+
+    def heard(self, address, track):
+        """The samples of an audio track, and when the first is heard."""
+        path, _, _, _, sounds, tracks = self.decoded(address)
+        if track not in tracks:
+            raw = self.dir / f"{path.name}.{track}.pcm"
+            tool("ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", f"0:a:{track}", "-ac", "2", "-ar",
+                 str(SAMPLES), "-f", "s16le", raw)
+            tracks[track] = (raw.read_bytes(), float(sounds[track]["start_time"]))
+        return tracks[track]
+
+    def add(self, given, pictures, sound):
         if "videoGenerator" in given:
-            return self.generate(number, given["videoGenerator"])
+            generator = given["videoGenerator"]
+            rate = (generator["framerateNumerator"], generator["framerateDenominator"])
+            count = round(generator["duration"] / 1000 * rate[0] / rate[1])
+            pictures.write(self.decoded(generator["imageInput"])[1] * count)
+            return self.lay(count, rate, b"", sound)
         if given.get("timecodeSource") != "ZEROBASED":
             raise Failed(1040, "this double counts from zero only")
-        path = self.fetch(given["fileInput"])
-        told = json.loads(
-            tool("ffprobe", "-v", "error", "-count_packets", "-show_streams", "-show_format", "-of", "json", path)
-        )
-        video = next(s for s in told["streams"] if s["codec_type"] == "video")
-        sounds = [s for s in told["streams"] if s["codec_type"] == "audio"]
-        rate = tuple(int(n) for n in video["r_frame_rate"].split("/"))
-        count = int(video["nb_read_packets"])
-        self.rate, self.size = self.rate or rate, self.size or (video["width"], video["height"])
-        clips = given.get("inputClippings") or [{}]
-        begin = float(video["start_time"]) - float(told["format"]["start_time"])
-        for clip in clips:
+        address = given["fileInput"]
+        _, raw, rate, begin, sounds, _ = self.decoded(address)
+        self.rate = self.rate or rate
+        picture = self.size[0] * self.size[1] * 3 // 2
+        all_of_it = len(raw) // picture
+        for clip in given.get("inputClippings") or [{}]:
             first = frame(clip.get("startTimecode"), rate, 0)
-            last = frame(clip.get("endTimecode"), rate, count - 1)
-            if not 0 <= first <= last < count:
-                raise Failed(1040, f"no frames {first} to {last} of {count} in {given['fileInput']}")
-            length = last + 1 - first
-            source = len(self.inputs)
-            self.inputs.append(["-threads", "1", "-i", path])
-            scale = "" if (video["width"], video["height"]) == self.size else f",scale={self.size[0]}:{self.size[1]}"
-            self.video.append(
-                f"[{source}:v:0]trim=start_frame={first}:end_frame={last + 1},setpts=PTS-STARTPTS{scale},setsar=1,"
-                f"format=yuv420p[v{len(self.video)}]"
-            )
-            self.frames += length
+            last = frame(clip.get("endTimecode"), rate, all_of_it - 1)
+            if not 0 <= first <= last < all_of_it:
+                raise Failed(1040, f"no frames {first} to {last} of {all_of_it} in {address}")
+            pictures.write(raw[first * picture : (last + 1) * picture])
             selector = (given.get("audioSelectors") or {}).get("Audio Selector 1", {})
             tracks = selector.get("tracks", [1])
-            start, end = begin + first * rate[1] / rate[0], length * rate[1] / rate[0]
-            name = f"[s{len(self.audio)}]"
+            samples = b""
             if len(tracks) == 1 and tracks[0] <= len(sounds):
-                self.audio.append(
-                    f"[{source}:a:{tracks[0] - 1}]aresample=48000,aformat=sample_fmts=fltp:channel_layouts=stereo,"
-                    f"atrim=start={seconds(start)}:end={seconds(start + end)},asetpts=PTS-STARTPTS,apad,"
-                    f"atrim=end={seconds(end)}{name}"
-                )
-            else:
-                self.silence(end, name)
+                heard, start = self.heard(address, tracks[0] - 1)
+                at = round((begin + first * rate[1] / rate[0] - start) * SAMPLES)
+                samples = b"\0" * (-at * 4) + heard[max(at, 0) * 4 :]
+            self.lay(last + 1 - first, rate, samples, sound)
 
-    def silence(self, end, name):
-        self.audio.append(f"anullsrc=r=48000:cl=stereo,aformat=sample_fmts=fltp,atrim=end={seconds(end)}{name}")
-
-    def generate(self, number, given):
-        rate = (given["framerateNumerator"], given["framerateDenominator"])
-        frames = round(given["duration"] / 1000 * rate[0] / rate[1])
-        source = len(self.inputs)
-        self.inputs.append(["-loop", "1", "-framerate", f"{rate[0]}/{rate[1]}", "-i", self.fetch(given["imageInput"])])
-        width, height = self.size or (given["width"], given["height"])
-        self.video.append(
-            f"[{source}:v:0]trim=end_frame={frames},setpts=PTS-STARTPTS,scale={width}:{height},setsar=1,"
-            f"format=yuv420p[v{len(self.video)}]"
-        )
-        self.frames += frames
-        self.silence(frames * rate[1] / rate[0], f"[s{len(self.audio)}]")
+    def lay(self, frames, rate, samples, sound):
+        """As much sound as there are pictures."""
+        before, self.frames = self.frames, self.frames + frames
+        length = 4 * (round(self.frames * rate[1] * SAMPLES / rate[0]) - round(before * rate[1] * SAMPLES / rate[0]))
+        sound.write(samples[:length].ljust(length, b"\0"))
 
     def output(self, group, output):
         description = output["videoDescription"]
         codec = description["codecSettings"]
         own = codec.get("h264Settings") or codec.get("proresSettings") or {}
         rate = (own.get("framerateNumerator", self.rate[0]), own.get("framerateDenominator", self.rate[1]))
-        inputs = [list(map(str, given)) for given in self.inputs]
-        graph = self.video + self.audio
-        joined = "".join(f"[v{n}]" for n in range(len(self.video)))
-        # Frame after frame, whatever their timestamps were.
-        graph = graph + [
-            f"{joined}concat=n={len(self.video)}:v=1:a=0,settb=1/90000,setpts=N*{self.rate[1]}/{self.rate[0]}/TB[all]"
+        inputs = [
+            ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "{}x{}".format(*self.size),
+             "-r", "{}/{}".format(*self.rate), "-i", str(self.pictures)],
+            ["-f", "s16le", "-ar", str(SAMPLES), "-ac", "2", "-i", str(self.sound)],
         ]
-        last, chain = "all", []
+        graph, last, chain = [], "0:v:0", []
         if rate != self.rate:
             chain.append(f"fps={rate[0]}/{rate[1]}")
         size = self.size
@@ -197,7 +199,6 @@ class Cutter:
         if kind == "FRAME_CAPTURE":
             capture = codec["frameCaptureSettings"]
             every = round(capture["framerateDenominator"] / capture["framerateNumerator"] * self.rate[0] / self.rate[1])
-            graph = [part for part in graph if part not in self.audio]
             graph.append(f"[{last}]select='not(mod(n,{max(every, 1)}))'[picked]")
             target = self.dir / f"{name}.%07d.jpg"
             ffmpeg(inputs, graph, ["-map", "[picked]", "-fps_mode", "passthrough", "-frames:v",
@@ -209,13 +210,10 @@ class Cutter:
             "H_264": ["-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-pix_fmt", "yuv420p"],
             "PRORES": ["-c:v", "prores_ks", "-profile:v", "2", "-pix_fmt", "yuv422p10le"],
         }[kind]
-        args = ["-map", f"[{last}]", *codecs, "-r", f"{rate[0]}/{rate[1]}"]
+        args = ["-map", f"[{last}]" if graph else last, *codecs, "-r", f"{rate[0]}/{rate[1]}"]
         if output.get("audioDescriptions"):
-            graph.append("".join(f"[s{n}]" for n in range(len(self.audio))) + f"concat=n={len(self.audio)}:v=0:a=1[sound]")
             audio = output["audioDescriptions"][0]["codecSettings"]["codec"]
-            args += ["-map", "[sound]", *{"AAC": ["-c:a", "aac", "-b:a", "96k"], "WAV": ["-c:a", "pcm_s24le"]}[audio]]
-        else:
-            graph = [part for part in graph if part not in self.audio]
+            args += ["-map", "1:a:0", *{"AAC": ["-c:a", "aac", "-b:a", "96k"], "WAV": ["-c:a", "pcm_s24le"]}[audio]]
         container = output["containerSettings"]["container"]
         if container == "M3U8":
             length = file_group["segmentLength"]
@@ -270,7 +268,8 @@ def tool(*args):
 
 def ffmpeg(inputs, graph, args):
     given = [arg for one in inputs for arg in one]
-    tool("ffmpeg", "-v", "error", "-nostdin", "-y", *given, "-filter_complex", ";".join(graph), *args)
+    filters = ["-filter_complex", ";".join(graph)] if graph else []
+    tool("ffmpeg", "-v", "error", "-nostdin", "-y", *given, *filters, *args)
 
 
 class Service:
