@@ -63,6 +63,9 @@ trait Teller {
     fn of_end(&self, end: &End<'_>) -> Payloads;
 }
 
+/// Who tells a sink, and who carries it there.
+type Opened = (Box<dyn Teller>, Box<dyn Outlet>);
+
 /// What an event comes to.
 struct End<'a> {
     state: &'a EventState,
@@ -233,7 +236,7 @@ fn open_sink(
     plan: &Plan,
     info: &EventInfo,
     store: &EventStore,
-) -> Result<(Box<dyn Teller>, Box<dyn Outlet>), RunError> {
+) -> Result<Opened, RunError> {
     let (program, event) = (info.program.as_str(), info.event.as_str());
     if sink.kind == "s3" {
         let options: BucketOptions = parse_options(&sink.options).unwrap_or_default();
