@@ -543,3 +543,92 @@ fn disk(error: SinkError) -> OutletError {
         is_final: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cost::Estimate;
+    use super::super::job::{Refused, Step};
+    use super::*;
+    use serde_json::json;
+
+    fn make(id: &str, subject: &str) -> Posted {
+        Posted::Make(Box::new(JobRequest {
+            id: id.to_owned(),
+            subject: subject.to_owned(),
+            frames: 25,
+            steps: vec![Step {
+                token: id.to_owned(),
+                job: json!({}),
+            }],
+            uploads: Vec::new(),
+            outputs: Vec::new(),
+            leftovers: Vec::new(),
+            estimate: Estimate::default(),
+        }))
+    }
+
+    /// Nothing is in flight, so nobody is asked: what is decided without MediaConvert.
+    #[test]
+    fn what_is_refused_or_superseded_holds_up_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cloud.json");
+        let options = MediaConvertOptions {
+            in_flight: 0,
+            ..MediaConvertOptions::default()
+        };
+        let open = || MediaConvertSink::new(options.clone(), &path, "run 1").unwrap();
+        let refused = Posted::Refused(Refused {
+            subject: "clip 1".to_owned(),
+            reason: "it holds no frame".to_owned(),
+        });
+        let gone = Posted::Gone {
+            subject: "clip 3".to_owned(),
+        };
+        let rows = [
+            refused,
+            make("a", "clip 2"),
+            make("c", "clip 3"),
+            make("b", "clip 2"),
+            gone,
+        ];
+        let rows: Vec<outlet::Posted> = (1i64..)
+            .zip(&rows)
+            .map(|(id, row)| outlet::Posted {
+                id,
+                payload: serde_json::to_string(row).unwrap(),
+            })
+            .collect();
+        let states = |sink: &MediaConvertSink| -> Vec<State> {
+            sink.ledger
+                .entries()
+                .iter()
+                .map(|entry| entry.state)
+                .collect()
+        };
+        let mut sink = open();
+        let carried = sink.carry(&rows).unwrap();
+        // Of "clip 2" the later job is wanted, and of "clip 3" none.
+        assert!(
+            matches!(carried, Carried::Some { rows: 3, .. }),
+            "{carried:?}"
+        );
+        use State::{Failed, Superseded, Waiting};
+        assert_eq!(states(&sink), [Failed, Superseded, Superseded, Waiting]);
+        let notices = sink.notices();
+        assert_eq!(notices.len(), 1);
+        assert_eq!(notices[0].text, "clip 1 is not made: it holds no frame");
+        // A run that is taken up knows all that, and does not say it again.
+        let mut again = open();
+        assert_eq!(
+            again.carry(rows.get(3..).unwrap()).unwrap(),
+            Carried::Some {
+                rows: 0,
+                again: options.first_poll(),
+            }
+        );
+        assert_eq!(
+            (states(&again), again.notices()),
+            (states(&sink), Vec::new())
+        );
+    }
+}
