@@ -172,6 +172,14 @@ impl AwsError {
         }
     }
 
+    /// Whether it is about credentials: those that there are by now may do.
+    pub fn of_credentials(&self) -> bool {
+        matches!(
+            self,
+            AwsError::Credentials { .. } | AwsError::NoCredentials { .. }
+        )
+    }
+
     /// Whether trying again may help.
     pub fn retry(&self) -> Retry {
         match self {
@@ -225,7 +233,9 @@ impl AwsError {
                 | "TooManyRequestsException"
                 | "BandwidthLimitExceeded"
                 | "OverLimit"
-                | "EC2ThrottledException",
+                | "EC2ThrottledException"
+                | "ClientLimitExceededException"
+                | "ConnectionLimitExceededException",
                 _,
             ) => AwsError::Throttled { what, code },
             ("PermanentRedirect" | "AuthorizationHeaderMalformed", _) | (_, 301) => {
@@ -240,7 +250,7 @@ impl AwsError {
                 _,
             )
             | (_, 404) => AwsError::NotFound { what },
-            ("AccessDenied" | "AccessDeniedException", _) | (_, 403) => {
+            ("AccessDenied" | "AccessDeniedException" | "NotAuthorizedException", _) | (_, 403) => {
                 AwsError::Denied { what, permission }
             }
             ("PreconditionFailed", _) | (_, 412) => AwsError::Exists { what },
@@ -271,6 +281,7 @@ mod sdk {
 
     impl AwsError {
         /// What `error` means, when `what` was asked for with a time limit.
+        #[cfg_attr(not(any(feature = "s3", feature = "sqs", feature = "lambda")), allow(dead_code))]
         pub(crate) fn of<E>(
             what: &str,
             permission: &'static str,
@@ -342,6 +353,7 @@ mod sdk {
         }
     }
 
+    #[cfg_attr(not(any(feature = "s3", feature = "sqs", feature = "lambda")), allow(dead_code))]
     fn any(error: &(dyn Error + 'static), fits: &dyn Fn(&(dyn Error + 'static)) -> bool) -> bool {
         let mut cause = Some(error);
         while let Some(inner) = cause {
@@ -369,7 +381,7 @@ mod sdk {
     }
 }
 
-#[cfg(feature = "s3")]
+#[cfg(any(feature = "s3", feature = "rest"))]
 pub(crate) use sdk::causes;
 
 #[cfg(test)]

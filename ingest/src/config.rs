@@ -12,6 +12,8 @@ use url::Url;
 use crate::describe::{Options, TextDuration, parse_options};
 use crate::error::ConfigError;
 use crate::fetch::FetchOptions;
+#[cfg(feature = "medialive")]
+use crate::medialive::MediaLiveConfig;
 #[cfg(feature = "s3")]
 use crate::s3::S3Config;
 use crate::uri;
@@ -277,6 +279,9 @@ pub enum SourceKind {
     /// `s3`
     #[cfg(feature = "s3")]
     S3(Box<S3Config>),
+    /// `medialive`
+    #[cfg(feature = "medialive")]
+    MediaLive(Box<MediaLiveConfig>),
 }
 
 /// A source as a spec declares it.
@@ -309,6 +314,12 @@ impl SourceConfig {
             "s3" => {
                 let uri = located.as_ref().ok().filter(|uri| uri.scheme() == "s3");
                 S3Config::read(options, uri).map(|config| SourceKind::S3(Box::new(config)))
+            }
+            #[cfg(feature = "medialive")]
+            "medialive" => {
+                let uri = located.as_ref().ok().filter(|uri| uri.scheme() == "s3");
+                let config = MediaLiveConfig::read(options, uri);
+                config.map(|config| SourceKind::MediaLive(Box::new(config)))
             }
             other => Err(vec![ConfigError {
                 option: Some("type".into()),
@@ -355,6 +366,8 @@ impl SourceConfig {
             SourceKind::File(_) => FetchOptions::default(),
             #[cfg(feature = "s3")]
             SourceKind::S3(config) => config.fetch_options(),
+            #[cfg(feature = "medialive")]
+            SourceKind::MediaLive(config) => config.fetch_options(),
         }
     }
 }
@@ -367,6 +380,8 @@ impl SourceKind {
             SourceKind::Directory(_) | SourceKind::File(_) => &["file"],
             #[cfg(feature = "s3")]
             SourceKind::S3(_) => &["s3"],
+            #[cfg(feature = "medialive")]
+            SourceKind::MediaLive(_) => &["s3"],
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum SourceCursor {
     S3Playlist(HlsCursor),
     /// Of an `s3` source that lists a prefix.
     S3Listing(DirectoryCursor),
+    /// Of a `medialive` source.
+    MediaLive(HlsCursor),
 }
 
 impl SourceCursor {
@@ -33,6 +35,7 @@ impl SourceCursor {
             SourceCursor::File => "file",
             SourceCursor::S3Playlist(_) => "s3 with a playlist",
             SourceCursor::S3Listing(_) => "s3 with a prefix",
+            SourceCursor::MediaLive(_) => "medialive",
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::error::SourceError;
 use crate::fetch::Fetcher;
 use crate::hls::{HlsCursor, HlsSource};
 use crate::item::SourceItem;
+#[cfg(feature = "medialive")]
+use crate::medialive::MediaLiveSource;
 #[cfg(feature = "s3")]
 use crate::s3::{S3Config, S3Place, is_playlist};
 use crate::uri;
@@ -30,6 +32,8 @@ enum Kind {
     Hls(Box<HlsSource>),
     Directory(Box<DirectorySource>),
     File { name: String, path: Option<PathBuf> },
+    #[cfg(feature = "medialive")]
+    MediaLive(Box<MediaLiveSource>),
 }
 
 impl Source {
@@ -50,6 +54,8 @@ impl Source {
             SourceKind::S3(_) if is_playlist(&config.uri) => "s3 with a playlist",
             #[cfg(feature = "s3")]
             SourceKind::S3(_) => "s3 with a prefix",
+            #[cfg(feature = "medialive")]
+            SourceKind::MediaLive(_) => "medialive",
         };
         if kind != cursor.kind() {
             return Err(SourceError::Cursor {
@@ -65,6 +71,22 @@ impl Source {
         #[cfg(feature = "s3")]
         if let SourceKind::S3(options) = &config.kind {
             return Self::open_s3(config, options, cursor);
+        }
+        #[cfg(feature = "medialive")]
+        if let SourceKind::MediaLive(options) = &config.kind {
+            let cursor = match cursor {
+                Some(SourceCursor::MediaLive(cursor)) => cursor,
+                _ => HlsCursor::default(),
+            };
+            // An address of this program alone: the playlist is made of those of both pipelines.
+            let mut url = config.uri.clone();
+            let _ = url.set_scheme("medialive");
+            let (source, fetcher) = MediaLiveSource::resume(&config.name, url, options, cursor);
+            return Source {
+                fetcher,
+                kind: Kind::MediaLive(Box::new(source)),
+                remote: true,
+            };
         }
         let fetcher = Fetcher::new(config.fetch_options());
         let name = &config.name;
@@ -94,6 +116,11 @@ impl Source {
             },
             #[cfg(feature = "s3")]
             (SourceKind::S3(_), _) => Kind::File {
+                name: name.clone(),
+                path: None,
+            },
+            #[cfg(feature = "medialive")]
+            (SourceKind::MediaLive(_), _) => Kind::File {
                 name: name.clone(),
                 path: None,
             },
@@ -150,6 +177,8 @@ impl Source {
             Kind::Hls(source) => SourceCursor::Hls(source.cursor()),
             Kind::Directory(source) => SourceCursor::Directory(source.cursor()),
             Kind::File { .. } => SourceCursor::File,
+            #[cfg(feature = "medialive")]
+            Kind::MediaLive(source) => SourceCursor::MediaLive(source.cursor()),
         }
     }
 
@@ -164,6 +193,8 @@ impl Source {
         match &mut self.kind {
             Kind::Hls(source) => source.next().await,
             Kind::Directory(source) => source.next().await,
+            #[cfg(feature = "medialive")]
+            Kind::MediaLive(source) => source.next().await,
             Kind::File { name, path } => {
                 let Some(file) = path.clone() else {
                     return Ok(SourceItem::End);
