@@ -12,6 +12,8 @@ use url::Url;
 use crate::describe::{Options, TextDuration, parse_options};
 use crate::error::ConfigError;
 use crate::fetch::FetchOptions;
+#[cfg(feature = "kinesis_video")]
+use crate::kinesis_video::KinesisVideoConfig;
 #[cfg(feature = "medialive")]
 use crate::medialive::MediaLiveConfig;
 #[cfg(feature = "s3")]
@@ -282,6 +284,9 @@ pub enum SourceKind {
     /// `medialive`
     #[cfg(feature = "medialive")]
     MediaLive(Box<MediaLiveConfig>),
+    /// `kinesis_video`
+    #[cfg(feature = "kinesis_video")]
+    KinesisVideo(Box<KinesisVideoConfig>),
 }
 
 /// A source as a spec declares it.
@@ -321,6 +326,9 @@ impl SourceConfig {
                 let config = MediaLiveConfig::read(options, uri);
                 config.map(|config| SourceKind::MediaLive(Box::new(config)))
             }
+            #[cfg(feature = "kinesis_video")]
+            "kinesis_video" => KinesisVideoConfig::read(options)
+                .map(|config| SourceKind::KinesisVideo(Box::new(config))),
             other => Err(vec![ConfigError {
                 option: Some("type".into()),
                 message: format!("\"{other}\" is not a source type; there are {}", names()),
@@ -368,6 +376,8 @@ impl SourceConfig {
             SourceKind::S3(config) => config.fetch_options(),
             #[cfg(feature = "medialive")]
             SourceKind::MediaLive(config) => config.fetch_options(),
+            #[cfg(feature = "kinesis_video")]
+            SourceKind::KinesisVideo(config) => config.fetch_options(),
         }
     }
 }
@@ -382,6 +392,8 @@ impl SourceKind {
             SourceKind::S3(_) => &["s3"],
             #[cfg(feature = "medialive")]
             SourceKind::MediaLive(_) => &["s3"],
+            #[cfg(feature = "kinesis_video")]
+            SourceKind::KinesisVideo(_) => &["kvs"],
         }
     }
 }
@@ -390,7 +402,9 @@ impl SourceKind {
 fn refused(schemes: &[&str], scheme: &str) -> String {
     match scheme {
         _ if schemes == ["s3"] => "an address as s3://bucket/prefix/ expected".into(),
+        _ if schemes == ["kvs"] => "a stream as kvs://NAME expected".into(),
         "s3" => "objects of S3 are read by a source of type \"s3\"".into(),
+        "kvs" => "streams of Kinesis Video are read by a source of type \"kinesis_video\"".into(),
         _ => "only files can be read by this source; serve it as HLS, or download it".into(),
     }
 }

@@ -1,6 +1,6 @@
 //! A playlist that only grows, whatever the ones that it is made of do: each chunk keeps its number.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt::Write;
 
 use jiff::Timestamp;
@@ -26,6 +26,7 @@ pub(crate) struct Ledger {
     /// The number of its first chunk.
     first: u64,
     entries: VecDeque<Entry>,
+    keys: HashSet<String>,
     /// Breaks before its first chunk.
     breaks: u64,
     target: MediaTime,
@@ -54,19 +55,15 @@ impl Ledger {
                 start,
                 ..Block::default()
             };
+            ledger.keys.insert(name.clone());
             ledger.entries.push_back(Entry { key: name, block });
         }
         ledger
     }
 
-    /// Whether a chunk is in it, or was.
+    /// Whether a chunk is in it.
     pub(crate) fn knows(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key)
-    }
-
-    /// The keys of its chunks, the last one first.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().rev().map(|entry| entry.key.as_str())
+        self.keys.contains(key)
     }
 
     /// The date at which the next chunk begins.
@@ -98,14 +95,18 @@ impl Ledger {
     pub(crate) fn push(&mut self, key: String, block: Block) {
         self.target(block.duration);
         self.edge = block.end();
+        self.keys.insert(key.clone());
         self.entries.push_back(Entry { key, block });
     }
 
     /// Its text. What has been in it twice before may have gone, when it has become long.
     pub(crate) fn text(&mut self) -> String {
         while self.entries.len() > KEEP && self.first < self.written.1 {
-            let gone = self.entries.pop_front();
-            self.breaks += u64::from(gone.is_some_and(|gone| gone.block.discontinuity));
+            let Some(gone) = self.entries.pop_front() else {
+                break;
+            };
+            self.keys.remove(&gone.key);
+            self.breaks += u64::from(gone.block.discontinuity);
             self.first += 1;
         }
         let end = self.first.saturating_add(self.entries.len() as u64);
@@ -159,4 +160,53 @@ fn write<'a>(
         writeln!(text, "#EXT-X-BYTERANGE:{}@{}", range.length, range.offset)?;
     }
     writeln!(text, "{}", block.uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::playlist::{self, Playlist, variables::Variables};
+
+    fn block(n: i64) -> Block {
+        Block {
+            uri: format!("s3://b/{n}.ts"),
+            tags: vec![format!("#EXT-X-CUE-OUT:{n}")],
+            start: Some(1_700_000_000_000_000 + n * 2_000_000),
+            duration: MediaTime::from_millis(2000),
+            discontinuity: n % 100 == 0,
+            ..Block::default()
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_numbers_stay() {
+        let mut ledger = Ledger::default();
+        for n in 0..3000 {
+            ledger.push(n.to_string(), block(n));
+        }
+        let read = |ledger: &mut Ledger| {
+            let parsed =
+                playlist::parse_with("x", ledger.text().as_bytes(), true, &Variables::new());
+            let Playlist::Media(playlist) = parsed.unwrap() else {
+                panic!()
+            };
+            assert_eq!(playlist.problems, []);
+            playlist
+        };
+        // Nothing goes before it was read twice.
+        for first in [0, 0, 3000 - KEEP as u64] {
+            let playlist = read(&mut ledger);
+            assert_eq!(playlist.media_sequence, first);
+            let segment = &playlist.segments[0];
+            assert_eq!(segment.uri, format!("s3://b/{first}.ts"));
+            assert_eq!(segment.duration, Some(MediaTime::from_seconds(2)));
+            assert_eq!(segment.program_date_time, block(first as i64).start);
+            let last = playlist.segments.last().unwrap();
+            assert_eq!((last.sequence, last.discontinuity_sequence), (2999, 30));
+            assert_eq!(last.cues.len(), 1);
+        }
+        assert!(ledger.knows("2999") && !ledger.knows("0"));
+        ledger.end();
+        assert!(read(&mut ledger).complete);
+    }
 }
