@@ -289,7 +289,7 @@ impl Fetcher {
             #[cfg(feature = "s3")]
             "s3" => Ok(Loaded {
                 url: url.clone(),
-                bytes: self.s3.fetch(url.as_str(), range, limit).await?,
+                bytes: self.object(url, range, limit).await?,
             }),
             #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
             "medialive" | "kvs" => self.composer.fetch(url, range, limit).await,
@@ -298,6 +298,24 @@ impl Fetcher {
                 message: format!("\"{other}\" is not a scheme that can be fetched"),
             }),
         }
+    }
+
+    #[cfg(feature = "s3")]
+    async fn object(
+        &self,
+        url: &Url,
+        range: Option<ByteRange>,
+        limit: u64,
+    ) -> Result<Bytes, FetchError> {
+        let fetched = self.s3.fetch(url.as_str(), range, limit).await;
+        #[cfg(feature = "medialive")]
+        if let (Err(FetchError::NotFound { .. }), Some(other)) =
+            (&fetched, self.composer.instead_of(url.as_str()))
+            && let Ok(bytes) = self.s3.fetch(&other, range, limit).await
+        {
+            return Ok(bytes);
+        }
+        fetched
     }
 
     fn client(&self) -> Result<&Client, String> {

@@ -35,6 +35,15 @@ pub(crate) enum Composer {
 }
 
 impl Composer {
+    /// The address of the same chunk of another pipeline.
+    #[cfg(feature = "medialive")]
+    pub(crate) fn instead_of(&self, uri: &str) -> Option<String> {
+        match self {
+            Composer::Pipelines(pipelines) => pipelines.instead_of(uri),
+            _ => None,
+        }
+    }
+
     /// What is at an address.
     pub(crate) async fn fetch(
         &self,

@@ -9,6 +9,9 @@ use matchcut_model::time::MediaTime;
 use crate::compose::{Block, Ledger};
 use crate::hls::HlsCursor;
 
+/// Chunks of a pipeline that are remembered.
+const LATEST: usize = 256;
+
 /// What a pipeline offers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Offer {
@@ -33,6 +36,8 @@ pub(super) struct Merge {
     since: Option<Duration>,
     /// Since when there has been nothing new at all.
     silent: Option<Duration>,
+    /// The last chunks of each pipeline.
+    latest: [Vec<Block>; 2],
 }
 
 /// What to do next.
@@ -52,7 +57,22 @@ impl Merge {
             take_over,
             since: None,
             silent: None,
+            latest: Default::default(),
         }
+    }
+
+    /// The address of the same chunk of the other pipeline.
+    pub(super) fn instead_of(&self, uri: &str) -> Option<String> {
+        let [first, second] = &self.latest;
+        let (own, others) = match first.iter().find(|block| block.uri == uri) {
+            Some(own) => (own, second),
+            None => (second.iter().find(|block| block.uri == uri)?, first),
+        };
+        let same = |twin: &&Block| {
+            let apart = twin.start.zip(own.start).map(|(a, b)| a.abs_diff(b));
+            apart.is_some_and(|apart| i64::try_from(apart).is_ok_and(|apart| apart < own.half()))
+        };
+        others.iter().find(same).map(|twin| twin.uri.clone())
     }
 
     /// The playlist of the stream.
@@ -114,6 +134,10 @@ impl Merge {
         let mut told = Vec::new();
         for offer in offers.iter().flatten() {
             self.ledger.target(offer.target);
+        }
+        for (latest, offer) in self.latest.iter_mut().zip(offers) {
+            let blocks = offer.as_ref().map_or(&[][..], |offer| &offer.blocks);
+            *latest = blocks.iter().rev().take(LATEST).cloned().collect();
         }
         if self.ledger.is_complete() {
             return told;
@@ -247,6 +271,12 @@ mod tests {
         let told = merge.take(&both, at(24), false);
         assert_eq!(told, ["pipeline 0 does not go on: pipeline 1 takes over"]);
         assert_eq!(read(&mut merge).0, ["0:0", "0:1", "0:2", "1:3", "1:4"]);
+        // A chunk that is listed and not there may be there twice.
+        let other = merge.instead_of("s3://b/0/c_1.ts");
+        assert_eq!(other.as_deref(), Some("s3://b/1/c_1.ts"));
+        let other = merge.instead_of("s3://b/1/c_2.ts");
+        assert_eq!(other.as_deref(), Some("s3://b/0/c_2.ts"));
+        assert_eq!(merge.instead_of("s3://b/1/c_3.ts"), None);
         // It comes back: nobody goes back to it, and nothing comes twice.
         let both = [offer(0, (0..3).chain(4..9)), offer(1, 0..8)];
         assert_eq!(merge.take(&both, at(26), false), [""; 0]);

@@ -63,6 +63,12 @@ impl Pipelines {
         }
     }
 
+    /// The address of the same chunk, as the other pipeline has written it.
+    pub(crate) fn instead_of(&self, uri: &str) -> Option<String> {
+        let merge = self.merge.lock().unwrap_or_else(PoisonError::into_inner);
+        merge.instead_of(uri)
+    }
+
     /// What one of them offers; nothing where there is no playlist yet.
     async fn offer(&self, url: &Option<Url>) -> Result<Option<Offer>, FetchError> {
         let Some(url) = url else { return Ok(None) };

@@ -156,12 +156,21 @@ impl ChannelDescription {
     }
 }
 
-/// Whether everything that `ours` says stands in `theirs`, which may say more: the service adds defaults.
+/// Whether everything that `ours` says stands in `theirs`, which may say more: the service adds defaults, and
+/// may leave out what is empty.
 fn says(theirs: &Json, ours: &Json) -> bool {
+    let empty = |json: &Json| match json {
+        Json::Object(map) => map.is_empty(),
+        Json::Array(list) => list.is_empty(),
+        _ => false,
+    };
     match (theirs, ours) {
-        (Json::Object(theirs), Json::Object(ours)) => ours
-            .iter()
-            .all(|(key, ours)| theirs.get(key).is_some_and(|theirs| says(theirs, ours))),
+        (Json::Object(theirs), Json::Object(ours)) => {
+            ours.iter().all(|(key, ours)| match theirs.get(key) {
+                None | Some(Json::Null) => empty(ours),
+                Some(theirs) => says(theirs, ours),
+            })
+        }
         (Json::Array(theirs), Json::Array(ours)) => {
             theirs.len() == ours.len() && theirs.iter().zip(ours).all(|(t, o)| says(t, o))
         }

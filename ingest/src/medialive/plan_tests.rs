@@ -110,6 +110,7 @@ fn attaching_twice_changes_nothing_and_detaching_leaves_what_was_there() {
     let ours = &mut after["encoderSettings"]["outputGroups"][1];
     ours["outputGroupSettings"]["hlsGroupSettings"]["keepSegments"] = json!(21);
     ours["outputGroupSettings"]["hlsGroupSettings"]["segmentLength"] = json!(6.0);
+    ours["outputs"][0]["captionDescriptionNames"] = Json::Null;
     assert_eq!(attach(&after, &wanted()).unwrap().changes, []);
 
     let gone = detach(&after, &wanted()).unwrap();
