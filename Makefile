@@ -66,6 +66,7 @@ fuzz: setup
 # What is too long for every change.
 soak: setup-test build
 	MATCHCUT_KILLS=50 cargo test --locked --test e2e killed_at_random_moments
+	MATCHCUT_OUTAGE=60 cargo test --locked --test e2e a_broker_that_goes_away
 	cargo run --release --locked -p matchcut-bench -- memory
 	SEED=0 scripts/fuzz.sh 300
 

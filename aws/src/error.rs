@@ -255,6 +255,19 @@ impl AwsError {
             }
             ("PreconditionFailed", _) | (_, 412) => AwsError::Exists { what },
             (_, 429) => AwsError::Throttled { what, code },
+            // The connection is blamed: what was sent has a checksum of its own.
+            (
+                "BadDigest"
+                | "InvalidDigest"
+                | "XAmzContentSHA256Mismatch"
+                | "XAmzContentChecksumMismatch"
+                | "IncompleteBody"
+                | "RequestTimeout",
+                _,
+            ) => AwsError::Transport {
+                what,
+                message: format!("what arrived is not what was sent ({code})"),
+            },
             _ => AwsError::Service {
                 what,
                 status,

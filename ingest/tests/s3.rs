@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../aws/tests/support/moto.rs"]
+mod moto;
 #[path = "../../aws/tests/support/mod.rs"]
 mod server;
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use matchcut_aws::Keys;
@@ -15,6 +15,7 @@ use matchcut_ingest::{Source, SourceConfig, SourceItem, SourceKind};
 use matchcut_model::chunk::ChunkRef;
 use matchcut_model::failure::Domain;
 use matchcut_model::time::MediaTime;
+use moto::Moto;
 use serde_json::{Value, json};
 use server::{Fault, KEY, S3Server, SECRET};
 
@@ -341,70 +342,6 @@ async fn parts_of_objects_and_what_is_not_there_yet() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     server.put("media", "ch/late.ts", "here");
     assert_eq!(fetching.await.unwrap().unwrap(), "here");
-}
-
-/// Servers of S3 and SQS in Python.
-struct Moto {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-    endpoint: String,
-    queue: String,
-}
-
-impl Moto {
-    /// `None`, with a word said, where there is no moto; in CI that is a failure.
-    fn start() -> Option<Moto> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let ours = root.join("../.venv/bin/python3");
-        let pythons = [ours.as_os_str(), "python3".as_ref()];
-        let has_moto = |python: &&std::ffi::OsStr| {
-            let found = Command::new(python)
-                .args(["-c", "import moto.server"])
-                .output();
-            found.is_ok_and(|output| output.status.success())
-        };
-        let Some(python) = pythons.into_iter().find(has_moto) else {
-            let help = "no python3 with moto[server]; run: make setup-test";
-            assert!(std::env::var_os("CI").is_none(), "{help}");
-            eprintln!("skipped: {help}");
-            return None;
-        };
-        let mut child = Command::new(python)
-            .arg(root.join("tests/support/sqs_server.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let stdin = child.stdin.take().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let said: Value = serde_json::from_str(&line).unwrap();
-        let text = |name: &str| said[name].as_str().unwrap().to_owned();
-        Some(Moto {
-            endpoint: text("endpoint"),
-            queue: text("queue"),
-            child,
-            stdin,
-            stdout,
-        })
-    }
-
-    fn does(&mut self, line: &str) -> String {
-        writeln!(self.stdin, "{line}").unwrap();
-        let mut answer = String::new();
-        self.stdout.read_line(&mut answer).unwrap();
-        answer.trim().to_owned()
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

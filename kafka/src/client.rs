@@ -95,8 +95,12 @@ pub(crate) fn producer(options: &KafkaOptions, id: &str) -> Result<ClientConfig,
     config.set("transactional.id", id);
     let has = |name: &str| options.properties.contains_key(name);
     if !has("linger.ms") && !has("queue.buffering.max.ms") {
-        // A batch is complete when it is handed over: waiting for more gains nothing.
-        config.set("linger.ms", "0");
+        // The end of a transaction sends at once what still waits for more, so this delays nobody.
+        config.set("linger.ms", "20");
+    }
+    if !has("message.max.bytes") {
+        // The broker counts compressed bytes and decides; a replay of a thousand pieces is a megabyte of JSON.
+        config.set("message.max.bytes", "16000000");
     }
     if !has("transaction.timeout.ms") {
         config.set("transaction.timeout.ms", "30000");
@@ -123,13 +127,14 @@ pub(crate) fn consumer(options: &KafkaOptions) -> Result<ClientConfig, KafkaErro
 }
 
 /// Settings that consumers warn of.
-const OF_PRODUCERS: [&str; 6] = [
+const OF_PRODUCERS: [&str; 7] = [
     "linger.ms",
     "batch.",
     "queue.buffering.",
     "message.timeout.ms",
     "transaction.timeout.ms",
     "delivery.",
+    "message.max.bytes",
 ];
 
 fn password(options: &KafkaOptions) -> Result<String, KafkaError> {

@@ -120,6 +120,12 @@ impl KafkaError {
                  the user may do on the broker (write, and a transactional id)"
                     .to_owned()
             }
+            KafkaError::Broker { .. } if self.code() == Some(Code::MessageSizeTooLarge) => {
+                "a message is larger than the topic takes, and what is behind it waits: raise \
+                 max.message.bytes of the topic (kafka-configs.sh --alter --entity-type topics \
+                 --add-config max.message.bytes=…), or compress with zstd"
+                    .to_owned()
+            }
             KafkaError::Broker { .. } => {
                 "what is not published is kept in the outbox and goes out when a broker answers"
                     .to_owned()

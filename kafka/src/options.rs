@@ -95,7 +95,7 @@ pub struct KafkaOptions {
     #[schemars(extend("format" = "path"))]
     pub key: Option<String>,
     /// How long the end of a run waits for what could not be published yet.
-    #[serde(with = "text")]
+    #[serde(with = "matchcut_model::duration_text")]
     #[schemars(with = "String")]
     pub drain: MediaTime,
     /// The name under which transactions are made; PREFIX/EVENT/SINK where nothing is said. Of two who use the
@@ -220,26 +220,6 @@ fn is_topic(name: &str) -> bool {
 }
 
 /// Durations as they are written in a spec: `"90s"`.
-mod text {
-    use matchcut_model::time::MediaTime;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<MediaTime, D::Error> {
-        let time: MediaTime = String::deserialize(from)?
-            .parse()
-            .map_err(D::Error::custom)?;
-        match time.is_negative() {
-            true => Err(D::Error::custom("a duration cannot be negative")),
-            false => Ok(time),
-        }
-    }
-
-    pub(super) fn serialize<S: Serializer>(time: &MediaTime, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&format!("{}s", time.rounded_seconds()))
-    }
-}
-
 /// Settings that decide whether a message arrives once, and those that have options of their own.
 const OWN: [(&str, &str); 15] = [
     ("bootstrap.servers", "brokers"),

@@ -95,20 +95,23 @@ impl KafkaSink {
         }
     }
 
-    fn transact(&self, session: &Session, rows: &[Posted]) -> Result<(), KafkaError> {
-        let Some(last) = rows.last() else {
-            return Ok(());
-        };
+    /// Publishes messages up to the row `last` of the outbox.
+    fn transact(
+        &self,
+        session: &Session,
+        last: i64,
+        messages: &[Message],
+    ) -> Result<(), KafkaError> {
         let producer = &session.producer;
         producer
             .begin_transaction()
             .map_err(|error| self.judged("a transaction cannot be begun", error))?;
-        for row in rows {
-            self.send(producer, &row.message)?;
+        for message in messages {
+            self.send(producer, message)?;
         }
         let progress = Progress {
             incarnation: self.incarnation.clone(),
-            id: last.id,
+            id: last,
         };
         let value = serde_json::to_vec(&progress).unwrap_or_default();
         let topic = topics::progress(&self.options);
@@ -174,9 +177,15 @@ impl Outlet for KafkaSink {
         };
         let new = batch.partition_point(|row| row.id <= session.last);
         let new = batch.get(new..).unwrap_or_default();
-        match self.transact(&session, new) {
+        let Some(last) = new.last().map(|row| row.id) else {
+            self.session = Some(session);
+            return Ok(());
+        };
+        let messages = new.iter().map(Posted::read);
+        let messages = messages.collect::<Result<Vec<Message>, _>>()?;
+        match self.transact(&session, last, &messages) {
             Ok(()) => {
-                session.last = new.last().map_or(session.last, |row| row.id);
+                session.last = last;
                 self.session = Some(session);
                 Ok(())
             }

@@ -6,6 +6,7 @@ pub mod change;
 pub mod chunk;
 pub mod compat;
 pub mod cue;
+pub mod duration_text;
 pub mod failure;
 pub mod frame;
 pub mod lines;

@@ -7,6 +7,7 @@
 //! DIR/observations.jsonl, segments.jsonl what stands at the end
 //! DIR/replays/NAME/replay.json, .edl, .otio, .fcpxml, chapters.vtt
 //! DIR/exports/event.json, .otio, .vtt, event_TRACK.edl, segments.csv, replay_NAME.json, .csv
+//! DIR/chunks/                            chunks that playlists name, where they are copied
 //! DIR/report.html                        all of it for a person
 //! ```
 //!
@@ -53,13 +54,19 @@ const REPORT: &str = "report.html";
 const RESULTS: [&str; 5] = [CHANGES, LOG, OBSERVATIONS, SEGMENTS, REPORT];
 
 /// Directories that hold nothing but results, once there are any.
-const PARTS: [(&str, &[&str]); 4] = [
+const PARTS: [(&str, &[&str]); 5] = [
     ("clips", &["mp4", "m4s", "ts", "m3u8"]),
     ("thumbnails", &["jpg", "jpeg", "png", "webp"]),
     (
         "replays",
         &[
             "json", "edl", "otio", "fcpxml", "vtt", "mp4", "m4s", "ts", "m3u8", "jpg",
+        ],
+    ),
+    (
+        "chunks",
+        &[
+            "ts", "m4s", "mp4", "m4v", "m4a", "aac", "cmfv", "cmfa", "bin",
         ],
     ),
     ("exports", &["json", "edl", "otio", "csv", "vtt"]),

@@ -2,6 +2,7 @@
 //! tables, chapters, JSON in the shape of MRE, a report). Everything is written from the same rows, sorted, without
 //! the time of day, so that equal results give equal bytes.
 
+pub mod bucket;
 mod changes;
 mod csv;
 mod edits;

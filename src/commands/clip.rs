@@ -269,7 +269,7 @@ fn rendered(args: &ClipArgs, range: TimeRange, opened: &Opened) -> Result<ExitCo
 
 fn playlist(args: &ClipArgs, range: TimeRange, opened: &Opened) -> Result<ExitCode, CommandError> {
     let wanted = [Wanted::range(range)];
-    let list = instant(&opened.store, &opened.timeline, &wanted, &args.output)
+    let list = instant(&opened.store, &opened.timeline, &wanted, &args.output, None)
         .map_err(|message| failed(outside(message, range, opened)))?;
     for (path, text) in &list.files {
         write_atomically(path, text.as_bytes()).map_err(|error| failed(error.to_string()))?;

@@ -18,6 +18,8 @@ pub struct Dirs<'a> {
     out: Option<&'a Path>,
     /// `file` sinks of the spec.
     sinks: Vec<&'a PlanSink>,
+    /// `s3` sinks of the spec, whose directories lie in the first of the others.
+    buckets: Vec<&'a PlanSink>,
 }
 
 impl<'a> Dirs<'a> {
@@ -49,7 +51,17 @@ impl<'a> Dirs<'a> {
             }
             sinks.push(sink);
         }
-        Ok(Dirs { out, sinks })
+        Ok(Dirs {
+            out,
+            sinks,
+            buckets: Vec::new(),
+        })
+    }
+
+    /// With those that the `s3` sinks of the spec follow.
+    pub fn with_buckets(mut self, plan: &'a Plan) -> Self {
+        self.buckets = plan.sinks.iter().filter(|sink| sink.kind == "s3").collect();
+        self
     }
 
     /// All of them; the store is kept in the first.
@@ -71,6 +83,11 @@ impl<'a> Dirs<'a> {
         }
         for sink in &self.sinks {
             targets.push(Target::of_sink(sink, plan, begin, info.clone())?);
+        }
+        if let Some(home) = self.all().next() {
+            for sink in &self.buckets {
+                targets.push(Target::of_bucket(sink, plan, home, begin, info.clone())?);
+            }
         }
         Ok(targets)
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 use matchcut_dataflow::run::convert;
-use matchcut_dataflow::run::post::carries_messages;
+use matchcut_dataflow::run::post::is_outside;
 use matchcut_dataflow::run::recorded::{self, RecordedEvent};
 use matchcut_dataflow::run::target::{Begin, Target};
 use matchcut_dataflow::spec::Catalog;
@@ -81,7 +81,7 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode, CommandError> {
         dirs.discard_stores()?;
     }
     let mut targets = dirs.targets(&plan, begin, &info)?;
-    for sink in plan.sinks.iter().filter(|sink| carries_messages(sink)) {
+    for sink in plan.sinks.iter().filter(|sink| is_outside(sink)) {
         let (name, kind) = (&sink.name, &sink.kind);
         eprintln!("sink \"{name}\" ({kind}) is told nothing: what was recorded is no news");
     }

@@ -17,7 +17,6 @@ use matchcut_dataflow::run::log::{self, EventStore};
 use matchcut_dataflow::run::look_back::look_back;
 use matchcut_dataflow::run::post::Post;
 use matchcut_dataflow::run::publish::News;
-use matchcut_dataflow::run::target::Target;
 use matchcut_dataflow::spec::Catalog;
 use matchcut_model::change::{Change, EventState, Row};
 use matchcut_model::segment::{Segment, SegmentId};
@@ -118,7 +117,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         (false, true) => How::Replace,
         (false, false) => How::New,
     };
-    let dirs = Dirs::new(&plan, args.out.as_deref())?;
+    let dirs = Dirs::new(&plan, args.out.as_deref())?.with_buckets(&plan);
     let identity = log::identity(&plan, args.clips.into());
     let (mut targets, mut store) = match dirs.take(&plan, &identity, how, &info)? {
         Home::New(targets, store) => (targets, store),
@@ -163,8 +162,12 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         eprintln!("warning: {warning}");
     }
     tell_unsent(&outcome.unsent);
-    let dirs: Vec<&Path> = targets.iter().map(Target::dir).collect();
-    print(&plan, &outcome.state, &dirs, args.format)?;
+    print(
+        &plan,
+        &outcome.state,
+        &dirs.all().collect::<Vec<_>>(),
+        args.format,
+    )?;
     Ok(exit_code(&outcome, stop.load(Ordering::SeqCst)))
 }
 

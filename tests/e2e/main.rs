@@ -11,6 +11,7 @@ mod support;
 mod aws;
 mod bad_chunks;
 mod bad_input;
+mod bucket;
 mod clip;
 mod daterange;
 mod demo;

@@ -34,6 +34,8 @@ pub enum Fault {
     Slow(Duration),
     /// The connection breaks after so many bytes of the answer.
     Broken(usize),
+    /// A byte of what is sent becomes another.
+    Spoilt,
     /// An error of S3: status, code.
     Error(u16, &'static str),
 }
@@ -80,6 +82,11 @@ impl S3Server {
     /// From now on each request (`GET /bucket/key?…`) meets what this says.
     pub fn fault(&self, faults: impl FnMut(&str) -> Fault + Send + 'static) {
         *self.faults.lock().unwrap() = Box::new(faults);
+    }
+
+    /// The first lines of all requests so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
 
     /// Requests so far whose first line contains `text`.
@@ -187,6 +194,11 @@ fn pass(
         Fault::None => {}
         Fault::Slow(wait) => thread::sleep(wait),
         Fault::Broken(bytes) => most = bytes,
+        Fault::Spoilt => {
+            if let Some(byte) = body.last_mut() {
+                *byte ^= 1;
+            }
+        }
         Fault::Error(status, code) => {
             let body = format!(
                 "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>as the test wants</Message></Error>"

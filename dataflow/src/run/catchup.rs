@@ -25,6 +25,7 @@ use matchcut_sinks::files::{safe_file_name, write_atomically};
 use serde::{Deserialize, Serialize};
 
 use super::playlist::{Instant, Wanted, chunks_of};
+use super::target::Place;
 
 /// The name of the pointer.
 pub const POINTER: &str = "current.json";
@@ -89,17 +90,27 @@ struct Followed {
 
 /// Publishes the versions of the catch-up replays of one directory.
 pub struct CatchUp {
-    dir: PathBuf,
+    place: Place,
     replays: BTreeMap<Name, Followed>,
 }
 
 impl CatchUp {
     /// For a directory of results.
-    pub fn new(dir: &Path) -> Self {
+    pub fn new(place: Place) -> Self {
         CatchUp {
-            dir: dir.to_owned(),
+            place,
             replays: BTreeMap::new(),
         }
+    }
+
+    /// Where chunks that its playlists name are copied to, if they are.
+    pub fn copies(&self) -> Option<PathBuf> {
+        self.place.copies()
+    }
+
+    /// How many versions were counted, of all replays.
+    pub fn versions(&self) -> u64 {
+        self.replays.values().map(|followed| followed.version).sum()
     }
 
     /// For a run that goes on: what `replays` have published stays as it is, and is only counted
@@ -112,12 +123,12 @@ impl CatchUp {
     }
 
     /// Where the files of a replay are, relative to the directory.
-    fn place(name: &Name) -> String {
+    fn folder(name: &Name) -> String {
         format!("replays/{}", safe_file_name(name))
     }
 
     fn pointer(&self, name: &Name) -> Option<Pointer> {
-        let path = self.dir.join(Self::place(name)).join(POINTER);
+        let path = self.place.dir.join(Self::folder(name)).join(POINTER);
         serde_json::from_slice(&fs::read(path).ok()?).ok()
     }
 
@@ -142,12 +153,12 @@ impl CatchUp {
         followed.content = content;
         followed.version += 1;
         let version = followed.version;
-        let place = Self::place(name);
-        let index = format!("{place}/index.m3u8");
+        let folder = Self::folder(name);
+        let index = format!("{folder}/index.m3u8");
         if version <= followed.published {
             return Ok((!followed.content.is_empty()).then_some(index));
         }
-        let dir = self.dir.join(&place);
+        let dir = self.place.dir.join(&folder);
         fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
         let list = if followed.content.is_empty() {
             remove(&dir.join("index.m3u8"))?;
@@ -181,7 +192,7 @@ impl CatchUp {
                 continue;
             };
             pointer.ended = true;
-            write_pointer(&self.dir.join(Self::place(name)), &pointer)?;
+            write_pointer(&self.place.dir.join(Self::folder(name)), &pointer)?;
         }
         Ok(())
     }
@@ -319,6 +330,7 @@ mod tests {
         let text = format!("{} {at}\n", path.file_name().unwrap().to_string_lossy());
         Instant {
             files: vec![(path.to_owned(), text)],
+            copies: BTreeMap::new(),
             clips,
             duration: at,
             max_error_frames: 3,
@@ -373,7 +385,7 @@ mod tests {
     #[test]
     fn a_version_for_every_change_of_what_is_played() {
         let dir = tempfile::tempdir().unwrap();
-        let mut catchup = CatchUp::new(dir.path());
+        let mut catchup = CatchUp::new(Place::of(dir.path()));
         let index = || Some("replays/best/index.m3u8".to_owned());
         let expected = [None, index(), None, index(), None, index(), index()];
         assert_eq!(play(&mut catchup, 7, 0), expected);
@@ -406,7 +418,7 @@ mod tests {
     #[test]
     fn a_replay_without_clips_keeps_its_number_and_loses_its_playlist() {
         let dir = tempfile::tempdir().unwrap();
-        play(&mut CatchUp::new(dir.path()), 5, 0);
+        play(&mut CatchUp::new(Place::of(dir.path())), 5, 0);
         let files = files(dir.path());
         assert!(!files.contains_key("index.m3u8"));
         let pointer: Pointer = serde_json::from_str(&files["current.json"]).unwrap();
@@ -416,11 +428,11 @@ mod tests {
     #[test]
     fn a_resumed_run_counts_the_same_and_rewrites_nothing() {
         let undisturbed = tempfile::tempdir().unwrap();
-        play(&mut CatchUp::new(undisturbed.path()), 7, 0);
+        play(&mut CatchUp::new(Place::of(undisturbed.path())), 7, 0);
         let before = files(undisturbed.path());
         for killed in 0..=7 {
             let dir = tempfile::tempdir().unwrap();
-            play(&mut CatchUp::new(dir.path()), killed, 0);
+            play(&mut CatchUp::new(Place::of(dir.path())), killed, 0);
             // Killed after the playlist of a version, before its pointer.
             if killed == 4 {
                 let replay = dir.path().join("replays/best");
@@ -436,7 +448,7 @@ mod tests {
                     .ok()
             };
             let first = stamp(dir.path());
-            let mut again = CatchUp::new(dir.path());
+            let mut again = CatchUp::new(Place::of(dir.path()));
             again.resume([&Name::new("best")]);
             play(&mut again, 7, 0);
             assert_eq!(files(dir.path()), before, "killed after {killed} epochs");
@@ -449,7 +461,7 @@ mod tests {
     #[test]
     fn old_versions_go_where_that_is_asked_for() {
         let dir = tempfile::tempdir().unwrap();
-        play(&mut CatchUp::new(dir.path()), 7, 2);
+        play(&mut CatchUp::new(Place::of(dir.path())), 7, 2);
         let names: Vec<String> = files(dir.path()).into_keys().collect();
         assert_eq!(names, ["current.json", "index.m3u8", "v4.m3u8", "v5.m3u8"]);
     }

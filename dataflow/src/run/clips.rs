@@ -28,6 +28,7 @@ use super::clip_plan::stem_of;
 use super::cuts::{StoredPieces, cut_to_render, exact_cut};
 use super::media::MediaStore;
 use super::playlist::{self, Instant, Wanted};
+use super::target::Place;
 
 /// The width of thumbnails in pixels.
 const THUMBNAIL_WIDTH: u32 = 480;
@@ -124,14 +125,14 @@ impl ClipMaker {
         segment: &SegmentId,
         clips: &[ClipRow],
         timeline: &EventTimeline,
-        dirs: &[&Path],
+        places: &[Place],
     ) -> MadeClips {
         let mut made = MadeClips {
             complete: true,
             ..MadeClips::default()
         };
         for clip in clips {
-            match self.clip(clip, timeline, dirs) {
+            match self.clip(clip, timeline, places) {
                 Ok(entry) => made.clips.push(entry),
                 Err(message) => {
                     made.complete = false;
@@ -142,7 +143,7 @@ impl ClipMaker {
         if let Some(first) = clips.first() {
             let half = MediaTime::from_flicks(first.marks.duration().flicks() / 2);
             let middle = first.marks.start + half;
-            match self.thumbnail(&stem_of(segment), middle, timeline, dirs) {
+            match self.thumbnail(&stem_of(segment), middle, timeline, places) {
                 Ok(path) => made.thumbnail = path,
                 Err(message) => {
                     made.complete = false;
@@ -154,11 +155,11 @@ impl ClipMaker {
     }
 
     /// Removes files that nobody names any more.
-    pub fn remove<'a>(&self, paths: impl Iterator<Item = &'a String>, dirs: &[&Path]) {
+    pub fn remove<'a>(&self, paths: impl Iterator<Item = &'a String>, places: &[Place]) {
         for path in paths {
-            for dir in dirs {
+            for place in places {
                 // A file that is gone already is what is wanted.
-                let _ = fs::remove_file(dir.join(path));
+                let _ = fs::remove_file(place.dir.join(path));
             }
         }
     }
@@ -181,7 +182,7 @@ impl ClipMaker {
         &self,
         clip: &ClipRow,
         timeline: &EventTimeline,
-        dirs: &[&Path],
+        places: &[Place],
     ) -> Result<ClipEntry, String> {
         let max_error_frames = match self.mode {
             ClipMode::Instant => {
@@ -191,11 +192,12 @@ impl ClipMaker {
                     range: clip.marks,
                 };
                 let mut error = 0;
-                for dir in dirs {
+                for place in places {
                     // Chunks on this machine are named relative to the playlist.
-                    let file = dir.join(&clip.path);
+                    let (file, copies) = (place.dir.join(&clip.path), place.copies());
                     let wanted = std::slice::from_ref(&wanted);
-                    let list = playlist::instant(&self.store, timeline, wanted, &file)?;
+                    let copies = copies.as_deref();
+                    let list = playlist::instant(&self.store, timeline, wanted, &file, copies)?;
                     write_list(&list)?;
                     error = list.max_error_frames;
                 }
@@ -204,7 +206,10 @@ impl ClipMaker {
             ClipMode::Render => {
                 let tracks = [clip.track];
                 let cut = cut_to_render(&self.store, clip.marks, Some(&tracks), timeline)?;
-                let paths: Vec<PathBuf> = dirs.iter().map(|dir| dir.join(&clip.path)).collect();
+                let paths: Vec<PathBuf> = places
+                    .iter()
+                    .map(|place| place.dir.join(&clip.path))
+                    .collect();
                 render_to(&mut vec![cut], &RenderPlan::default(), &paths)?;
                 0
             }
@@ -212,8 +217,8 @@ impl ClipMaker {
                 let cut = self.cut(clip.marks, clip.track, timeline)?;
                 let mut bytes = Vec::new();
                 write_mp4(&cut, &mut bytes).map_err(|error| error.to_string())?;
-                for dir in dirs {
-                    write(&dir.join(&clip.path), &bytes)?;
+                for place in places {
+                    write(&place.dir.join(&clip.path), &bytes)?;
                 }
                 cut.report.max_error_frames
             }
@@ -246,7 +251,7 @@ impl ClipMaker {
         stem: &str,
         at: MediaTime,
         timeline: &EventTimeline,
-        dirs: &[&Path],
+        places: &[Place],
     ) -> Result<Option<String>, String> {
         let Some(placed) = timeline
             .locate(at)
@@ -267,8 +272,8 @@ impl ClipMaker {
         )
         .map_err(|error| error.to_string())?;
         let path = format!("thumbnails/{stem}.jpg");
-        for dir in dirs {
-            write(&dir.join(&path), &jpeg)?;
+        for place in places {
+            write(&place.dir.join(&path), &jpeg)?;
         }
         Ok(Some(path))
     }
@@ -286,7 +291,10 @@ impl ClipMaker {
         let wanted = wanted(pieces);
         let mut index = None;
         for catchup in catchups {
-            let make = |path: &Path| playlist::instant(&self.store, timeline, &wanted, path);
+            let copies = catchup.copies();
+            let make = |path: &Path| {
+                playlist::instant(&self.store, timeline, &wanted, path, copies.as_deref())
+            };
             match catchup.update(name, &wanted, epoch, keep, timeline, make) {
                 Ok(path) => index = path.or(index),
                 Err(message) => self.fail(format!("playlist of replay {name}"), message),
@@ -310,14 +318,14 @@ impl ClipMaker {
         name: &Name,
         pieces: &[Piece],
         timeline: &EventTimeline,
-        dirs: &[&Path],
+        places: &[Place],
     ) -> Option<String> {
         let path = format!("replays/{}/index.m3u8", safe_file_name(name));
         let wanted = wanted(pieces);
-        for dir in dirs {
-            let file = dir.join(&path);
-            let written = playlist::instant(&self.store, timeline, &wanted, &file)
-                .and_then(|list| write_list(&list));
+        for place in places {
+            let (file, copies) = (place.dir.join(&path), place.copies());
+            let list = playlist::instant(&self.store, timeline, &wanted, &file, copies.as_deref());
+            let written = list.and_then(|list| write_list(&list));
             if let Err(message) = written {
                 self.fail(format!("playlist of replay {name}"), message);
                 return None;
@@ -334,14 +342,14 @@ impl ClipMaker {
         pieces: &[Piece],
         (catchup, plan): (bool, Option<&RenderPlan>),
         timeline: &EventTimeline,
-        dirs: &[&Path],
+        places: &[Place],
     ) -> ReplayMedia {
         let mut media = ReplayMedia::default();
         if !self.is_active() || pieces.is_empty() {
             return media;
         }
         if !catchup {
-            media.hls = self.playlist(name, pieces, timeline, dirs);
+            media.hls = self.playlist(name, pieces, timeline, places);
         }
         let path = {
             let name = safe_file_name(name);
@@ -355,7 +363,7 @@ impl ClipMaker {
                 store: &self.store,
                 timeline,
             };
-            let paths: Vec<PathBuf> = dirs.iter().map(|dir| dir.join(&path)).collect();
+            let paths: Vec<PathBuf> = places.iter().map(|place| place.dir.join(&path)).collect();
             match render_to(&mut stored, plan, &paths) {
                 Ok(()) => media.mp4 = Some(path),
                 Err(message) => self.fail(format!("video of replay {name}"), message),
@@ -382,8 +390,9 @@ impl ClipMaker {
         let mp4 = write_replay_mp4_with_chapters(&cuts, &titles, &mut bytes)
             .map_err(|error| error.to_string())
             .and_then(|()| {
-                dirs.iter()
-                    .try_for_each(|dir| write(&dir.join(&path), &bytes))
+                places
+                    .iter()
+                    .try_for_each(|place| write(&place.dir.join(&path), &bytes))
             });
         match mp4 {
             Ok(()) => media.mp4 = Some(path),
@@ -414,7 +423,8 @@ fn write_list(list: &Instant) -> Result<(), String> {
         .try_for_each(|(path, text)| write(path, text.as_bytes()))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+/// Writes a file whole, with the directories above it.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|error| format!("{}: {error}", parent.display()))?;
     }

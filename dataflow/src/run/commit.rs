@@ -3,7 +3,6 @@
 //! published. A log that was stored before is passed through the same way, without storing it again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -27,7 +26,7 @@ use super::engine::{Progress, RunError};
 use super::log::{Committed, EventStore, LogInput};
 use super::playlist::Wanted;
 use super::post::{CLIPS, Post};
-use super::target::Target;
+use super::target::{Place, Target};
 use crate::flow::{Control, Delivery, ScanRow};
 use crate::plan::{Plan, PlanReplay};
 
@@ -179,13 +178,14 @@ impl Committer<'_> {
         let admitted = self.under_way.take(epoch.0).ok_or_else(|| {
             RunError::Worker(format!("epoch {epoch} was delivered and never admitted"))
         })?;
+        let mut heard = Vec::new();
         let placed = match &admitted.input {
             LogInput::Chunk(placed) => {
                 self.timeline.insert(Arc::clone(placed));
                 Some(&**placed)
             }
             LogInput::Controls(controls) => {
-                self.heard(controls);
+                heard = self.heard(controls);
                 None
             }
             LogInput::Gap(..) => None,
@@ -206,9 +206,12 @@ impl Committer<'_> {
         let is_new = admitted.stored.is_none();
         // Also what was told before, because what is told next builds on it.
         let ends_for_all = ends && !admitted.provisional;
-        let mut outbox = self
-            .post
-            .of_epoch(&changes, &self.state, &self.timeline, ends_for_all)?;
+        let mut outbox = self.post.of_epoch(
+            &changes,
+            (&self.state, &self.timeline),
+            &heard,
+            ends_for_all,
+        )?;
         let of_clips: Arc<str> = CLIPS.into();
         outbox.extend(
             jobs.iter()
@@ -247,11 +250,11 @@ impl Committer<'_> {
             left.push(self.make(job));
             told.extend(self.told_of((epoch, false), job)?);
         }
-        if !admitted.provisional {
-            self.catch_up(epoch);
+        if !admitted.provisional && self.catch_up(epoch) {
+            told.extend(self.post.of_versions(epoch)?);
         }
         if let Some(store) = &mut self.store
-            && !jobs.is_empty()
+            && !(jobs.is_empty() && told.is_empty())
             && !admitted.provisional
         {
             let done: Vec<i64> = match is_new {
@@ -301,33 +304,35 @@ impl Committer<'_> {
     }
 
     /// Exports tell what viewers said, too.
-    fn heard(&mut self, controls: &[(Control, i64)]) {
-        for (control, diff) in controls {
-            if let (Control::Feedback { feedback, .. }, 1) = (control, diff) {
-                self.feedback.push(*feedback);
-            }
-        }
+    fn heard(&mut self, controls: &[(Control, i64)]) -> Vec<Feedback> {
+        let said = controls.iter().filter_map(|entry| match entry {
+            (Control::Feedback { feedback, .. }, 1) => Some(*feedback),
+            _ => None,
+        });
+        let said: Vec<Feedback> = said.collect();
+        self.feedback.extend(&said);
+        said
     }
 
     /// Makes the clips of a segment; what is to be remembered of it.
     fn make(&mut self, job: &ClipJob) -> (String, Option<String>) {
-        let dirs: Vec<&Path> = self
+        let places: Vec<Place> = self
             .targets
             .iter()
             .filter(|target| target.takes_segments_of(&job.segment.segmenter))
-            .map(Target::dir)
+            .map(Target::place)
             .collect();
-        self.clips.remove(job.gone.iter(), &dirs);
+        self.clips.remove(job.gone.iter(), &places);
         if job.clips.is_empty() {
             self.media.clips.remove(&job.segment);
             let thumbnail = self.media.thumbnails.remove(&job.segment);
-            self.clips.remove(thumbnail.iter(), &dirs);
+            self.clips.remove(thumbnail.iter(), &places);
             self.unmade.remove(&job.segment);
             return (published_key(&job.segment), None);
         }
         let made = self
             .clips
-            .make(&job.segment, &job.clips, &self.timeline, &dirs);
+            .make(&job.segment, &job.clips, &self.timeline, &places);
         let value = serde_json::to_string(&(&job.segment, &made)).ok();
         self.keep(job.segment.clone(), made);
         (published_key(&job.segment), value)
@@ -346,18 +351,19 @@ impl Committer<'_> {
         self.media.clips.insert(segment, made.clips);
     }
 
-    fn dirs_of_replay(&self, name: &Name) -> Vec<std::path::PathBuf> {
+    fn places_of_replay(&self, name: &Name) -> Vec<Place> {
         let takes = |target: &&Target| target.takes_replay(name);
         let targets = self.targets.iter().filter(takes);
-        targets.map(|target| target.dir().to_owned()).collect()
+        targets.map(Target::place).collect()
     }
 
     /// Publishes what an epoch changed of catch-up replays. An epoch of a log that was stored before
-    /// only counts their versions.
-    fn catch_up(&mut self, epoch: Epoch) {
+    /// only counts their versions. Whether there is a new version of any.
+    fn catch_up(&mut self, epoch: Epoch) -> bool {
         if !self.clips.is_active() {
-            return;
+            return false;
         }
+        let before: u64 = self.catchups.iter().map(CatchUp::versions).sum();
         let catchups = self.plan.replays.iter().filter(|r| r.request.catchup);
         for replay in catchups {
             let pieces = pieces(&self.state, replay);
@@ -373,6 +379,7 @@ impl Committer<'_> {
             let media = self.media.replays.entry(replay.name.clone()).or_default();
             media.hls = hls.or(media.hls.take()).filter(|_| !pieces.is_empty());
         }
+        self.catchups.iter().map(CatchUp::versions).sum::<u64>() > before
     }
 
     /// Makes what is still to be made and writes the final documents.
@@ -401,8 +408,7 @@ impl Committer<'_> {
             told.extend(self.told_of((last, true), &job)?);
         }
         for replay in &self.plan.replays {
-            let dirs = self.dirs_of_replay(&replay.name);
-            let dirs: Vec<&Path> = dirs.iter().map(std::path::PathBuf::as_path).collect();
+            let places = self.places_of_replay(&replay.name);
             let pieces = pieces(&self.state, replay);
             let catchup = replay.request.catchup;
             let made = self.clips.replay(
@@ -410,7 +416,7 @@ impl Committer<'_> {
                 &pieces,
                 (catchup, replay.render.as_ref()),
                 &self.timeline,
-                &dirs,
+                &places,
             );
             let media = self.media.replays.entry(replay.name.clone()).or_default();
             media.mp4 = made.mp4;

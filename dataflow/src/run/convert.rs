@@ -7,6 +7,7 @@ use matchcut_model::replay::Compat;
 use matchcut_model::timecode::TimecodeSource;
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::AttributeKind;
+use matchcut_sinks::bucket::BucketOptions;
 use matchcut_sinks::edl::EdlOptions;
 use matchcut_sinks::export::ExportOptions;
 use matchcut_sinks::{EventInfo, OperatorInfo, Profile, ReplayInfo};
@@ -143,6 +144,17 @@ pub fn event_info(plan: &Plan, catalog: &Catalog) -> EventInfo {
         },
         ..EventInfo::default()
     }
+}
+
+/// The same with what an `s3` sink says otherwise.
+pub fn for_bucket(info: EventInfo, options: &BucketOptions) -> EventInfo {
+    let same = FileSinkOptions {
+        exports: options.exports.clone(),
+        edl_style: options.edl_style,
+        export_media: options.export_media,
+        ..FileSinkOptions::default()
+    };
+    for_sink(info, &same)
 }
 
 /// The same with what a `file` sink says otherwise.

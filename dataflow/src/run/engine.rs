@@ -342,7 +342,7 @@ pub fn run(
     };
     drop((feed, tell));
 
-    let catchups = targets.iter().map(|target| CatchUp::new(target.dir()));
+    let catchups = targets.iter().map(|target| CatchUp::new(target.place()));
     let catchups = catchups.collect();
     let mut committer = Committer {
         plan,

@@ -20,7 +20,7 @@ use super::answers::Answered;
 use super::clips::ClipMode;
 use super::listen::ListenCursor;
 use super::media::content_of;
-use super::post::{CLIPS, carries_messages};
+use super::post::{CLIPS, is_outside};
 use crate::flow::{Control, ScanRow, Scanned};
 use crate::plan::Plan;
 
@@ -232,6 +232,11 @@ impl EventStore {
         Err(ResumeError::Changed { dir })
     }
 
+    /// The directory of results that it lies in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The number of epochs that it holds.
     pub fn epochs(&self) -> u64 {
         self.store.next_epoch()
@@ -379,7 +384,7 @@ pub fn identity(plan: &Plan, mode: ClipMode) -> String {
     let made = format!("{mode:?} {renders:?}");
     let mut plan = plan.clone();
     // How those who carry messages are reached may be mended while messages wait for it.
-    for sink in plan.sinks.iter_mut().filter(|sink| carries_messages(sink)) {
+    for sink in plan.sinks.iter_mut().filter(|sink| is_outside(sink)) {
         sink.options.clear();
     }
     for feed in &mut plan.feeds {

@@ -214,6 +214,16 @@ impl MediaStore {
         Ok([&*init, &*media].concat())
     }
 
+    /// The bytes of a resource, encrypted where it is.
+    pub fn as_it_lies(&self, resource: &Resource) -> Result<bytes::Bytes, String> {
+        let plain = Resource {
+            encryption: None,
+            ..resource.clone()
+        };
+        let fetched = self.runtime.block_on(self.fetcher.fetch(&plain));
+        fetched.map_err(|error| error.to_string())
+    }
+
     /// A chunk from memory, or else what `fetch` brings, which is asked once however many want it.
     fn recent_or(
         &self,

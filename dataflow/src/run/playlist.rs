@@ -2,7 +2,7 @@
 //! The placed chunks of each range are handed to the playlist writer of the media crate, named
 //! relative to the playlist.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,9 @@ use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::timeline::EventTimeline;
 use url::Url;
 
+use super::clips::write;
 use super::media::MediaStore;
+use super::naming::Names;
 
 /// A clip that a playlist is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub struct Instant {
     /// The files of the playlist, in the order in which they are to be written: the one that was
     /// asked for is the last, and names the others where there is separate audio.
     pub files: Vec<(PathBuf, String)>,
+    /// Copies that it names, and of what.
+    pub copies: BTreeMap<PathBuf, Resource>,
     /// The clips that are in it, in its order.
     pub clips: Vec<PlacedClip>,
     /// How long it lasts.
@@ -107,14 +111,29 @@ pub fn chunks_of(timeline: &EventTimeline, range: TimeRange) -> Vec<&PlacedChunk
 }
 
 /// A VOD playlist (RFC 8216) that plays `wanted` one after the other, for a file at `path`: chunks
-/// on this machine are named relative to it.
+/// on this machine are named relative to it. With a directory for `copies` each chunk is named by its copy
+/// in there, which is made where there is none yet.
 pub fn instant(
     store: &MediaStore,
     timeline: &EventTimeline,
     wanted: &[Wanted],
     path: &Path,
+    copies: Option<&Path>,
 ) -> Result<Instant, String> {
-    build(&|placed| store.get(placed).ok(), timeline, wanted, path)
+    let list = build(
+        &|placed| store.get(placed).ok(),
+        timeline,
+        wanted,
+        path,
+        copies,
+    )?;
+    for (copy, resource) in &list.copies {
+        if !copy.exists() {
+            let bytes = store.as_it_lies(resource)?;
+            write(copy, &bytes)?;
+        }
+    }
+    Ok(list)
 }
 
 /// The samples of a chunk, if it can be had.
@@ -125,10 +144,11 @@ fn build(
     timeline: &EventTimeline,
     wanted: &[Wanted],
     path: &Path,
+    copies: Option<&Path>,
 ) -> Result<Instant, String> {
     let absolute = std::path::absolute(path).ok();
     let base = absolute.and_then(|path| Url::from_file_path(path).ok());
-    let mut out = Builder::new(samples, timeline, base.as_ref());
+    let mut out = Builder::new(samples, timeline, base.as_ref(), copies);
     for clip in wanted {
         out.add(clip)?;
     }
@@ -148,7 +168,7 @@ struct Audio {
 struct Builder<'a> {
     samples: Samples<'a>,
     timeline: &'a EventTimeline,
-    base: Option<&'a Url>,
+    names: Names<'a>,
     main: VodPlaylist,
     audio: Vec<Audio>,
     /// Whether the chunks themselves carry sound.
@@ -162,11 +182,16 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(samples: Samples<'a>, timeline: &'a EventTimeline, base: Option<&'a Url>) -> Self {
+    fn new(
+        samples: Samples<'a>,
+        timeline: &'a EventTimeline,
+        base: Option<&'a Url>,
+        copies: Option<&'a Path>,
+    ) -> Self {
         Builder {
             samples,
             timeline,
-            base,
+            names: Names::new(base, copies),
             main: VodPlaylist::default(),
             audio: Vec::new(),
             own_sound: false,
@@ -296,15 +321,15 @@ impl<'a> Builder<'a> {
         let demuxed = demuxed.unwrap_or_default();
         match &chunk.cut_from {
             Some(other) => ChunkMedia {
-                media: self.named_all(&other.media),
-                init: other.init.as_ref().map(|init| self.named(init)),
+                media: self.names.of_all(&other.media, placed.content),
+                init: other.init.as_ref().map(|init| self.names.of(init, None)),
                 container: other.container,
                 demuxed,
                 divisible: false,
             },
             None => ChunkMedia {
-                media: vec![self.named(&chunk.media)],
-                init: chunk.init.as_ref().map(|init| self.named(init)),
+                media: vec![self.names.of(&chunk.media, Some(placed.content))],
+                init: chunk.init.as_ref().map(|init| self.names.of(init, None)),
                 container: chunk.container,
                 demuxed,
                 // Sound that lies elsewhere cannot be divided at the same places.
@@ -331,8 +356,9 @@ impl<'a> Builder<'a> {
                 .filter_map(|placed| {
                     let mut renditions = placed.chunk.audio.iter();
                     let found = renditions.find(|rendition| rendition.name == *name)?;
-                    let init = found.init.as_ref().map(|init| self.named(init));
-                    Some((self.named_all(&found.media), init, placed.span.duration()))
+                    let init = found.init.as_ref().map(|init| self.names.of(init, None));
+                    let media = self.names.of_all(&found.media, placed.content);
+                    Some((media, init, placed.span.duration()))
                 })
                 .collect();
             if items.len() == used.len() {
@@ -345,19 +371,6 @@ impl<'a> Builder<'a> {
             }
         }
         self.audio = audio;
-    }
-
-    fn named(&self, resource: &Resource) -> Resource {
-        let mut named = resource.clone();
-        named.uri = relative(&resource.uri, self.base);
-        if let Some(encryption) = &mut named.encryption {
-            encryption.key_uri = relative(&encryption.key_uri, self.base);
-        }
-        named
-    }
-
-    fn named_all(&self, resources: &[Resource]) -> Vec<Resource> {
-        resources.iter().map(|one| self.named(one)).collect()
     }
 
     fn finish(mut self, path: &Path) -> Instant {
@@ -421,8 +434,16 @@ impl<'a> Builder<'a> {
                     .to_owned(),
             );
         }
+        let copies = self.names.into_copies();
+        if copies.values().any(|copied| copied.encryption.is_some()) {
+            self.notes.insert(
+                "its chunks are encrypted, also where they are copied: players need their keys"
+                    .to_owned(),
+            );
+        }
         Instant {
             files,
+            copies,
             clips: self.clips,
             duration: self.at,
             max_error_frames: self.max_error_frames,
@@ -439,15 +460,6 @@ struct ChunkMedia {
     container: Container,
     demuxed: Arc<Demuxed>,
     divisible: bool,
-}
-
-/// A file is named relative to the playlist, so that both can be moved together.
-fn relative(uri: &str, base: Option<&Url>) -> String {
-    let named = base
-        .zip(Url::parse(uri).ok())
-        .filter(|(_, url)| url.scheme() == "file")
-        .and_then(|(base, url)| base.make_relative(&url));
-    named.unwrap_or_else(|| uri.to_owned())
 }
 
 #[cfg(test)]
@@ -489,7 +501,7 @@ mod tests {
     fn list(chunks: Vec<PlacedChunk>, clips: &[Wanted]) -> Instant {
         let timeline: EventTimeline = chunks.into_iter().collect();
         let path = Path::new("/event/out/replays/best/v1.m3u8");
-        build(&|_| None, &timeline, clips, path).unwrap()
+        build(&|_| None, &timeline, clips, path, None).unwrap()
     }
 
     fn uris(text: &str) -> Vec<&str> {

@@ -1,5 +1,5 @@
-//! Threads that carry messages out of the outbox, one for each sink. A sink that cannot be reached holds up nobody:
-//! its messages stay in the outbox, it is tried again, and what happens is told when it begins and when it ends.
+//! Threads that carry what is in the outbox, one for each sink. A sink that cannot be reached holds up nobody:
+//! what is for it stays in the outbox, it is tried again, and what happens is told when it begins and when it ends.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use matchcut_model::failure::Domain;
 use matchcut_model::value::Name;
-use matchcut_sinks::messages::Message;
 use matchcut_sinks::outlet::{Outlet, OutletError, Posted};
 use matchcut_store::{Outbox, StoreError};
 
-/// Messages that are carried together.
-const BATCH: usize = 1000;
+/// Rows that are carried together.
+const BATCH: usize = 5000;
 
 /// How long a sink that failed is left alone: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -220,20 +219,11 @@ impl Carrier {
         let Some(last) = rows.last().map(|row| row.id) else {
             return Ok(false);
         };
-        let mut batch = Vec::with_capacity(rows.len());
-        for row in rows {
-            let message: Message =
-                serde_json::from_str(&row.payload).map_err(|error| OutletError {
-                    message: format!("message {} of the outbox cannot be read: {error}", row.id),
-                    hint: None,
-                    domain: Domain::Internal,
-                    is_final: true,
-                })?;
-            batch.push(Posted {
-                id: row.id,
-                message,
-            });
-        }
+        let batch = rows.into_iter().map(|row| Posted {
+            id: row.id,
+            payload: row.payload,
+        });
+        let batch: Vec<Posted> = batch.collect();
         self.outlet.carry(&batch)?;
         self.outbox.done(last).map_err(broken)?;
         self.pause = FIRST_PAUSE;

@@ -1,18 +1,22 @@
 //! A directory that results of an event go to: everything, or what a sink of the spec asks for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use matchcut_model::change::{EpochChanges, EventState};
 use matchcut_model::replay::Feedback;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::parse_options;
+use matchcut_sinks::bucket::BucketOptions;
+use matchcut_sinks::files::safe_file_name;
 use matchcut_sinks::{EventInfo, FileSink, Media};
 
 use super::convert;
 use super::engine::RunError;
+use super::log::STORE_DIR;
 use super::wanted::Wanted;
 use crate::plan::{Plan, PlanSink};
+use crate::spec::FileSinkOptions;
 
 /// What becomes of results that a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +29,42 @@ pub enum Begin {
     Resume,
 }
 
+/// A directory, and what is to lie in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Whether chunks that its playlists name are copied into it.
+    pub copy_chunks: bool,
+}
+
+impl Place {
+    /// A directory whose playlists name chunks where they lie.
+    pub fn of(dir: &Path) -> Self {
+        Place {
+            dir: dir.to_owned(),
+            copy_chunks: false,
+        }
+    }
+
+    /// Where chunks are copied to, if they are.
+    pub fn copies(&self) -> Option<PathBuf> {
+        self.copy_chunks.then(|| self.dir.join("chunks"))
+    }
+}
+
 /// A directory of results.
 pub struct Target {
     sink: FileSink,
     /// What it takes, and that part of the state; everything where there is none.
     part: Option<(Wanted, EventState)>,
+    copy_chunks: bool,
 }
 
 impl Target {
     /// A directory for everything.
     pub fn everything(dir: &Path, begin: Begin, info: EventInfo) -> Result<Self, RunError> {
-        Target::new(dir, begin, info, None)
+        Target::new(dir, begin, info, None, false)
     }
 
     /// A directory for what a `file` sink of the spec asks for.
@@ -47,10 +76,34 @@ impl Target {
     ) -> Result<Self, RunError> {
         let wanted = Wanted::of_sink(sink, plan);
         // What is wrong in them was said when the spec was read.
-        let options = parse_options(&sink.options).unwrap_or_default();
+        let options: FileSinkOptions = parse_options(&sink.options).unwrap_or_default();
+        let copies = options.copy_chunks;
         let info = convert::for_sink(info, &options);
         let part = Some((wanted, EventState::default()));
-        Target::new(Target::dir_of(sink), begin, info, part)
+        Target::new(Target::dir_of(sink), begin, info, part, copies)
+    }
+
+    /// The directory that an `s3` sink follows, in the home of the event.
+    pub fn of_bucket(
+        sink: &PlanSink,
+        plan: &Plan,
+        home: &Path,
+        begin: Begin,
+        info: EventInfo,
+    ) -> Result<Self, RunError> {
+        let wanted = Wanted::of_sink(sink, plan);
+        let options: BucketOptions = parse_options(&sink.options).unwrap_or_default();
+        let info = convert::for_bucket(info, &options);
+        let part = Some((wanted, EventState::default()));
+        let dir = Target::spool_of(sink, home);
+        Target::new(&dir, begin, info, part, options.copy_chunks)
+    }
+
+    /// What of an `s3` sink lies in the home of an event.
+    pub fn spool_of(sink: &PlanSink, home: &Path) -> PathBuf {
+        home.join(STORE_DIR)
+            .join("s3")
+            .join(safe_file_name(&sink.name))
     }
 
     /// The directory of a `file` sink.
@@ -64,18 +117,31 @@ impl Target {
         begin: Begin,
         info: EventInfo,
         part: Option<(Wanted, EventState)>,
+        copy_chunks: bool,
     ) -> Result<Self, RunError> {
         let sink = match begin {
             Begin::New => FileSink::create(dir, false, info)?,
             Begin::Replace => FileSink::create(dir, true, info)?,
             Begin::Resume => FileSink::resume(dir, info)?,
         };
-        Ok(Target { sink, part })
+        Ok(Target {
+            sink,
+            part,
+            copy_chunks,
+        })
     }
 
     /// Its directory.
     pub fn dir(&self) -> &Path {
         self.sink.dir()
+    }
+
+    /// The same, with what is to lie in it.
+    pub fn place(&self) -> Place {
+        Place {
+            dir: self.dir().to_owned(),
+            copy_chunks: self.copy_chunks,
+        }
     }
 
     /// Whether it takes the segments of a segmenter.

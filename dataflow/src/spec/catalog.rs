@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use matchcut_kafka::{FeedOptions, KafkaOptions};
+use matchcut_sinks::bucket::BucketOptions;
 use matchcut_sinks::edl::EdlStyle;
 use matchcut_sinks::export::{ExportFormat, Link};
 
@@ -162,6 +163,14 @@ fn check_kafka_sink(part: &PartCheck<'_>) -> Vec<OptionError> {
     }
 }
 
+fn check_bucket(part: &PartCheck<'_>) -> Vec<OptionError> {
+    let error = |(option, message): (&'static str, String)| OptionError::new(option, message);
+    match parse_options::<BucketOptions>(part.options) {
+        Ok(options) => options.problems().into_iter().map(error).collect(),
+        Err(errors) => errors,
+    }
+}
+
 fn check_kafka_feed(part: &PartCheck<'_>) -> Vec<OptionError> {
     let error = |(option, message): (&'static str, String)| OptionError::new(option, message);
     match parse_options::<FeedOptions>(part.options) {
@@ -184,6 +193,9 @@ pub struct FileSinkOptions {
     /// What the clips of OpenTimelineIO and Final Cut Pro XML refer to; as `[pipeline]` says where
     /// nothing is said.
     pub export_media: Option<Link>,
+    /// Whether chunks of the source that playlists name are copied into the directory, so that it can be
+    /// played wherever it is moved to. Without it playlists name chunks where they lie.
+    pub copy_chunks: bool,
 }
 
 impl Default for FileSinkOptions {
@@ -193,6 +205,7 @@ impl Default for FileSinkOptions {
             exports: None,
             edl_style: None,
             export_media: None,
+            copy_chunks: false,
         }
     }
 }
@@ -216,8 +229,15 @@ pub fn sink_types() -> Vec<PartType> {
             name: "kafka",
             summary: "Topics of Apache Kafka, each message exactly once.",
             options: options_of::<KafkaOptions>(),
-            inputs,
+            inputs: inputs.clone(),
             check: check_kafka_sink,
+        },
+        PartType {
+            name: "s3",
+            summary: "A bucket of S3 with what a directory of results has, written as it comes.",
+            options: options_of::<BucketOptions>(),
+            inputs,
+            check: check_bucket,
         },
     ]
 }

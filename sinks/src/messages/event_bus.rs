@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use matchcut_model::change::ReplayRow;
 use matchcut_model::failure::Failure;
 use matchcut_model::lines::ClipEntry;
+use matchcut_model::replay::{Feedback, Side, Verdict};
 use matchcut_model::segment::{Segment, SegmentId};
+use matchcut_model::value::Name;
 use serde_json::{Map, Value as Json, json};
 
 use crate::exact::input_name;
@@ -44,6 +46,37 @@ pub(super) fn of_segment(
         }
     }
     states
+}
+
+/// A replay is wanted.
+pub(super) fn asked(info: &EventInfo, replay: &Name) -> Json {
+    json!({ "Event": { "Name": info.event, "Program": info.program, "ReplayId": replay } })
+}
+
+/// The state that tells what a viewer said of a clip.
+pub(super) fn of_feedback(
+    info: &EventInfo,
+    feedback: &Feedback,
+    segment: &Segment,
+) -> (&'static str, Json) {
+    let verdict = match feedback.verdict {
+        Verdict::Like => "Like",
+        Verdict::Dislike => "Dislike",
+        Verdict::None => "-",
+    };
+    let (state, field) = match feedback.side {
+        Side::Original => ("SEGMENT_CLIP_FEEDBACK", "OriginalFeedback"),
+        Side::Optimized => ("OPTIMIZED_SEGMENT_CLIP_FEEDBACK", "OptimizedFeedback"),
+    };
+    let mut row = row(info, segment);
+    if let Json::Object(row) = &mut row {
+        row.insert("AudioTrack".into(), feedback.track.0.into());
+        row.insert(field.into(), json!({ "Feedback": verdict }));
+    }
+    (
+        state,
+        json!({ "Segment": row, "EventSource": "ClipFeedback" }),
+    )
 }
 
 /// A segment as MRE keeps it; times are seconds.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use matchcut_model::change::{Change, EpochChanges, EventState, Row};
 use matchcut_model::chunk::Epoch;
 use matchcut_model::lines::ClipEntry;
+use matchcut_model::replay::Feedback;
 use matchcut_model::segment::SegmentId;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
@@ -94,7 +95,7 @@ pub struct Message {
 }
 
 /// What an epoch changed and what holds behind it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Told<'a> {
     /// The differences.
     pub changes: &'a EpochChanges,
@@ -102,6 +103,10 @@ pub struct Told<'a> {
     pub state: &'a EventState,
     /// Where chunks stand, with this epoch.
     pub timeline: &'a EventTimeline,
+    /// What viewers said in it.
+    pub heard: &'a [Feedback],
+    /// Whether whoever is told takes the segments of a segmenter.
+    pub takes: &'a dyn Fn(&Name) -> bool,
     /// Whether the event ends with it.
     pub ends: bool,
 }
@@ -155,6 +160,19 @@ impl Messages {
                 "EVENT_START",
                 json!({ "Event": event_bus::event(&self.info) }),
             );
+            for name in self.info.replays.keys() {
+                out.notify("REPLAY_CREATED", event_bus::asked(&self.info, name));
+            }
+        }
+        for feedback in told.heard {
+            let starts = feedback.start.to_millis();
+            let meant = told.state.segments().filter(|segment| {
+                segment.start().to_millis() == starts && (told.takes)(&segment.id.segmenter)
+            });
+            for segment in meant {
+                let (state, detail) = event_bus::of_feedback(&self.info, feedback, segment);
+                out.notify(state, detail);
+            }
         }
         for Change { row, diff } in &net {
             match row {

@@ -1,6 +1,8 @@
 //! Objects of S3 and of servers that speak as S3 does: listed, read whole or in part, written where nothing
 //! stands yet, removed.
 
+mod put;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -10,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::put::{Content, Encryption, PART, Writing};
 use crate::error::causes;
 use crate::{AwsError, Connection, S3Address};
 

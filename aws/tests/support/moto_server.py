@@ -5,7 +5,22 @@ import json
 import sys
 
 import boto3
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
+
+# moto 5 calls this answer by another name than AWS, and clients of AWS for Rust insist on it.
+as_moto_says = S3Response.serialized
+
+
+def as_aws_says(self, result):
+    status, headers, body = as_moto_says(self, result)
+    ours, theirs = "CompleteMultipartUploadResponse", "CompleteMultipartUploadResult"
+    if isinstance(body, bytes):
+        return status, headers, body.replace(ours.encode(), theirs.encode())
+    return status, headers, body.replace(ours, theirs)
+
+
+S3Response.serialized = as_aws_says
 
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
@@ -39,6 +54,24 @@ for line in sys.stdin:
         sqs.send_message(QueueUrl=queue, MessageBody=rest)
     elif verb == "mute":
         notify([])
+    elif verb == "about":
+        found = s3.head_object(Bucket="media", Key=rest, ChecksumMode="ENABLED")
+        names = [
+            "ContentLength",
+            "ContentType",
+            "CacheControl",
+            "StorageClass",
+            "ServerSideEncryption",
+            "SSEKMSKeyId",
+            "ETag",
+        ]
+        about = {name: found.get(name) for name in names}
+        tags = s3.get_object_tagging(Bucket="media", Key=rest)["TagSet"]
+        about["Tags"] = {tag["Key"]: tag["Value"] for tag in tags}
+        uploads = s3.list_multipart_uploads(Bucket="media").get("Uploads", [])
+        about["Uploads"] = len(uploads)
+        print(json.dumps(about), flush=True)
+        continue
     elif verb == "left":
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
