@@ -42,7 +42,7 @@ fn make(dir: &Path) {
     let names = dir.join("f%d.m4s");
     let before = ["-copyts", "-allowed_extensions", "ALL", "-i"].map(OsStr::new);
     let middle = [
-        "-c", "copy", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", "-hls_segment_type", "fmp4",
+        "-c", "copy", "-bsf:a", "aac_adtstoasc", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", "-hls_segment_type", "fmp4",
         "-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename",
     ];
     let args = before.into_iter().chain([from.as_os_str()]).chain(middle.map(OsStr::new));

@@ -12,6 +12,7 @@ import io
 import json
 import pathlib
 import re
+import socket
 import struct
 import sys
 import threading
@@ -324,7 +325,7 @@ def token_of(n):
     return f"Secret_Token_of_{fragment_number(n)}"
 
 
-def media(params):
+def media(params, connection):
     """Fragments from the selector on, as they are ingested."""
     selector = params["StartSelector"]
     kind = selector["StartSelectorType"]
@@ -351,7 +352,8 @@ def media(params):
                 if breaks == 1:
                     # The connection breaks in the middle of a fragment.
                     yield data[: len(data) // 2]
-                    raise ConnectionError("as a test wants it")
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
                 # Pieces end where no element ends.
                 for at in range(0, len(data), 10_007):
                     yield data[at : at + 10_007]
@@ -364,7 +366,7 @@ def media(params):
     return send()
 
 
-def fragment_list(params):
+def fragment_list(params, _):
     chunks = [chunk(index_of(number)) for number in params["Fragments"]]
     return iter(chunks)
 
@@ -480,7 +482,7 @@ class Application:
                 WORLD.asked.append(operation.name)
                 WORLD.fault(operation.name)
             if operation.name in STREAMS:
-                data = STREAMS[operation.name](params)
+                data = STREAMS[operation.name](params, environ["werkzeug.socket"])
                 start_response("200 .", [("Content-Type", "video/webm")])
                 return data
             if operation.name in OWN:
