@@ -13,8 +13,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use commands::{
-    bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run, schema, select, test,
-    validate,
+    bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run, schema, select,
+    test, validate,
 };
 
 #[global_allocator]

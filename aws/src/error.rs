@@ -294,7 +294,10 @@ mod sdk {
 
     impl AwsError {
         /// What `error` means, when `what` was asked for with a time limit.
-        #[cfg_attr(not(any(feature = "s3", feature = "sqs", feature = "lambda")), allow(dead_code))]
+        #[cfg_attr(
+            not(any(feature = "s3", feature = "sqs", feature = "lambda")),
+            allow(dead_code)
+        )]
         pub(crate) fn of<E>(
             what: &str,
             permission: &'static str,
@@ -366,7 +369,10 @@ mod sdk {
         }
     }
 
-    #[cfg_attr(not(any(feature = "s3", feature = "sqs", feature = "lambda")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "s3", feature = "sqs", feature = "lambda")),
+        allow(dead_code)
+    )]
     fn any(error: &(dyn Error + 'static), fits: &dyn Fn(&(dyn Error + 'static)) -> bool) -> bool {
         let mut cause = Some(error);
         while let Some(inner) = cause {

@@ -121,7 +121,12 @@ impl Stream {
             return Ok(endpoint.clone());
         }
         let body = self.named(json!({"APIName": operation}));
-        let ask = self.post(None, "/getDataEndpoint", body, "kinesisvideo:GetDataEndpoint");
+        let ask = self.post(
+            None,
+            "/getDataEndpoint",
+            body,
+            "kinesisvideo:GetDataEndpoint",
+        );
         let answer = self.rest.json(&ask).await?;
         let endpoint = self.text(&answer, "DataEndpoint")?;
         known.insert(operation, endpoint.clone());
@@ -197,7 +202,11 @@ mod tests {
 
     #[test]
     fn times_keep_their_milliseconds() {
-        for (millis, said) in [(1_700_000_000_123, "1700000000.123"), (1500, "1.5"), (0, "0.0")] {
+        for (millis, said) in [
+            (1_700_000_000_123, "1700000000.123"),
+            (1500, "1.5"),
+            (0, "0.0"),
+        ] {
             assert_eq!(seconds(millis).to_string(), said);
         }
     }

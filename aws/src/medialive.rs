@@ -110,7 +110,8 @@ impl Channel {
             let Some(next) = page.get("nextToken").and_then(Json::as_str) else {
                 break;
             };
-            let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+            let next =
+                percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
             query = format!("?nextToken={next}&stateFilter=SET");
         }
         alerts.sort();

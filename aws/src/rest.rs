@@ -290,7 +290,11 @@ async fn refused(ask: &Ask<'_>, response: Response) -> AwsError {
     let wrong = said.get("validationErrors").and_then(Json::as_array);
     for wrong in wrong.into_iter().flatten() {
         let part = |key: &str| wrong.get(key).and_then(Json::as_str).unwrap_or_default();
-        message = format!("{message}; {}: {}", part("elementPath"), part("errorMessage"));
+        message = format!(
+            "{message}; {}: {}",
+            part("elementPath"),
+            part("errorMessage")
+        );
     }
     AwsError::answered(ask.what, ask.permission, status, code, &message)
 }

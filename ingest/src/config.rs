@@ -197,6 +197,10 @@ pub struct HlsOptions {
     pub retries: u32,
     /// A chunk larger than this is refused, in bytes.
     pub max_bytes: u64,
+    /// Whether a playlist that cannot be loaded is no silence that `finished_after` counts. No spec sets it.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub only_heard: bool,
 }
 
 impl Default for HlsOptions {
@@ -216,6 +220,7 @@ impl Default for HlsOptions {
             timeout: fetch.timeout,
             retries: fetch.retries,
             max_bytes: fetch.max_bytes,
+            only_heard: false,
         }
     }
 }

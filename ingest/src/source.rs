@@ -35,7 +35,10 @@ pub struct Source {
 enum Kind {
     Hls(Box<HlsSource>),
     Directory(Box<DirectorySource>),
-    File { name: String, path: Option<PathBuf> },
+    File {
+        name: String,
+        path: Option<PathBuf>,
+    },
     #[cfg(feature = "medialive")]
     MediaLive(Box<MediaLiveSource>),
     #[cfg(feature = "kinesis_video")]

@@ -365,14 +365,12 @@ impl MediaFile {
             .collect();
         let first = window.contains(inner.layout.span.start);
         match &inner.content {
-            Content::Index(index) => {
-                index
-                    .read(Store::File(&inner.file), &groups, window, first)
-                    .map_err(|source| FileError::Read {
-                        path: inner.path.clone(),
-                        source,
-                    })
-            }
+            Content::Index(index) => index
+                .read(Store::File(&inner.file), &groups, window, first)
+                .map_err(|source| FileError::Read {
+                    path: inner.path.clone(),
+                    source,
+                }),
             Content::Whole(whole) => Ok(cut_out(whole, &groups, window, first)),
         }
     }

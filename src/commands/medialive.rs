@@ -76,7 +76,10 @@ impl Of {
             message,
             hint: None,
         };
-        let mut found = plan.sources.iter().filter(|source| source.kind == "medialive");
+        let mut found = plan
+            .sources
+            .iter()
+            .filter(|source| source.kind == "medialive");
         let (Some(source), None) = (found.next(), found.next()) else {
             let message = "the spec needs one source of type \"medialive\"".to_owned();
             return Err(usage(message));
@@ -94,9 +97,7 @@ impl Of {
             usage(texts.join("; "))
         })?;
         match &config.kind {
-            SourceKind::MediaLive(config) => {
-                Ok((Control::new(config), config.options.watch.std()))
-            }
+            SourceKind::MediaLive(config) => Ok((Control::new(config), config.options.watch.std())),
             _ => Err(usage("the source is of another type".to_owned())),
         }
     }
@@ -132,9 +133,8 @@ pub fn run(args: &MediaLiveArgs) -> Result<ExitCode, CommandError> {
         }
         MediaLiveCommand::Start(of) => {
             let (control, _) = of.control()?;
-            let (input, started) = control::wait(async {
-                Ok((control.switch().await?, control.start().await?))
-            })?;
+            let (input, started) =
+                control::wait(async { Ok((control.switch().await?, control.start().await?)) })?;
             if let Some(input) = input {
                 writeln!(out, "switched to the input \"{input}\"")?;
             }
@@ -192,7 +192,9 @@ fn text(out: &mut impl Write, channel: &ChannelDescription, plan: &Plan) -> io::
     let others = channel.outputs.len();
     match plan.changes.is_empty() {
         true => writeln!(out, "nothing is to be changed"),
-        false if channel.is_idle() => writeln!(out, "output groups now: {others}; nothing was changed"),
+        false if channel.is_idle() => {
+            writeln!(out, "output groups now: {others}; nothing was changed")
+        }
         false => writeln!(
             out,
             "output groups now: {others}; nothing was changed; the channel must be idle for this"

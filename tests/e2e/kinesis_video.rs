@@ -42,10 +42,26 @@ fn make(dir: &Path) {
     let names = dir.join("f%d.m4s");
     let before = ["-copyts", "-allowed_extensions", "ALL", "-i"].map(OsStr::new);
     let middle = [
-        "-c", "copy", "-bsf:a", "aac_adtstoasc", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", "-hls_segment_type", "fmp4",
-        "-hls_fmp4_init_filename", "init.mp4", "-hls_segment_filename",
+        "-c",
+        "copy",
+        "-bsf:a",
+        "aac_adtstoasc",
+        "-f",
+        "hls",
+        "-hls_time",
+        "2",
+        "-hls_list_size",
+        "0",
+        "-hls_segment_type",
+        "fmp4",
+        "-hls_fmp4_init_filename",
+        "init.mp4",
+        "-hls_segment_filename",
     ];
-    let args = before.into_iter().chain([from.as_os_str()]).chain(middle.map(OsStr::new));
+    let args = before
+        .into_iter()
+        .chain([from.as_os_str()])
+        .chain(middle.map(OsStr::new));
     tool("ffmpeg", args.chain([names.as_os_str(), to.as_os_str()]));
 }
 
@@ -70,7 +86,10 @@ fn ready(options: &str, number: u64) -> Option<(Work, Services)> {
 fn chunks_read(work: &Work, out: &str) -> usize {
     let log = work.path(out).join("log.jsonl");
     match log.exists() {
-        true => lines(&log).iter().filter(|line| line["kind"] == "chunk").count(),
+        true => lines(&log)
+            .iter()
+            .filter(|line| line["kind"] == "chunk")
+            .count(),
         false => 0,
     }
 }
@@ -78,7 +97,11 @@ fn chunks_read(work: &Work, out: &str) -> usize {
 fn wait_for(work: &Work, out: &str, number: usize) {
     let begun = std::time::Instant::now();
     while chunks_read(work, out) < number {
-        assert!(begun.elapsed() < Duration::from_secs(60), "only {}", chunks_read(work, out));
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "only {}",
+            chunks_read(work, out)
+        );
         sleep(Duration::from_millis(20));
     }
 }
@@ -86,7 +109,11 @@ fn wait_for(work: &Work, out: &str, number: usize) {
 /// No token stands in anything that was written or printed.
 fn no_token(work: &Work, out: &str, done: &Done) {
     let shown = |text: &[u8]| text.windows(12).any(|part| part == b"Secret_Token");
-    assert!(!shown(done.stderr.as_bytes()), "a token in the log:\n{}", done.stderr);
+    assert!(
+        !shown(done.stderr.as_bytes()),
+        "a token in the log:\n{}",
+        done.stderr
+    );
     for file in files(&work.path(out)) {
         let bytes = fs::read(work.path(out).join(&file)).unwrap();
         assert!(!shown(&bytes), "a token in {file}");
@@ -114,7 +141,9 @@ fn found(work: &Work, out: &str) -> Vec<(Json, Json, Json, Json)> {
 
 /// How long the clips are, in frames.
 fn clips(work: &Work, out: &str) -> Vec<(String, u64)> {
-    let all = files(&work.path(out)).into_iter().filter(|name| name.ends_with(".mp4"));
+    let all = files(&work.path(out))
+        .into_iter()
+        .filter(|name| name.ends_with(".mp4"));
     all.map(|name| {
         let frames = frames(&work.path(out).join(&name)) as u64;
         (name, frames)
@@ -124,7 +153,8 @@ fn clips(work: &Work, out: &str) -> Vec<(String, u64)> {
 
 #[test]
 fn sessions_end_and_the_stream_goes_on() {
-    let options = "container = \"mpeg_ts\"\nfragments = 3\nreload = \"100ms\"\nfinished_after = \"3s\"\n";
+    let options =
+        "container = \"mpeg_ts\"\nfragments = 3\nreload = \"100ms\"\nfinished_after = \"3s\"\n";
     let Some((mut work, services)) = ready(options, 2) else {
         return;
     };
@@ -136,26 +166,41 @@ fn sessions_end_and_the_stream_goes_on() {
     // does not show all of it.
     let faults = json!([
         ["GetHLSStreamingSessionURL", 3, 403, "ExpiredTokenException"],
-        ["GetHLSStreamingSessionURL", 2, 400, "ClientLimitExceededException"],
+        [
+            "GetHLSStreamingSessionURL",
+            2,
+            400,
+            "ClientLimitExceededException"
+        ],
     ]);
     services.order(json!({"faults": faults, "expire": true, "fragments": 6}));
     wait_for(&work, "live", 6);
     let done = run.wait().exits(0);
     same_files(&work, "live");
-    for clip in files(&work.path("disk")).iter().filter(|name| name.ends_with(".mp4")) {
+    for clip in files(&work.path("disk"))
+        .iter()
+        .filter(|name| name.ends_with(".mp4"))
+    {
         let read = |dir: &str| fs::read(work.path(dir).join(clip)).unwrap();
         assert!(read("live") == read("disk"), "{clip}");
     }
     no_token(&work, "live", &done);
     done.check(
-        done.stderr.contains("a session of Kinesis Video was refused"),
+        done.stderr
+            .contains("a session of Kinesis Video was refused"),
         "no session was refused",
     );
     let asked = services.asked();
-    let sessions = asked.iter().filter(|asked| *asked == "GetHLSStreamingSessionURL").count();
+    let sessions = asked
+        .iter()
+        .filter(|asked| *asked == "GetHLSStreamingSessionURL")
+        .count();
     // The first, five in vain, the next, and one for what it does not show.
     assert!(sessions >= 8, "{asked:?}");
-    let refused: Vec<&String> = asked.iter().filter(|asked| asked.starts_with("refused")).collect();
+    let refused: Vec<&String> = asked
+        .iter()
+        .filter(|asked| asked.starts_with("refused"))
+        .collect();
     assert_eq!(refused.len(), 5, "{refused:?}");
 }
 
@@ -192,7 +237,14 @@ fn what_is_kept_is_read_on_demand() {
 
     // What is wrong is told, and where the service says that media are is asked for.
     let nowhere = "sources.tv.uri=kvs://nowhere";
-    let args = ["run", "kinesis.toml", "--out", "x", "--set", "sources.tv.data_endpoint=\"http://127.0.0.1:9\""];
+    let args = [
+        "run",
+        "kinesis.toml",
+        "--out",
+        "x",
+        "--set",
+        "sources.tv.data_endpoint=\"http://127.0.0.1:9\"",
+    ];
     work.fails(1, args).says("stream court of Kinesis Video");
     let without = spec(&services, options).replace("data_endpoint", "# ");
     work.write("without.toml", without);
@@ -218,7 +270,8 @@ fn media_come_as_they_were_ingested() {
     services.order(json!({"breaks": 3}));
     let mut run = work.matchcut(["run", "kinesis.toml", "--out", "media"]);
     wait_for(&work, "media", 2);
-    services.order(json!({"faults": [["GetMedia", 2, 403, "ExpiredTokenException"]], "fragments": 3}));
+    services
+        .order(json!({"faults": [["GetMedia", 2, 403, "ExpiredTokenException"]], "fragments": 3}));
     wait_for(&work, "media", 3);
     // The process dies, and another one goes on behind what was read.
     run.kill();
@@ -229,8 +282,15 @@ fn media_come_as_they_were_ingested() {
     assert_eq!(clips(&work, "media"), clips(&work, "disk"));
     let log = lines(&work.path("media/log.jsonl"));
     let chunks: Vec<&Json> = log.iter().filter(|line| line["kind"] == "chunk").collect();
-    let frames: u64 = chunks.iter().map(|line| line["value"]["frames"].as_u64().unwrap()).sum();
+    let frames: u64 = chunks
+        .iter()
+        .map(|line| line["value"]["frames"].as_u64().unwrap())
+        .sum();
     assert_eq!((chunks.len(), frames), (CHUNKS.len(), FRAMES));
     // Fragments that were read before are fetched again by their numbers.
-    assert!(services.asked().contains(&"GetMediaForFragmentList".to_owned()));
+    assert!(
+        services
+            .asked()
+            .contains(&"GetMediaForFragmentList".to_owned())
+    );
 }

@@ -87,7 +87,10 @@ fn stateless(mut channel: Json) -> Json {
 fn chunks_read(work: &Work, out: &str) -> usize {
     let log = work.path(out).join("log.jsonl");
     match log.exists() {
-        true => lines(&log).iter().filter(|line| line["kind"] == "chunk").count(),
+        true => lines(&log)
+            .iter()
+            .filter(|line| line["kind"] == "chunk")
+            .count(),
         false => 0,
     }
 }
@@ -110,7 +113,9 @@ fn a_channel_is_made_ready_and_given_back() {
         "output groups now: 1; nothing was changed",
     ];
     assert_eq!(printed(&done), plan);
-    let told = work.ok(["medialive", "plan", "live.toml", "--format", "json"]).json();
+    let told = work
+        .ok(["medialive", "plan", "live.toml", "--format", "json"])
+        .json();
     assert_eq!(told["changes"].as_array().unwrap().len(), 3);
     assert_eq!(services.asked(), ["DescribeChannel", "DescribeChannel"]);
     assert_eq!(stateless(services.channel()), before);
@@ -124,10 +129,15 @@ fn a_channel_is_made_ready_and_given_back() {
     let running = services.channel();
     let settings = &running["Destinations"][1]["Settings"];
     assert_eq!(settings[1], json!({"Url": "s3ssl://media/cup/1/index"}));
-    let groups = running["EncoderSettings"]["OutputGroups"].as_array().unwrap();
+    let groups = running["EncoderSettings"]["OutputGroups"]
+        .as_array()
+        .unwrap();
     assert_eq!(groups[0], before["EncoderSettings"]["OutputGroups"][0]);
     let hls = &groups[1]["OutputGroupSettings"]["HlsGroupSettings"];
-    assert_eq!((&hls["SegmentLength"], &hls["Mode"]), (&json!(2), &json!("VOD")));
+    assert_eq!(
+        (&hls["SegmentLength"], &hls["Mode"]),
+        (&json!(2), &json!("VOD"))
+    );
     let alert = json!({
         "AlertType": "Video Not Detected", "Id": "1", "PipelineId": "0", "Message": "no video",
     });
@@ -158,9 +168,19 @@ fn a_channel_is_made_ready_and_given_back() {
     assert_eq!(stateless(after), before);
     let asked = services.asked();
     let count = |name: &str| asked.iter().filter(|asked| *asked == name).count();
-    assert_eq!([count("StartChannel"), count("StopChannel"), count("UpdateChannel")], [1, 1, 2]);
+    assert_eq!(
+        [
+            count("StartChannel"),
+            count("StopChannel"),
+            count("UpdateChannel")
+        ],
+        [1, 1, 2]
+    );
     assert_eq!(count("BatchUpdateSchedule"), 1);
-    let refused: Vec<&String> = asked.iter().filter(|asked| asked.starts_with("refused")).collect();
+    let refused: Vec<&String> = asked
+        .iter()
+        .filter(|asked| asked.starts_with("refused"))
+        .collect();
     assert_eq!(refused.len(), 2, "{refused:?}");
 }
 
@@ -174,10 +194,22 @@ fn a_channel_is_handled_by_hand() {
     assert_eq!(printed(&medialive("attach")).len(), 3);
     assert_eq!(printed(&medialive("attach")), ["nothing was to be changed"]);
     let attached = stateless(services.channel());
-    assert_eq!(attached["EncoderSettings"]["OutputGroups"].as_array().unwrap().len(), 2);
-    let started = ["switched to the input \"camera\"", "the channel was started"];
+    assert_eq!(
+        attached["EncoderSettings"]["OutputGroups"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let started = [
+        "switched to the input \"camera\"",
+        "the channel was started",
+    ];
     assert_eq!(printed(&medialive("start")), started);
-    let again = ["switched to the input \"camera\"", "the channel runs already"];
+    let again = [
+        "switched to the input \"camera\"",
+        "the channel runs already",
+    ];
     assert_eq!(printed(&medialive("start")), again);
     // What runs is not changed; what is there already may be asked for.
     assert_eq!(printed(&medialive("attach")), ["nothing was to be changed"]);
@@ -192,7 +224,13 @@ fn a_channel_is_handled_by_hand() {
     assert_eq!(printed(&medialive("detach")), ["nothing was to be changed"]);
     assert_eq!(stateless(services.channel()), before);
 
-    let set = ["medialive", "start", "live.toml", "--set", "sources.tv.input=nobody"];
+    let set = [
+        "medialive",
+        "start",
+        "live.toml",
+        "--set",
+        "sources.tv.input=nobody",
+    ];
     work.fails(1, set)
         .says("it has no input attachment \"nobody\"; it has camera, file");
     work.set_env("AWS_SECRET_ACCESS_KEY", "another-secret");

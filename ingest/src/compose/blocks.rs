@@ -53,7 +53,10 @@ impl Block {
 
     /// The date of its end.
     pub(crate) fn end(&self) -> Option<i64> {
-        Some(self.start?.saturating_add(self.duration.to_ticks(1_000_000)))
+        Some(
+            self.start?
+                .saturating_add(self.duration.to_ticks(1_000_000)),
+        )
     }
 }
 

@@ -150,12 +150,20 @@ fn write<'a>(
         writeln!(text)?;
         *map = Some(own);
     }
-    if let Some(date) = block.start.and_then(|at| Timestamp::from_microsecond(at).ok()) {
+    if let Some(date) = block
+        .start
+        .and_then(|at| Timestamp::from_microsecond(at).ok())
+    {
         writeln!(text, "#EXT-X-PROGRAM-DATE-TIME:{date}")?;
     }
     // Exact: seconds with as many digits as microseconds need.
     let micros = block.duration.to_ticks(1_000_000);
-    writeln!(text, "#EXTINF:{}.{:06},", micros / 1_000_000, micros % 1_000_000)?;
+    writeln!(
+        text,
+        "#EXTINF:{}.{:06},",
+        micros / 1_000_000,
+        micros % 1_000_000
+    )?;
     if let Some(range) = block.range {
         writeln!(text, "#EXT-X-BYTERANGE:{}@{}", range.length, range.offset)?;
     }

@@ -79,7 +79,8 @@ impl Access {
         let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.push_back((number.to_owned(), bytes));
         let (count, most) = HELD;
-        let size = |held: &VecDeque<(String, Bytes)>| held.iter().map(|(_, b)| b.len()).sum::<usize>();
+        let size =
+            |held: &VecDeque<(String, Bytes)>| held.iter().map(|(_, b)| b.len()).sum::<usize>();
         while held.len() > count || (held.len() > 1 && size(&held) > most) {
             held.pop_front();
         }
@@ -115,10 +116,13 @@ impl Access {
     }
 
     fn sessions(&self, url: &Url) -> Result<&Sessions, FetchError> {
-        self.0.sessions.as_ref().map_err(|message| FetchError::Transport {
-            uri: url.to_string(),
-            message: message.clone(),
-        })
+        self.0
+            .sessions
+            .as_ref()
+            .map_err(|message| FetchError::Transport {
+                uri: url.to_string(),
+                message: message.clone(),
+            })
     }
 
     /// A fragment as it was ingested, held or kept by the stream.
@@ -127,7 +131,12 @@ impl Access {
             return Ok(bytes);
         }
         let aws = |error| of_aws(url, error);
-        let mut body = self.0.stream.fragments(&[number.to_owned()]).await.map_err(aws)?;
+        let mut body = self
+            .0
+            .stream
+            .fragments(&[number.to_owned()])
+            .await
+            .map_err(aws)?;
         let damaged = |message: String| FetchError::Io {
             uri: url.to_string(),
             message,
@@ -139,15 +148,20 @@ impl Access {
         }
         found.extend(splitter.end());
         let fragment = found.into_iter().find(|fragment| fragment.number == number);
-        fragment.map(|fragment| fragment.bytes).ok_or_else(|| FetchError::NotFound {
-            uri: url.to_string(),
-            status: Some(404),
-        })
+        fragment
+            .map(|fragment| fragment.bytes)
+            .ok_or_else(|| FetchError::NotFound {
+                uri: url.to_string(),
+                status: Some(404),
+            })
     }
 
     /// The playlist that a session begins with, under our names.
     async fn master(&self, url: &Url, what: &InSession) -> Result<Bytes, FetchError> {
-        let got = self.sessions(url)?.get(url, what, MAX_PLAYLIST_BYTES).await?;
+        let got = self
+            .sessions(url)?
+            .get(url, what, MAX_PLAYLIST_BYTES)
+            .await?;
         Ok(under_our_names(&self.0.name, &String::from_utf8_lossy(&got)).into())
     }
 
@@ -155,7 +169,12 @@ impl Access {
     async fn playlist(&self, url: &Url, what: &InSession) -> Result<Bytes, FetchError> {
         let mut ledgers = self.0.ledgers.lock().await;
         if !ledgers.contains_key(&what.query) {
-            let cursor = self.0.cursor.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let cursor = self
+                .0
+                .cursor
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             let ledger = cursor.as_ref().map(Ledger::resume).unwrap_or_default();
             ledgers.insert(what.query.clone(), ledger);
         }
@@ -182,12 +201,14 @@ impl Access {
             Err(error) => return Err(error),
         };
         let (new, complete) = self.read(url, ledger, &got)?;
-        let hole = ledger.edge().zip(new.first().and_then(|(_, block)| {
-            Some(block.start?.saturating_sub(block.half()))
-        }));
+        let hole = ledger.edge().zip(
+            new.first()
+                .and_then(|(_, block)| Some(block.start?.saturating_sub(block.half()))),
+        );
         if let Some((edge, start)) = hole.filter(|(edge, start)| start > edge) {
             // What was ingested while nobody could look is kept by the stream.
-            self.stretch(url, what, ledger, (millis(edge), millis(start))).await?;
+            self.stretch(url, what, ledger, (millis(edge), millis(start)))
+                .await?;
         }
         add(ledger, new);
         if complete {
@@ -217,7 +238,9 @@ impl Access {
                 }
                 Err(error) => return Err(error),
             };
-            let got = self.sessions(url)?.get_of(&session, url, what, MAX_PLAYLIST_BYTES);
+            let got = self
+                .sessions(url)?
+                .get_of(&session, url, what, MAX_PLAYLIST_BYTES);
             let (new, _) = self.read(url, ledger, &got.await?)?;
             let last = new.last().and_then(|(_, block)| block.start);
             add(ledger, new);
@@ -243,7 +266,9 @@ impl Access {
         };
         let text = String::from_utf8_lossy(got);
         let parsed = playlist::parse_with(url.as_str(), got, true, &Variables::new());
-        let playlist = match parsed.map_err(|error| unread(format!("line {}: {}", error.line, error.message)))? {
+        let playlist = match parsed
+            .map_err(|error| unread(format!("line {}: {}", error.line, error.message)))?
+        {
             Playlist::Media(playlist) => playlist,
             Playlist::Master(_) => return Err(unread("a playlist of chunks expected".to_owned())),
         };
@@ -290,7 +315,10 @@ fn under_our_names(stream: &str, text: &str) -> String {
         let ours = match line.split_once("URI=\"") {
             Some((before, rest)) if line.starts_with('#') => match rest.split_once('"') {
                 Some((uri, after)) => {
-                    format!("{before}URI=\"{}\"{after}", address::ours(stream, uri, None))
+                    format!(
+                        "{before}URI=\"{}\"{after}",
+                        address::ours(stream, uri, None)
+                    )
                 }
                 None => line.to_owned(),
             },

@@ -212,7 +212,12 @@ mod tests {
         let url = locate("kvs://Court-1").unwrap();
         assert_eq!(url.as_str(), "kvs://Court-1/index.m3u8");
         assert_eq!(stream_of(&url), StreamId::Name("Court-1".to_owned()));
-        for wrong in ["kvs://", "kvs://a b", "kvs://a/b", "kvs://arn:aws:s3:::bucket"] {
+        for wrong in [
+            "kvs://",
+            "kvs://a b",
+            "kvs://a/b",
+            "kvs://arn:aws:s3:::bucket",
+        ] {
             assert!(locate(wrong).is_err(), "{wrong}");
         }
     }
@@ -223,9 +228,13 @@ mod tests {
                      getHLSMasterPlaylist.m3u8?SessionToken=a%2Bb%2F%3D";
         let session = SessionAddress::read(given).unwrap();
         assert!(!format!("{session:?}").contains("a+b"), "{session:?}");
-        let reference = "getMP4MediaFragment.mp4?FragmentNumber=91&SessionToken=a%2Bb%2F%3D&TrackNumber=1";
+        let reference =
+            "getMP4MediaFragment.mp4?FragmentNumber=91&SessionToken=a%2Bb%2F%3D&TrackNumber=1";
         let own = ours("court", reference, Some(1_700_000_000_123));
-        assert_eq!(own, "kvs://court/getMP4MediaFragment/91.mp4?TrackNumber=1&at=1700000000123");
+        assert_eq!(
+            own,
+            "kvs://court/getMP4MediaFragment/91.mp4?TrackNumber=1&at=1700000000123"
+        );
         let Target::Session(target) = target_of(&Url::parse(&own).unwrap()) else {
             panic!()
         };
@@ -236,7 +245,8 @@ mod tests {
              TrackNumber=1&FragmentNumber=91&SessionToken=a%2Bb%2F%3D"
         );
         // A session may name the whole address.
-        let whole = "https://x.example/hls/v1/getHLSMediaPlaylist.m3u8?SessionToken=t&TrackNumber=1";
+        let whole =
+            "https://x.example/hls/v1/getHLSMediaPlaylist.m3u8?SessionToken=t&TrackNumber=1";
         let own = ours("court", whole, None);
         assert_eq!(own, "kvs://court/getHLSMediaPlaylist.m3u8?TrackNumber=1");
         let Target::Session(target) = target_of(&Url::parse(&own).unwrap()) else {

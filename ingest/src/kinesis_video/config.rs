@@ -179,7 +179,10 @@ impl KinesisVideoConfig {
         let (from, to) = (time("from", &own.from), time("to", &own.to));
         let live = own.playback == Playback::Live;
         if live && own.from.is_some() {
-            wrong("from", "of no use: what is live begins now; live_replay begins earlier");
+            wrong(
+                "from",
+                "of no use: what is live begins now; live_replay begins earlier",
+            );
         }
         if !live && own.from.is_none() {
             wrong("from", "needed: the first moment that is played");
@@ -203,16 +206,28 @@ impl KinesisVideoConfig {
         if own.delivery == Delivery::Media {
             for option in ["container", "session", "fragments", "reload"] {
                 if options.contains_key(option) {
-                    wrong(option, "of no use: media come as the producer sent them, without sessions");
+                    wrong(
+                        option,
+                        "of no use: media come as the producer sent them, without sessions",
+                    );
                 }
             }
         }
         let address = |text: &str| {
-            let rest = text.strip_prefix("https://").or(text.strip_prefix("http://"));
+            let rest = text
+                .strip_prefix("https://")
+                .or(text.strip_prefix("http://"));
             rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', ' ', '?']))
         };
-        if own.data_endpoint.as_deref().is_some_and(|text| !address(text)) {
-            wrong("data_endpoint", "an http or https address expected, such as http://localhost:9000");
+        if own
+            .data_endpoint
+            .as_deref()
+            .is_some_and(|text| !address(text))
+        {
+            wrong(
+                "data_endpoint",
+                "an http or https address expected, such as http://localhost:9000",
+            );
         }
         match errors.is_empty() {
             true => Ok(KinesisVideoConfig {
@@ -233,7 +248,13 @@ impl KinesisVideoConfig {
         };
         let what = format!("stream {} of Kinesis Video", address::name_of(url));
         let endpoint = self.options.data_endpoint.clone();
-        Stream::new(self.aws.clone(), patience, address::stream_of(url), &what, endpoint)
+        Stream::new(
+            self.aws.clone(),
+            patience,
+            address::stream_of(url),
+            &what,
+            endpoint,
+        )
     }
 
     /// How its chunks are fetched.
@@ -257,6 +278,7 @@ impl KinesisVideoConfig {
             timeout: options.timeout,
             retries: options.retries,
             max_bytes: options.max_bytes,
+            only_heard: true,
             ..HlsOptions::default()
         }
     }
@@ -269,7 +291,10 @@ mod tests {
 
     fn wrong(options: serde_json::Value) -> Vec<String> {
         let errors = KinesisVideoConfig::read(options.as_object().unwrap()).unwrap_err();
-        errors.into_iter().filter_map(|error| error.option).collect()
+        errors
+            .into_iter()
+            .filter_map(|error| error.option)
+            .collect()
     }
 
     #[test]
@@ -280,7 +305,10 @@ mod tests {
         let config = KinesisVideoConfig::read(options.as_object().unwrap()).unwrap();
         let (from, to) = (config.from.unwrap(), config.to.unwrap());
         assert_eq!(to - from, 3_600_500);
-        assert_eq!(wrong(json!({"playback": "live", "from": "2026-06-06T14:00:00Z"})), ["from"]);
+        assert_eq!(
+            wrong(json!({"playback": "live", "from": "2026-06-06T14:00:00Z"})),
+            ["from"]
+        );
         assert_eq!(wrong(json!({"playback": "live_replay"})), ["from"]);
         assert_eq!(wrong(json!({"playback": "on_demand"})), ["from", "to"]);
         let turned = json!({
@@ -294,8 +322,18 @@ mod tests {
         let options = json!({
             "delivery": "media", "session": "1m", "fragments": 2, "data_endpoint": "ftp://x", "region": " ",
         });
-        let expected = ["region", "session", "fragments", "session", "fragments", "data_endpoint"];
+        let expected = [
+            "region",
+            "session",
+            "fragments",
+            "session",
+            "fragments",
+            "data_endpoint",
+        ];
         assert_eq!(wrong(options), expected);
-        assert_eq!(wrong(json!({"playback": "then", "stream": "x"})), ["playback", "stream"]);
+        assert_eq!(
+            wrong(json!({"playback": "then", "stream": "x"})),
+            ["playback", "stream"]
+        );
     }
 }

@@ -72,9 +72,14 @@ fn number(data: &[u8], keep_marker: bool) -> Result<Option<(u64, usize)>, ()> {
     let Some(bytes) = data.get(..length) else {
         return Ok(None);
     };
-    let value = bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    let value = bytes
+        .iter()
+        .fold(0, |value, byte| value << 8 | u64::from(*byte));
     let mask = (1u64 << (7 * length)) - 1;
-    Ok(Some((if keep_marker { value } else { value & mask }, length)))
+    Ok(Some((
+        if keep_marker { value } else { value & mask },
+        length,
+    )))
 }
 
 /// An element at the start of `data`: what it is, the length of its head, the size of its body (`None`: not said).
@@ -84,12 +89,17 @@ fn head(data: &[u8]) -> Result<Option<Head>, ()> {
     let Some((id, id_length)) = number(data, true)? else {
         return Ok(None);
     };
-    let Some((size, size_length)) = number(data.get(id_length..).unwrap_or_default(), false)? else {
+    let Some((size, size_length)) = number(data.get(id_length..).unwrap_or_default(), false)?
+    else {
         return Ok(None);
     };
     let unknown = size == (1u64 << (7 * size_length)) - 1;
     let id = u32::try_from(id).map_err(|_| ())?;
-    Ok(Some((id, id_length + size_length, (!unknown).then_some(size))))
+    Ok(Some((
+        id,
+        id_length + size_length,
+        (!unknown).then_some(size),
+    )))
 }
 
 /// The elements of a body.
@@ -97,7 +107,9 @@ fn elements(mut data: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         let (id, length, size) = head(data).ok()??;
         let body = data.get(length..)?;
-        let size = size.map_or(body.len(), |size| usize::try_from(size).unwrap_or(usize::MAX));
+        let size = size.map_or(body.len(), |size| {
+            usize::try_from(size).unwrap_or(usize::MAX)
+        });
         let (body, rest) = body.split_at_checked(size)?;
         data = rest;
         Some((id, body))
@@ -148,7 +160,9 @@ impl Splitter {
             if size > self.limit {
                 return Err(self.too_large());
             }
-            let end = usize::try_from(size).ok().and_then(|size| length.checked_add(size));
+            let end = usize::try_from(size)
+                .ok()
+                .and_then(|size| length.checked_add(size));
             let Some(end) = end.filter(|end| *end <= self.rest.len()) else {
                 return Ok(whole);
             };
@@ -174,7 +188,10 @@ impl Splitter {
     }
 
     fn too_large(&self) -> String {
-        format!("a fragment is larger than {} bytes; raise \"max_bytes\" if it should be read", self.limit)
+        format!(
+            "a fragment is larger than {} bytes; raise \"max_bytes\" if it should be read",
+            self.limit
+        )
     }
 
     fn add(&mut self, part: Bytes, media: bool) -> Result<(), String> {
@@ -245,7 +262,10 @@ mod tests {
 
     fn tags(pairs: &[(&str, &str)]) -> Vec<u8> {
         let simple = pairs.iter().flat_map(|(name, value)| {
-            let pair = [element(TAG_NAME, name.as_bytes()), element(TAG_STRING, value.as_bytes())];
+            let pair = [
+                element(TAG_NAME, name.as_bytes()),
+                element(TAG_STRING, value.as_bytes()),
+            ];
             element(SIMPLE_TAG, &pair.concat())
         });
         element(TAGS, &element(TAG, &simple.collect::<Vec<u8>>()))
@@ -254,7 +274,11 @@ mod tests {
     /// A fragment as the service sends it, and what is kept of it.
     fn sent(number: u32, token: bool) -> (Vec<u8>, Vec<u8>) {
         let ebml = element(EBML, b"head");
-        let described = [element(0x1549_a966, b"info"), element(0x1654_ae6b, b"tracks")].concat();
+        let described = [
+            element(0x1549_a966, b"info"),
+            element(0x1654_ae6b, b"tracks"),
+        ]
+        .concat();
         let block = element(0xa3, format!("block {number}").as_bytes());
         let said = tags(&[
             ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", &number.to_string()),
@@ -267,7 +291,12 @@ mod tests {
             false => Vec::new(),
         };
         let whole = [
-            &ebml[..], &OPEN_SEGMENT, &described, &said, &element(CLUSTER, &block), &after,
+            &ebml[..],
+            &OPEN_SEGMENT,
+            &described,
+            &said,
+            &element(CLUSTER, &block),
+            &after,
         ];
         let kept = [&ebml[..], &OPEN_SEGMENT, &described, &OPEN_CLUSTER, &block];
         (whole.concat(), kept.concat())
@@ -290,7 +319,13 @@ mod tests {
         let mut splitter = Splitter::new(1 << 20);
         assert_eq!(splitter.take(&sent(7, false).0).unwrap(), []);
         let archived = splitter.end().unwrap();
-        assert_eq!(archived, Fragment { token: None, ..fragment });
+        assert_eq!(
+            archived,
+            Fragment {
+                token: None,
+                ..fragment
+            }
+        );
     }
 
     #[test]
@@ -298,16 +333,28 @@ mod tests {
         let take = |bytes: &[u8], limit| Splitter::new(limit).take(bytes).unwrap_err();
         assert_eq!(take(&[0, 1, 2], 100), "it is no Matroska any more");
         let large = take(&sent(1, true).0, 60);
-        assert!(large.starts_with("a fragment is larger than 60 bytes"), "{large}");
+        assert!(
+            large.starts_with("a fragment is larger than 60 bytes"),
+            "{large}"
+        );
         let endless = [&0xa3u8.to_be_bytes()[..], &[0xff]].concat();
-        assert_eq!(take(&endless, 100), "an element in it does not say how long it is");
+        assert_eq!(
+            take(&endless, 100),
+            "an element in it does not say how long it is"
+        );
         let mut splitter = Splitter::new(1 << 20);
         let error = tags(&[
-            ("AWS_KINESISVIDEO_ERROR_CODE", "Requested fragment is not found"),
+            (
+                "AWS_KINESISVIDEO_ERROR_CODE",
+                "Requested fragment is not found",
+            ),
             ("AWS_KINESISVIDEO_ERROR_ID", "4000"),
         ]);
         assert_eq!(splitter.take(&error).unwrap(), []);
-        assert_eq!(splitter.error.as_deref(), Some("Requested fragment is not found 4000"));
+        assert_eq!(
+            splitter.error.as_deref(),
+            Some("Requested fragment is not found 4000")
+        );
     }
 
     proptest! {

@@ -49,6 +49,8 @@ pub struct MediaSource {
     last_news: Option<Instant>,
     /// Why the last connection failed, once it was told.
     trouble: Option<String>,
+    /// The last request was refused.
+    deaf: bool,
 }
 
 /// What a step brought.
@@ -81,6 +83,7 @@ impl MediaSource {
             pause: PAUSES.0,
             last_news: None,
             trouble: None,
+            deaf: false,
         }
     }
 
@@ -119,7 +122,9 @@ impl MediaSource {
             }
             let news = *self.last_news.get_or_insert_with(Instant::now);
             let options = &self.config.options;
-            let limit = options.finished_after.unwrap_or(options.stale_after).std();
+            // Who cannot ask cannot know that nothing comes.
+            let heard = options.finished_after.filter(|_| !self.deaf);
+            let limit = heard.unwrap_or(options.stale_after).std();
             let step = match &mut self.open {
                 None => self.connect(news + limit).await,
                 Some(_) => self.read(news + limit).await,
@@ -147,8 +152,8 @@ impl MediaSource {
         self.cursor.ended = true;
         let options = &self.config.options;
         match options.finished_after {
-            Some(_) => Ok(SourceItem::End),
-            None => Err(SourceError::Stale {
+            Some(_) if !self.deaf => Ok(SourceItem::End),
+            _ => Err(SourceError::Stale {
                 name: self.name.clone(),
                 uri: self.access.address(),
                 after: options.stale_after.0,
@@ -191,15 +196,22 @@ impl MediaSource {
         match answered {
             Ok(body) => {
                 let splitter = Splitter::new(self.config.options.max_bytes);
+                if std::mem::replace(&mut self.deaf, false) {
+                    self.last_news = Some(Instant::now());
+                }
                 self.open = Some((body, splitter));
                 Step::Read
             }
             Err(error) => {
                 // A token may have become too old; the number of the last fragment has not.
-                let refused = matches!(error, AwsError::Service { status: 400, .. } | AwsError::NotFound { .. });
+                let refused = matches!(
+                    error,
+                    AwsError::Service { status: 400, .. } | AwsError::NotFound { .. }
+                );
                 if refused {
                     self.token = None;
                 }
+                self.deaf = true;
                 Step::Broken(Some(error.to_string()))
             }
         }

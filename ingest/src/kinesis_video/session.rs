@@ -66,7 +66,10 @@ enum Refusal {
 pub(super) fn of_aws(url: &Url, error: AwsError) -> FetchError {
     let uri = url.to_string();
     match error {
-        AwsError::NotFound { .. } => FetchError::NotFound { uri, status: Some(404) },
+        AwsError::NotFound { .. } => FetchError::NotFound {
+            uri,
+            status: Some(404),
+        },
         AwsError::TooLarge { limit, .. } => FetchError::TooLarge { uri, limit },
         error => FetchError::Aws {
             uri,
@@ -142,7 +145,10 @@ impl Sessions {
         // A fifth of it is left for what is under way.
         let margin = (life / 5).min(Duration::from_secs(60));
         let until = Instant::now() + life.saturating_sub(margin);
-        let Secret(url) = self.stream.hls_session(&self.request(edge, stretch)).await?;
+        let Secret(url) = self
+            .stream
+            .hls_session(&self.request(edge, stretch))
+            .await?;
         let address = SessionAddress::read(&url).ok_or_else(|| AwsError::Broken {
             what: "a session of Kinesis Video".to_owned(),
             message: "it has no address with a token".to_owned(),
@@ -159,9 +165,8 @@ impl Sessions {
     /// The session that goes on; another one than `refused`.
     pub(super) async fn current(&self, refused: Option<u64>) -> Result<Session, AwsError> {
         let mut held = self.held.lock().await;
-        let good = |session: &&Session| {
-            Some(session.number) != refused && session.until > Instant::now()
-        };
+        let good =
+            |session: &&Session| Some(session.number) != refused && session.until > Instant::now();
         if let Some(session) = held.current.as_ref().filter(good) {
             return Ok(session.clone());
         }
@@ -181,15 +186,23 @@ impl Sessions {
     }
 
     /// A session that shows `from` to `to`, both in milliseconds since the Unix epoch.
-    pub(super) async fn stretch(&self, from: i64, to: i64, fresh: bool) -> Result<Session, AwsError> {
+    pub(super) async fn stretch(
+        &self,
+        from: i64,
+        to: i64,
+        fresh: bool,
+    ) -> Result<Session, AwsError> {
         let mut held = self.held.lock().await;
         let shows = |session: &Session| {
-            session.stretch.is_some_and(|(first, last)| first <= from && to <= last)
+            session
+                .stretch
+                .is_some_and(|(first, last)| first <= from && to <= last)
         };
         if fresh {
             held.stretches.retain(|session| !shows(session));
         }
-        held.stretches.retain(|session| session.until > Instant::now());
+        held.stretches
+            .retain(|session| session.until > Instant::now());
         if let Some(session) = held.stretches.iter().find(|session| shows(session)) {
             return Ok(session.clone());
         }
@@ -215,7 +228,10 @@ impl Sessions {
         what: &InSession,
         limit: u64,
     ) -> Result<Bytes, FetchError> {
-        let session = self.current(None).await.map_err(|error| of_aws(url, error))?;
+        let session = self
+            .current(None)
+            .await
+            .map_err(|error| of_aws(url, error))?;
         let refusal = match self.ask(&session, url, what, limit).await {
             Ok(bytes) => return Ok(bytes),
             Err(Refusal::Error(error)) => return Err(error),
@@ -228,7 +244,9 @@ impl Sessions {
         tracing::info!(status = refusal, "a session of Kinesis Video was refused");
         let session = self.current(Some(session.number)).await;
         let session = session.map_err(|error| of_aws(url, error))?;
-        self.ask(&session, url, what, limit).await.map_err(|refusal| told(url, refusal))
+        self.ask(&session, url, what, limit)
+            .await
+            .map_err(|refusal| told(url, refusal))
     }
 
     /// A fragment of what the stream keeps.
@@ -260,7 +278,9 @@ impl Sessions {
         what: &InSession,
         limit: u64,
     ) -> Result<Bytes, FetchError> {
-        self.ask(session, url, what, limit).await.map_err(|refusal| told(url, refusal))
+        self.ask(session, url, what, limit)
+            .await
+            .map_err(|refusal| told(url, refusal))
     }
 
     async fn ask(
@@ -328,7 +348,10 @@ fn told(url: &Url, refusal: Refusal) -> FetchError {
     let uri = url.to_string();
     match refusal {
         Refusal::Error(error) => error,
-        Refusal::Session(404) => FetchError::NotFound { uri, status: Some(404) },
+        Refusal::Session(404) => FetchError::NotFound {
+            uri,
+            status: Some(404),
+        },
         Refusal::Session(status) => FetchError::Status {
             uri,
             status,

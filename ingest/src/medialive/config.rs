@@ -148,7 +148,9 @@ fn folder(text: &str) -> Result<S3Address, String> {
     }
     // Playlists name what lies beside them.
     match address.key.to_ascii_lowercase().trim_end_matches('/') {
-        key if key.ends_with(".m3u8") => Err("a prefix expected, below which the channel writes".into()),
+        key if key.ends_with(".m3u8") => {
+            Err("a prefix expected, below which the channel writes".into())
+        }
         _ => Ok(address),
     }
 }
@@ -177,12 +179,21 @@ impl MediaLiveConfig {
         let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let unset = own.channel.is_empty() && !options.contains_key("channel");
         if unset {
-            wrong("channel", "the id of a channel is needed, as channel = \"1234567\"".into());
+            wrong(
+                "channel",
+                "the id of a channel is needed, as channel = \"1234567\"".into(),
+            );
         } else if own.channel.is_empty() || !plain(&own.channel) {
-            wrong("channel", "the id of a channel expected, such as \"1234567\"".into());
+            wrong(
+                "channel",
+                "the id of a channel expected, such as \"1234567\"".into(),
+            );
         }
         if own.output.is_empty() || own.output.len() > 24 || !plain(&own.output) {
-            wrong("output", "1 to 24 letters, digits and hyphens expected".into());
+            wrong(
+                "output",
+                "1 to 24 letters, digits and hyphens expected".into(),
+            );
         }
         let whole = MediaTime::from_seconds(own.seconds());
         if own.segment_length.0 != whole || !(1..=60).contains(&own.seconds()) {
@@ -277,6 +288,7 @@ impl MediaLiveConfig {
             timeout: options.timeout,
             retries: options.retries,
             max_bytes: options.max_bytes,
+            only_heard: true,
             ..HlsOptions::default()
         }
     }
@@ -332,7 +344,14 @@ mod tests {
             "second": "nowhere", "output": "a b", "segment_length": "2.5s", "input_url": "x",
             "channel": "a/b", "watch": 0,
         });
-        let expected = ["channel", "output", "segment_length", "input_url", "watch", "second"];
+        let expected = [
+            "channel",
+            "output",
+            "segment_length",
+            "input_url",
+            "watch",
+            "second",
+        ];
         assert_eq!(wrong("s3://media/a/", options), expected);
     }
 }

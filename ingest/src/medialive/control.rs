@@ -52,7 +52,9 @@ impl From<AwsError> for ControlError {
 
 /// Does something to a channel and waits for it. Not for threads of an asynchronous runtime.
 pub fn wait<T>(work: impl Future<Output = Result<T, ControlError>>) -> Result<T, ControlError> {
-    let made = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let made = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = made.map_err(|error| {
         ControlError::from(AwsError::Broken {
             what: "MediaLive".to_owned(),
@@ -118,7 +120,10 @@ impl Control {
         }
         if !described.is_idle() {
             // What is about to become idle is waited for; what runs is not stopped for this.
-            if !matches!(described.state.as_str(), "CREATING" | "STOPPING" | "UPDATING") {
+            if !matches!(
+                described.state.as_str(),
+                "CREATING" | "STOPPING" | "UPDATING"
+            ) {
                 return Err(self.refused(format!(
                     "it is {} and can only be changed when it is idle; stop it first (matchcut medialive stop)",
                     described.state
@@ -133,7 +138,9 @@ impl Control {
         let (_, left) = self.plan(purpose).await?;
         match left.changes.first() {
             None => Ok(plan),
-            Some(change) => Err(self.refused(format!("it was changed, and still lacks this: {change}"))),
+            Some(change) => {
+                Err(self.refused(format!("it was changed, and still lacks this: {change}")))
+            }
         }
     }
 
@@ -225,7 +232,10 @@ impl Control {
     }
 
     /// Looks at its state and its alerts.
-    pub async fn look(&self, seen: &mut Seen) -> Result<(ChannelDescription, Vec<Told>), ControlError> {
+    pub async fn look(
+        &self,
+        seen: &mut Seen,
+    ) -> Result<(ChannelDescription, Vec<Told>), ControlError> {
         let described = self.describe().await?;
         let alerts = match self.channel.alerts().await {
             Ok(alerts) => Some(alerts),

@@ -106,7 +106,9 @@ impl Merge {
             self.both && !complete
         };
         match (own, other) {
-            (Some(own), _) if follows(own) && !self.ledger.is_empty() => Next::Take(here, own.clone()),
+            (Some(own), _) if follows(own) && !self.ledger.is_empty() => {
+                Next::Take(here, own.clone())
+            }
             // The one that has been there longer begins.
             (Some(own), Some(other)) => match (own.start, other.start) {
                 (Some(a), Some(b)) if b < a.saturating_sub(own.half()) => {
@@ -152,7 +154,8 @@ impl Merge {
             match self.next(offers, waited) {
                 Next::Take(index, mut block) => {
                     let gap = self.ledger.edge().zip(block.start);
-                    let gap = gap.filter(|(edge, start)| *start > edge.saturating_add(block.half()));
+                    let gap =
+                        gap.filter(|(edge, start)| *start > edge.saturating_add(block.half()));
                     if index != self.current {
                         told.push(self.taken_over(offers, index, gap.is_some()));
                         self.current = index;
@@ -249,7 +252,11 @@ mod tests {
             panic!("{text}")
         };
         assert_eq!(playlist.problems, [], "{text}");
-        let name = |uri: &str| uri.trim_start_matches("s3://b/").replace("/c_", ":").replace(".ts", "");
+        let name = |uri: &str| {
+            uri.trim_start_matches("s3://b/")
+                .replace("/c_", ":")
+                .replace(".ts", "")
+        };
         let names = playlist.segments.iter().map(|segment| name(&segment.uri));
         (names.collect(), playlist.complete)
     }
@@ -306,8 +313,18 @@ mod tests {
     fn one_that_has_ended_is_not_waited_for() {
         let mut merge = merge();
         merge.take(&[ended(offer(0, 0..2)), offer(1, 0..4)], at(0), false);
-        assert_eq!(read(&mut merge), (["0:0", "0:1", "1:2", "1:3"].map(str::to_owned).into(), false));
-        merge.take(&[ended(offer(0, 0..2)), ended(offer(1, 0..5))], at(2), false);
+        assert_eq!(
+            read(&mut merge),
+            (
+                ["0:0", "0:1", "1:2", "1:3"].map(str::to_owned).into(),
+                false
+            )
+        );
+        merge.take(
+            &[ended(offer(0, 0..2)), ended(offer(1, 0..5))],
+            at(2),
+            false,
+        );
         assert!(read(&mut merge).1);
     }
 
@@ -321,7 +338,10 @@ mod tests {
         merge.take(&[offer(0, 0..3), None], at(32), true);
         assert!(!read(&mut merge).1);
         merge.take(&[offer(0, 0..3), None], at(52), true);
-        assert_eq!(read(&mut merge), (["0:0", "0:1", "0:2"].map(str::to_owned).into(), true));
+        assert_eq!(
+            read(&mut merge),
+            (["0:0", "0:1", "0:2"].map(str::to_owned).into(), true)
+        );
     }
 
     #[test]

@@ -50,7 +50,9 @@ impl Pipelines {
         };
         let url = |index: usize, prefix: &S3Address| {
             let address = prefix.at(format!("{}{PLAYLIST}", prefix.key));
-            read[index].then(|| Url::parse(&address.uri()).ok()).flatten()
+            read[index]
+                .then(|| Url::parse(&address.uri()).ok())
+                .flatten()
         };
         let [first, second] = &config.prefixes;
         Pipelines {

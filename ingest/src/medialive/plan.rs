@@ -342,7 +342,8 @@ fn at<'a>(body: &'a mut Json, path: &str) -> Result<&'a mut Vec<Json>, String> {
     if list.is_null() {
         *list = json!([]);
     }
-    list.as_array_mut().ok_or_else(|| format!("{path} of the channel is no list"))
+    list.as_array_mut()
+        .ok_or_else(|| format!("{path} of the channel is no list"))
 }
 
 /// What has to be changed so that a channel writes what is wanted.

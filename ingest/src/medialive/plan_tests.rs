@@ -63,7 +63,11 @@ fn updated(channel: &Json, plan: &Plan) -> Json {
 fn of_others(channel: &Json) -> Json {
     let mut rest = channel.clone();
     for place in &PLACES {
-        let list = rest.pointer_mut(place.path).unwrap().as_array_mut().unwrap();
+        let list = rest
+            .pointer_mut(place.path)
+            .unwrap()
+            .as_array_mut()
+            .unwrap();
         list.retain(|one| !text(one, place.key).starts_with("matchcut"));
     }
     rest
@@ -92,13 +96,24 @@ fn a_plan_reads_like_this() {
     assert_eq!(
         keys,
         [
-            "destinations", "encoderSettings", "inputAttachments", "inputSpecification", "logLevel", "name",
+            "destinations",
+            "encoderSettings",
+            "inputAttachments",
+            "inputSpecification",
+            "logLevel",
+            "name",
             "roleArn"
         ]
     );
     let group = &plan.body["encoderSettings"]["outputGroups"][1];
-    assert_eq!(group["outputs"][0]["audioDescriptionNames"], json!(["eng", "crowd"]));
-    assert_eq!(group["outputGroupSettings"]["hlsGroupSettings"]["segmentLength"], 6);
+    assert_eq!(
+        group["outputs"][0]["audioDescriptionNames"],
+        json!(["eng", "crowd"])
+    );
+    assert_eq!(
+        group["outputGroupSettings"]["hlsGroupSettings"]["segmentLength"],
+        6
+    );
 }
 
 #[test]
@@ -157,7 +172,10 @@ fn a_channel_of_one_pipeline_has_one_destination() {
     single["encoderSettings"]["audioDescriptions"] = Json::Null;
     single["destinations"] = Json::Null;
     let plan = attach(&single, &wanted()).unwrap();
-    assert_eq!(lines(&plan)[0], "+ destination \"matchcut\": s3ssl://media/cup/0/index");
+    assert_eq!(
+        lines(&plan)[0],
+        "+ destination \"matchcut\": s3ssl://media/cup/0/index"
+    );
     assert!(lines(&plan)[2].ends_with("no sound"));
 }
 
@@ -175,23 +193,48 @@ fn what_belongs_to_others_is_left_to_them() {
     };
     let group = "/encoderSettings/outputGroups/0";
     let text = refused(&with(&format!("{group}/name"), json!("matchcut")));
-    assert!(text.contains("\"matchcut\" that matchcut did not make"), "{text}");
+    assert!(
+        text.contains("\"matchcut\" that matchcut did not make"),
+        "{text}"
+    );
     let at = format!("{group}/outputGroupSettings/hlsGroupSettings/destination/destinationRefId");
     let text = refused(&with(&at, json!("matchcut")));
-    assert!(text.starts_with("the output group \"to the CDN\" of the channel writes to"), "{text}");
+    assert!(
+        text.starts_with("the output group \"to the CDN\" of the channel writes to"),
+        "{text}"
+    );
     let at = format!("{group}/outputs/0/videoDescriptionName");
     let text = refused(&with(&at, json!("matchcut_video")));
-    assert!(text.contains("uses the video description \"matchcut_video\""), "{text}");
-    let error = attach(&channel(), &Wanted { video: Some("v720".into()), ..wanted() });
-    assert_eq!(error.unwrap_err(), "the channel has no video description \"v720\"; it has v1080");
+    assert!(
+        text.contains("uses the video description \"matchcut_video\""),
+        "{text}"
+    );
+    let error = attach(
+        &channel(),
+        &Wanted {
+            video: Some("v720".into()),
+            ..wanted()
+        },
+    );
+    assert_eq!(
+        error.unwrap_err(),
+        "the channel has no video description \"v720\"; it has v1080"
+    );
     assert_eq!(
         attach(&json!({}), &wanted()).unwrap_err(),
         "the channel has no encoder settings"
     );
 
     let mut alone = updated(&channel(), &attach(&channel(), &wanted()).unwrap());
-    alone["encoderSettings"]["outputGroups"].as_array_mut().unwrap().remove(0);
-    assert!(detach(&alone, &wanted()).unwrap_err().contains("no output left"));
+    alone["encoderSettings"]["outputGroups"]
+        .as_array_mut()
+        .unwrap()
+        .remove(0);
+    assert!(
+        detach(&alone, &wanted())
+            .unwrap_err()
+            .contains("no output left")
+    );
 }
 
 #[test]
