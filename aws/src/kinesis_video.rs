@@ -175,7 +175,8 @@ impl Stream {
         };
         let body = self.named(json!({"StartSelector": selector}));
         let ask = self.post(Some(&endpoint), "/getMedia", body, "kinesisvideo:GetMedia");
-        self.rest.stream(&ask).await
+        let answered = self.rest.stream(&ask).await;
+        answered.map_err(|error| without(start, error))
     }
 
     /// Fragments that are kept, by their numbers, one Matroska segment each.
@@ -186,6 +187,27 @@ impl Stream {
         let path = "/getMediaForFragmentList";
         let ask = self.post(Some(&endpoint), path, body, PERMISSION);
         self.rest.stream(&ask).await
+    }
+}
+
+/// An error that does not repeat the token that was asked for.
+fn without(start: &MediaStart, error: AwsError) -> AwsError {
+    match (start, error) {
+        (
+            MediaStart::Token(Secret(token)),
+            AwsError::Service {
+                what,
+                status,
+                code,
+                message,
+            },
+        ) => AwsError::Service {
+            what,
+            status,
+            code,
+            message: message.replace(token, "(token)"),
+        },
+        (_, error) => error,
     }
 }
 
@@ -215,5 +237,16 @@ mod tests {
     fn tokens_are_not_printed() {
         let start = MediaStart::Token(Secret("hidden".to_owned()));
         assert!(!format!("{start:?}").contains("hidden"));
+        let error = AwsError::Service {
+            what: "stream court of Kinesis Video".to_owned(),
+            status: 400,
+            code: "InvalidArgumentException".to_owned(),
+            message: "the token hidden is too old".to_owned(),
+        };
+        let text = without(&start, error).to_string();
+        assert!(
+            text.ends_with("InvalidArgumentException: the token (token) is too old"),
+            "{text}"
+        );
     }
 }
