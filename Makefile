@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 MATCHCUT := $(CARGO_TARGET_DIR)/release/matchcut
 
-.PHONY: help check setup setup-test build demo kafka test lint fmt fuzz soak bench docs reference deny clean
+.PHONY: help check setup setup-test build demo kafka test format lint fmt fuzz soak bench docs reference deny clean
 
 help: check
 	@echo "This machine can build matchcut. Next:"
@@ -51,8 +51,10 @@ test: setup-test
 	cargo test --workspace --locked
 	cd operators/python && $(CURDIR)/.venv/bin/python -m pytest -q
 
-lint: setup
+format: setup
 	cargo fmt --all --check
+
+lint: format
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 fmt:

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}/guests
 guests=operators/tests/guests
 for guest in examples/wasm-brightness $guests/unruly; do
-  cargo build --release --locked --target wasm32-unknown-unknown --target-dir "$target" \
+  env -u RUSTC_WORKSPACE_WRAPPER cargo build --release --locked --target wasm32-unknown-unknown --target-dir "$target" \
     --manifest-path "$guest/Cargo.toml"
 done
 for name in brightness unruly; do

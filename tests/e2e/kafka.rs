@@ -269,19 +269,24 @@ fn killed_again_and_again_it_tells_everything_once() {
     equal_files(&topics, &work);
 }
 
+/// A stream of which more is to come.
+const LIVE: Playlist = Playlist {
+    ended: false,
+    ..DATED
+};
+
 /// A run of a live stream of which it has read the first `number` chunks, and waits for more.
 fn live(spec: &str, number: usize) -> (Server, Work, Running) {
     let server = Server::start();
     for chunk in CHUNKS {
         server.serve(chunk, fs::read(chunks().join(chunk)).unwrap());
     }
-    let live = Playlist {
-        ended: false,
-        ..DATED
-    };
-    server.serve("index.m3u8", live.text(number));
+    server.serve("index.m3u8", LIVE.text(number));
     let work = Work::new();
-    let source = format!("\"{}\"\nreload = \"50ms\"", server.url("index.m3u8"));
+    let source = format!(
+        "\"{}\"\nreload = \"50ms\"\nstale_after = \"300s\"",
+        server.url("index.m3u8")
+    );
     work.write("shots.toml", spec.replace("\"index.m3u8\"", &source));
     let mut run = work.matchcut(RUN);
     let last = CHUNKS[number - 1];
@@ -298,7 +303,7 @@ fn a_broker_that_goes_away_holds_up_nobody() {
     broker.kill();
 
     // The event goes on, and its results are there.
-    server.serve("index.m3u8", DATED.text(5));
+    server.serve("index.m3u8", LIVE.text(5));
     run.until("out/log.jsonl", |text| text.contains(CHUNKS[4]));
     // Longer where that is asked for: `make soak` does.
     let seconds = std::env::var("MATCHCUT_OUTAGE").ok();
@@ -310,6 +315,13 @@ fn a_broker_that_goes_away_holds_up_nobody() {
     let topics = broker.read(prefix);
     ids(&topics);
     equal_files(&topics, &work);
+    assert_eq!(
+        lines(&work.path("out/log.jsonl"))
+            .iter()
+            .filter(|line| line["kind"] == "chunk")
+            .count(),
+        CHUNKS.len()
+    );
     assert_eq!(
         states(&topics).last(),
         Some(&"EVENT_COMPLETE"),
