@@ -314,7 +314,7 @@ mod tests {
             token: Some("t7".to_owned()),
             bytes: kept.into(),
         };
-        assert_eq!(whole, [fragment.clone()]);
+        assert_eq!(whole, std::slice::from_ref(&fragment));
         assert_eq!(splitter.end(), None);
         let mut splitter = Splitter::new(1 << 20);
         assert_eq!(splitter.take(&sent(7, false).0).unwrap(), []);
