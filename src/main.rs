@@ -13,8 +13,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use commands::{
-    bench, clip, doctor, graph, operator, operators, probe, replay, run, schema, select, test,
-    validate,
+    bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run, schema, select,
+    test, validate,
 };
 
 #[global_allocator]
@@ -41,6 +41,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     Operators(operators::OperatorsArgs),
     Operator(operator::OperatorArgs),
+    #[command(name = "medialive")]
+    MediaLive(medialive::MediaLiveArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Operators(args) => operators::run(&args),
         Command::Operator(args) => operator::run(&args),
+        Command::MediaLive(args) => medialive::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Select(args) => {
             return select::run(&args).unwrap_or_else(|error| {

@@ -64,6 +64,9 @@ pub enum CommandError {
         /// Why.
         message: String,
     },
+    /// Something cannot be done to a channel of MediaLive.
+    #[error(transparent)]
+    Channel(#[from] matchcut_ingest::medialive::control::ControlError),
     /// A stream cannot be recorded, played or measured.
     #[error("{message}")]
     Bench {

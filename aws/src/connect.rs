@@ -15,6 +15,10 @@ const ANY_REGION: &str = "us-east-1";
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub(crate) config: SdkConfig,
+    #[cfg_attr(
+        not(any(feature = "s3", feature = "sqs", feature = "lambda")),
+        allow(dead_code)
+    )]
     pub(crate) patience: Patience,
     #[cfg_attr(not(feature = "s3"), allow(dead_code))]
     pub(crate) path_style: bool,

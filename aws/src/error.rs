@@ -172,6 +172,14 @@ impl AwsError {
         }
     }
 
+    /// Whether it is about credentials: those that there are by now may do.
+    pub fn of_credentials(&self) -> bool {
+        matches!(
+            self,
+            AwsError::Credentials { .. } | AwsError::NoCredentials { .. }
+        )
+    }
+
     /// Whether trying again may help.
     pub fn retry(&self) -> Retry {
         match self {
@@ -225,7 +233,9 @@ impl AwsError {
                 | "TooManyRequestsException"
                 | "BandwidthLimitExceeded"
                 | "OverLimit"
-                | "EC2ThrottledException",
+                | "EC2ThrottledException"
+                | "ClientLimitExceededException"
+                | "ConnectionLimitExceededException",
                 _,
             ) => AwsError::Throttled { what, code },
             ("PermanentRedirect" | "AuthorizationHeaderMalformed", _) | (_, 301) => {
@@ -241,9 +251,14 @@ impl AwsError {
                 _,
             )
             | (_, 404) => AwsError::NotFound { what },
-            ("AccessDenied" | "AccessDeniedException" | "ForbiddenException", _) | (_, 403) => {
-                AwsError::Denied { what, permission }
-            }
+            (
+                "AccessDenied"
+                | "AccessDeniedException"
+                | "ForbiddenException"
+                | "NotAuthorizedException",
+                _,
+            )
+            | (_, 403) => AwsError::Denied { what, permission },
             ("PreconditionFailed", _) | (_, 412) => AwsError::Exists { what },
             (_, 429) => AwsError::Throttled { what, code },
             // The connection is blamed: what was sent has a checksum of its own.
@@ -285,6 +300,10 @@ mod sdk {
 
     impl AwsError {
         /// What `error` means, when `what` was asked for with a time limit.
+        #[cfg_attr(
+            not(any(feature = "s3", feature = "sqs", feature = "lambda")),
+            allow(dead_code)
+        )]
         pub(crate) fn of<E>(
             what: &str,
             permission: &'static str,
@@ -356,6 +375,10 @@ mod sdk {
         }
     }
 
+    #[cfg_attr(
+        not(any(feature = "s3", feature = "sqs", feature = "lambda")),
+        allow(dead_code)
+    )]
     fn any(error: &(dyn Error + 'static), fits: &dyn Fn(&(dyn Error + 'static)) -> bool) -> bool {
         let mut cause = Some(error);
         while let Some(inner) = cause {
@@ -383,7 +406,7 @@ mod sdk {
     }
 }
 
-#[cfg(feature = "s3")]
+#[cfg(any(feature = "s3", feature = "rest"))]
 pub(crate) use sdk::causes;
 
 #[cfg(test)]

@@ -1,17 +1,23 @@
-//! The SDKs of AWS behind a small interface: no other crate knows them. Who talks to AWS shares its
-//! options, its way to credentials, its patience and its errors; a feature for each service brings the SDK.
+//! AWS behind a small interface: no other crate knows its SDKs. Who talks to AWS shares its options, its way
+//! to credentials, its patience and its errors; a feature for each service brings what that needs.
 
 mod address;
 #[cfg(feature = "sdk")]
 mod connect;
 mod error;
+#[cfg(feature = "kinesis_video")]
+pub mod kinesis_video;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "mediaconvert")]
 pub mod mediaconvert;
+#[cfg(feature = "medialive")]
+pub mod medialive;
 mod options;
 #[cfg(feature = "sdk")]
 mod patience;
+#[cfg(feature = "rest")]
+mod rest;
 #[cfg(feature = "sdk")]
 mod runtime;
 #[cfg(feature = "s3")]
@@ -26,5 +32,7 @@ pub use error::AwsError;
 pub use options::{AwsOptions, Keys};
 #[cfg(feature = "sdk")]
 pub use patience::Patience;
+#[cfg(feature = "rest")]
+pub use rest::Body;
 #[cfg(feature = "sdk")]
 pub use runtime::wait;

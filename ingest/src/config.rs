@@ -12,6 +12,10 @@ use url::Url;
 use crate::describe::{Options, TextDuration, parse_options};
 use crate::error::ConfigError;
 use crate::fetch::FetchOptions;
+#[cfg(feature = "kinesis_video")]
+use crate::kinesis_video::KinesisVideoConfig;
+#[cfg(feature = "medialive")]
+use crate::medialive::MediaLiveConfig;
 #[cfg(feature = "s3")]
 use crate::s3::S3Config;
 use crate::uri;
@@ -193,6 +197,10 @@ pub struct HlsOptions {
     pub retries: u32,
     /// A chunk larger than this is refused, in bytes.
     pub max_bytes: u64,
+    /// Whether a playlist that cannot be loaded is no silence that `finished_after` counts. No spec sets it.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub only_heard: bool,
 }
 
 impl Default for HlsOptions {
@@ -212,6 +220,7 @@ impl Default for HlsOptions {
             timeout: fetch.timeout,
             retries: fetch.retries,
             max_bytes: fetch.max_bytes,
+            only_heard: false,
         }
     }
 }
@@ -277,6 +286,12 @@ pub enum SourceKind {
     /// `s3`
     #[cfg(feature = "s3")]
     S3(Box<S3Config>),
+    /// `medialive`
+    #[cfg(feature = "medialive")]
+    MediaLive(Box<MediaLiveConfig>),
+    /// `kinesis_video`
+    #[cfg(feature = "kinesis_video")]
+    KinesisVideo(Box<KinesisVideoConfig>),
 }
 
 /// A source as a spec declares it.
@@ -310,6 +325,15 @@ impl SourceConfig {
                 let uri = located.as_ref().ok().filter(|uri| uri.scheme() == "s3");
                 S3Config::read(options, uri).map(|config| SourceKind::S3(Box::new(config)))
             }
+            #[cfg(feature = "medialive")]
+            "medialive" => {
+                let uri = located.as_ref().ok().filter(|uri| uri.scheme() == "s3");
+                let config = MediaLiveConfig::read(options, uri);
+                config.map(|config| SourceKind::MediaLive(Box::new(config)))
+            }
+            #[cfg(feature = "kinesis_video")]
+            "kinesis_video" => KinesisVideoConfig::read(options)
+                .map(|config| SourceKind::KinesisVideo(Box::new(config))),
             other => Err(vec![ConfigError {
                 option: Some("type".into()),
                 message: format!("\"{other}\" is not a source type; there are {}", names()),
@@ -355,6 +379,10 @@ impl SourceConfig {
             SourceKind::File(_) => FetchOptions::default(),
             #[cfg(feature = "s3")]
             SourceKind::S3(config) => config.fetch_options(),
+            #[cfg(feature = "medialive")]
+            SourceKind::MediaLive(config) => config.fetch_options(),
+            #[cfg(feature = "kinesis_video")]
+            SourceKind::KinesisVideo(config) => config.fetch_options(),
         }
     }
 }
@@ -367,6 +395,10 @@ impl SourceKind {
             SourceKind::Directory(_) | SourceKind::File(_) => &["file"],
             #[cfg(feature = "s3")]
             SourceKind::S3(_) => &["s3"],
+            #[cfg(feature = "medialive")]
+            SourceKind::MediaLive(_) => &["s3"],
+            #[cfg(feature = "kinesis_video")]
+            SourceKind::KinesisVideo(_) => &["kvs"],
         }
     }
 }
@@ -375,7 +407,9 @@ impl SourceKind {
 fn refused(schemes: &[&str], scheme: &str) -> String {
     match scheme {
         _ if schemes == ["s3"] => "an address as s3://bucket/prefix/ expected".into(),
+        _ if schemes == ["kvs"] => "a stream as kvs://NAME expected".into(),
         "s3" => "objects of S3 are read by a source of type \"s3\"".into(),
+        "kvs" => "streams of Kinesis Video are read by a source of type \"kinesis_video\"".into(),
         _ => "only files can be read by this source; serve it as HLS, or download it".into(),
     }
 }

@@ -22,6 +22,13 @@ pub enum SourceCursor {
     S3Playlist(HlsCursor),
     /// Of an `s3` source that lists a prefix.
     S3Listing(DirectoryCursor),
+    /// Of a `medialive` source.
+    MediaLive(HlsCursor),
+    /// Of a `kinesis_video` source with sessions of HLS.
+    KinesisVideo(HlsCursor),
+    /// Of a `kinesis_video` source with media as they were ingested.
+    #[cfg(feature = "kinesis_video")]
+    KinesisMedia(crate::kinesis_video::MediaCursor),
 }
 
 impl SourceCursor {
@@ -33,6 +40,10 @@ impl SourceCursor {
             SourceCursor::File => "file",
             SourceCursor::S3Playlist(_) => "s3 with a playlist",
             SourceCursor::S3Listing(_) => "s3 with a prefix",
+            SourceCursor::MediaLive(_) => "medialive",
+            SourceCursor::KinesisVideo(_) => "kinesis_video with delivery hls",
+            #[cfg(feature = "kinesis_video")]
+            SourceCursor::KinesisMedia(_) => "kinesis_video with delivery media",
         }
     }
 }

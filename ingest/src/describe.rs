@@ -41,7 +41,7 @@ pub struct SourceDescription {
 
 /// All source types.
 pub fn source_types() -> Vec<SourceDescription> {
-    #[cfg_attr(not(feature = "s3"), allow(unused_mut))]
+    #[cfg_attr(not(any(feature = "s3", feature = "kinesis_video")), allow(unused_mut))]
     let mut types = vec![
         SourceDescription {
             name: "hls",
@@ -68,6 +68,20 @@ pub fn source_types() -> Vec<SourceDescription> {
         summary: "Chunks in S3: of a playlist, or the numbered objects of a prefix, finished or growing.",
         uri: "A playlist or a prefix: s3://bucket/path/index.m3u8, s3://bucket/prefix/",
         options: crate::s3::options(),
+    });
+    #[cfg(feature = "medialive")]
+    types.push(SourceDescription {
+        name: "medialive",
+        summary: "Chunks that a channel of MediaLive writes into S3, from both of its pipelines.",
+        uri: "The prefix below which the channel writes: s3://bucket/prefix/",
+        options: crate::medialive::options(),
+    });
+    #[cfg(feature = "kinesis_video")]
+    types.push(SourceDescription {
+        name: "kinesis_video",
+        summary: "Fragments of a stream of Kinesis Video, live, replayed or on demand.",
+        uri: "The stream, by name or ARN: kvs://court, kvs://arn:aws:kinesisvideo:...",
+        options: crate::kinesis_video::options(),
     });
     types
 }
@@ -120,6 +134,24 @@ pub(crate) fn parse_options<T: DeserializeOwned>(options: &Options) -> Result<T,
             option: None,
             message: error.to_string(),
         }]
+    })
+}
+
+/// Takes the options that `T` has out of `rest` and reads them.
+#[cfg(any(feature = "s3", feature = "kinesis_video"))]
+pub(crate) fn take_options<T>(rest: &mut Options, errors: &mut Vec<ConfigError>) -> T
+where
+    T: JsonSchema + Default + Serialize + DeserializeOwned,
+{
+    let mut own = Options::new();
+    for option in options_of::<T>() {
+        if let Some(value) = rest.remove(&option.name) {
+            own.insert(option.name, value);
+        }
+    }
+    parse_options(&own).unwrap_or_else(|wrong| {
+        errors.extend(wrong);
+        T::default()
     })
 }
 

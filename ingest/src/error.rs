@@ -165,6 +165,8 @@ impl FetchError {
     pub fn retry(&self) -> Retry {
         let passes = match self {
             FetchError::NoKey { error, .. } => return error.retry(),
+            // Others renew credentials, and then they are read again.
+            FetchError::Aws { error, .. } if error.of_credentials() => true,
             FetchError::Aws { error, .. } => return error.retry(),
             FetchError::Timeout { .. } | FetchError::Transport { .. } => true,
             FetchError::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
@@ -274,6 +276,15 @@ pub enum SourceError {
         /// The type that the cursor is of.
         cursor: &'static str,
     },
+    /// A channel of MediaLive is not ready.
+    #[cfg(feature = "medialive")]
+    #[error("source \"{name}\": {error}")]
+    Channel {
+        /// The source.
+        name: String,
+        /// Why not.
+        error: crate::medialive::control::ControlError,
+    },
     /// AWS did not say what is there.
     #[error("source \"{name}\": {error}")]
     Aws {
@@ -313,6 +324,8 @@ impl SourceError {
             | SourceError::NoAudio { .. }
             | SourceError::Unreadable { .. }
             | SourceError::Cursor { .. } => Domain::User,
+            #[cfg(feature = "medialive")]
+            SourceError::Channel { .. } => Domain::User,
             SourceError::Aws { error, .. } => error.domain(),
             SourceError::Io { domain, .. } => *domain,
         }

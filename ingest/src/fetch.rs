@@ -18,6 +18,8 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
+#[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+use crate::compose::Composer;
 use crate::decrypt::decrypt;
 use crate::describe::TextDuration;
 use crate::error::FetchError;
@@ -91,6 +93,9 @@ pub struct Fetcher {
     /// How objects of S3 are reached.
     #[cfg(feature = "s3")]
     s3: Access,
+    /// Who answers for addresses that are of this program alone.
+    #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+    composer: Composer,
     /// Where the randomness of pauses comes from.
     seed: u64,
 }
@@ -117,6 +122,8 @@ impl Fetcher {
             live: Arc::default(),
             #[cfg(feature = "s3")]
             s3: Access::default(),
+            #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+            composer: Composer::None,
             seed,
         }
     }
@@ -125,6 +132,13 @@ impl Fetcher {
     #[cfg(feature = "s3")]
     pub(crate) fn with_s3(mut self, access: Access) -> Self {
         self.s3 = access;
+        self
+    }
+
+    /// The same, for which `composer` answers for addresses that are of this program alone.
+    #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+    pub(crate) fn with_composer(mut self, composer: Composer) -> Self {
+        self.composer = composer;
         self
     }
 
@@ -275,13 +289,33 @@ impl Fetcher {
             #[cfg(feature = "s3")]
             "s3" => Ok(Loaded {
                 url: url.clone(),
-                bytes: self.s3.fetch(url.as_str(), range, limit).await?,
+                bytes: self.object(url, range, limit).await?,
             }),
+            #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+            "medialive" | "kvs" => self.composer.fetch(url, range, limit).await,
             other => Err(FetchError::Address {
                 uri: url.to_string(),
                 message: format!("\"{other}\" is not a scheme that can be fetched"),
             }),
         }
+    }
+
+    #[cfg(feature = "s3")]
+    async fn object(
+        &self,
+        url: &Url,
+        range: Option<ByteRange>,
+        limit: u64,
+    ) -> Result<Bytes, FetchError> {
+        let fetched = self.s3.fetch(url.as_str(), range, limit).await;
+        #[cfg(feature = "medialive")]
+        if let (Err(FetchError::NotFound { .. }), Some(other)) =
+            (&fetched, self.composer.instead_of(url.as_str()))
+            && let Ok(bytes) = self.s3.fetch(&other, range, limit).await
+        {
+            return Ok(bytes);
+        }
+        fetched
     }
 
     fn client(&self) -> Result<&Client, String> {

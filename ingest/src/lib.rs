@@ -1,6 +1,8 @@
-//! Where chunks come from: HLS, a directory, a file, S3. A source gives references to chunks in
+//! Where chunks come from: HLS, a directory, a file, S3, MediaLive, Kinesis Video. A source gives references to chunks in
 //! playlist order, says what is missing, and ends; a fetcher turns a reference into bytes.
 
+#[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+mod compose;
 pub mod config;
 mod cursor;
 mod decrypt;
@@ -11,6 +13,10 @@ pub mod fetch;
 mod hash;
 pub mod hls;
 pub mod item;
+#[cfg(feature = "kinesis_video")]
+pub mod kinesis_video;
+#[cfg(feature = "medialive")]
+pub mod medialive;
 pub mod playlist;
 #[cfg(feature = "s3")]
 pub mod s3;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use matchcut_model::failure::Domain;
 
+#[cfg(feature = "kinesis_video")]
+use crate::compose::Composer;
 use crate::config::{SourceConfig, SourceKind};
 use crate::cursor::SourceCursor;
 use crate::directory::{DirectoryCursor, DirectorySource, Place};
@@ -11,6 +13,10 @@ use crate::error::SourceError;
 use crate::fetch::Fetcher;
 use crate::hls::{HlsCursor, HlsSource};
 use crate::item::SourceItem;
+#[cfg(feature = "kinesis_video")]
+use crate::kinesis_video::{Access, Delivery, KinesisVideoConfig, MediaSource};
+#[cfg(feature = "medialive")]
+use crate::medialive::MediaLiveSource;
 #[cfg(feature = "s3")]
 use crate::s3::{S3Config, S3Place, is_playlist};
 use crate::uri;
@@ -29,7 +35,16 @@ pub struct Source {
 enum Kind {
     Hls(Box<HlsSource>),
     Directory(Box<DirectorySource>),
-    File { name: String, path: Option<PathBuf> },
+    File {
+        name: String,
+        path: Option<PathBuf>,
+    },
+    #[cfg(feature = "medialive")]
+    MediaLive(Box<MediaLiveSource>),
+    #[cfg(feature = "kinesis_video")]
+    KinesisVideo(Box<HlsSource>),
+    #[cfg(feature = "kinesis_video")]
+    KinesisMedia(Box<MediaSource>),
 }
 
 impl Source {
@@ -42,7 +57,7 @@ impl Source {
     /// directory exactly the items that the source that made the cursor would have given after
     /// it, of a live one what is still offered of them. A file is one item, which comes again.
     pub fn resume(config: &SourceConfig, cursor: SourceCursor) -> Result<Self, SourceError> {
-        let kind = match config.kind {
+        let kind = match &config.kind {
             SourceKind::Hls(_) => "hls",
             SourceKind::Directory(_) => "directory",
             SourceKind::File(_) => "file",
@@ -50,6 +65,13 @@ impl Source {
             SourceKind::S3(_) if is_playlist(&config.uri) => "s3 with a playlist",
             #[cfg(feature = "s3")]
             SourceKind::S3(_) => "s3 with a prefix",
+            #[cfg(feature = "medialive")]
+            SourceKind::MediaLive(_) => "medialive",
+            #[cfg(feature = "kinesis_video")]
+            SourceKind::KinesisVideo(options) => match options.options.delivery {
+                Delivery::Hls => "kinesis_video with delivery hls",
+                Delivery::Media => "kinesis_video with delivery media",
+            },
         };
         if kind != cursor.kind() {
             return Err(SourceError::Cursor {
@@ -65,6 +87,26 @@ impl Source {
         #[cfg(feature = "s3")]
         if let SourceKind::S3(options) = &config.kind {
             return Self::open_s3(config, options, cursor);
+        }
+        #[cfg(feature = "medialive")]
+        if let SourceKind::MediaLive(options) = &config.kind {
+            let cursor = match cursor {
+                Some(SourceCursor::MediaLive(cursor)) => cursor,
+                _ => HlsCursor::default(),
+            };
+            // An address of this program alone: the playlist is made of those of both pipelines.
+            let mut url = config.uri.clone();
+            let _ = url.set_scheme("medialive");
+            let (source, fetcher) = MediaLiveSource::resume(&config.name, url, options, cursor);
+            return Source {
+                fetcher,
+                kind: Kind::MediaLive(Box::new(source)),
+                remote: true,
+            };
+        }
+        #[cfg(feature = "kinesis_video")]
+        if let SourceKind::KinesisVideo(options) = &config.kind {
+            return Self::open_kinesis(config, options, cursor);
         }
         let fetcher = Fetcher::new(config.fetch_options());
         let name = &config.name;
@@ -94,6 +136,16 @@ impl Source {
             },
             #[cfg(feature = "s3")]
             (SourceKind::S3(_), _) => Kind::File {
+                name: name.clone(),
+                path: None,
+            },
+            #[cfg(feature = "medialive")]
+            (SourceKind::MediaLive(_), _) => Kind::File {
+                name: name.clone(),
+                path: None,
+            },
+            #[cfg(feature = "kinesis_video")]
+            (SourceKind::KinesisVideo(_), _) => Kind::File {
                 name: name.clone(),
                 path: None,
             },
@@ -140,6 +192,43 @@ impl Source {
         }
     }
 
+    #[cfg(feature = "kinesis_video")]
+    fn open_kinesis(
+        config: &SourceConfig,
+        options: &KinesisVideoConfig,
+        cursor: Option<SourceCursor>,
+    ) -> Self {
+        let (name, url) = (&config.name, &config.uri);
+        let played = match &cursor {
+            Some(SourceCursor::KinesisVideo(cursor)) => cursor.clone(),
+            _ => HlsCursor::default(),
+        };
+        let access = Access::new(url, options, played.clone());
+        let fetcher =
+            Fetcher::new(config.fetch_options()).with_composer(Composer::Kinesis(access.clone()));
+        let kind = match options.options.delivery {
+            Delivery::Hls => {
+                let (url, options) = (url.clone(), options.as_playlist());
+                let source = HlsSource::resume(name, url, options, fetcher.clone(), played);
+                Kind::KinesisVideo(Box::new(source))
+            }
+            Delivery::Media => {
+                let cursor = match cursor {
+                    Some(SourceCursor::KinesisMedia(cursor)) => cursor,
+                    _ => Default::default(),
+                };
+                let source = MediaSource::resume(name, options, access, cursor);
+                Kind::KinesisMedia(Box::new(source))
+            }
+        };
+        Source {
+            fetcher,
+            kind,
+            #[cfg(feature = "s3")]
+            remote: true,
+        }
+    }
+
     /// How far it was read: everything that [`Source::next`] has returned lies behind it.
     pub fn cursor(&self) -> SourceCursor {
         match &self.kind {
@@ -150,6 +239,12 @@ impl Source {
             Kind::Hls(source) => SourceCursor::Hls(source.cursor()),
             Kind::Directory(source) => SourceCursor::Directory(source.cursor()),
             Kind::File { .. } => SourceCursor::File,
+            #[cfg(feature = "medialive")]
+            Kind::MediaLive(source) => SourceCursor::MediaLive(source.cursor()),
+            #[cfg(feature = "kinesis_video")]
+            Kind::KinesisVideo(source) => SourceCursor::KinesisVideo(source.cursor()),
+            #[cfg(feature = "kinesis_video")]
+            Kind::KinesisMedia(source) => SourceCursor::KinesisMedia(source.cursor()),
         }
     }
 
@@ -164,6 +259,12 @@ impl Source {
         match &mut self.kind {
             Kind::Hls(source) => source.next().await,
             Kind::Directory(source) => source.next().await,
+            #[cfg(feature = "medialive")]
+            Kind::MediaLive(source) => source.next().await,
+            #[cfg(feature = "kinesis_video")]
+            Kind::KinesisVideo(source) => source.next().await,
+            #[cfg(feature = "kinesis_video")]
+            Kind::KinesisMedia(source) => source.next().await,
             Kind::File { name, path } => {
                 let Some(file) = path.clone() else {
                     return Ok(SourceItem::End);

@@ -27,6 +27,8 @@ pub fn locate(text: &str, base: &Path) -> Result<Url, String> {
         }
         Some("s3") => Url::parse(&S3Address::parse(text)?.uri())
             .map_err(|error| format!("not a valid URI: {error}")),
+        #[cfg(feature = "kinesis_video")]
+        Some("kvs") => crate::kinesis_video::locate(text),
         Some(other) => Err(format!(
             "\"{other}\" is not a scheme that can be read; give a path or an http, https, s3 or \
              file URI"
@@ -42,7 +44,7 @@ fn scheme_of(text: &str) -> Option<&str> {
         && scheme
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    let known = ["http", "https", "file", "s3"]
+    let known = ["http", "https", "file", "s3", "kvs"]
         .into_iter()
         .find(|k| k.eq_ignore_ascii_case(scheme));
     valid.then_some(known.unwrap_or(scheme))
@@ -80,7 +82,7 @@ pub fn resolve(base: &Url, reference: &str) -> Result<Url, String> {
     match url.scheme() {
         "http" | "https" | "file" => Ok(url),
         // Nobody else's playlist names what only the owner of the credentials may read.
-        "s3" if base.scheme() == "s3" => Ok(url),
+        "s3" | "kvs" if base.scheme() == url.scheme() => Ok(url),
         other => Err(format!("\"{other}\" is not a scheme that can be fetched")),
     }
 }

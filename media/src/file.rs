@@ -166,10 +166,34 @@ impl std::fmt::Debug for MediaFile {
     }
 }
 
+/// Where the bytes of a file are.
+#[derive(Clone, Copy)]
+enum Store<'a> {
+    /// On disk.
+    File(&'a File),
+    /// In memory.
+    Bytes(&'a [u8]),
+}
+
+impl Store<'_> {
+    fn read_exact_at(self, out: &mut [u8], at: u64) -> io::Result<()> {
+        match self {
+            Store::File(file) => file.read_exact_at(out, at),
+            Store::Bytes(bytes) => {
+                let at = usize::try_from(at).unwrap_or(usize::MAX);
+                let end = at.saturating_add(out.len());
+                let part = bytes.get(at..end).ok_or(io::ErrorKind::UnexpectedEof)?;
+                out.copy_from_slice(part);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// A file under its name, while it is being opened.
 struct Opening<'a> {
     path: &'a Path,
-    file: &'a File,
+    file: Store<'a>,
     size: u64,
 }
 
@@ -290,7 +314,7 @@ impl MediaFile {
         }
         let opening = Opening {
             path,
-            file: &file,
+            file: Store::File(&file),
             size: meta.len(),
         };
         let (container, content) = open(&opening)?;
@@ -341,17 +365,41 @@ impl MediaFile {
             .collect();
         let first = window.contains(inner.layout.span.start);
         match &inner.content {
-            Content::Index(index) => {
-                index
-                    .read(&inner.file, &groups, window, first)
-                    .map_err(|source| FileError::Read {
-                        path: inner.path.clone(),
-                        source,
-                    })
-            }
+            Content::Index(index) => index
+                .read(Store::File(&inner.file), &groups, window, first)
+                .map_err(|source| FileError::Read {
+                    path: inner.path.clone(),
+                    source,
+                }),
             Content::Whole(whole) => Ok(cut_out(whole, &groups, window, first)),
         }
     }
+}
+
+/// All samples of Matroska that is in memory.
+pub(crate) fn demux_matroska(bytes: &[u8]) -> Result<Demuxed, DemuxError> {
+    let unread = |error: &dyn std::fmt::Display| DemuxError::NoSamples {
+        detail: error.to_string(),
+    };
+    let store = Store::Bytes(bytes);
+    let opening = Opening {
+        path: Path::new("the chunk"),
+        file: store,
+        size: bytes.len() as u64,
+    };
+    if !bytes.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
+        return Err(unread(&"it does not begin as Matroska does"));
+    }
+    let (_, index) = matroska::open(&opening).map_err(|error| unread(&error))?;
+    let layout = index.layout().map_err(|unplaced| match unplaced {
+        Unplaced::NoSamples => unread(&"none is complete"),
+        Unplaced::TooFar(at) => unread(&format!(
+            "one says that it is shown at {at} s, more than a century from the start"
+        )),
+    })?;
+    let groups: Vec<&Group> = layout.groups.iter().collect();
+    let read = index.read(store, &groups, layout.span, true);
+    read.map_err(|error| unread(&error))
 }
 
 /// The part of a file that is in memory.

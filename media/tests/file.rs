@@ -6,9 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bytes::Bytes;
+use matchcut_media::demux::demux;
 use matchcut_media::file::{FileContainer, FileError, MediaFile};
 use matchcut_media::samples::{Codec, Demuxed};
-use matchcut_model::chunk::TrackNumber;
+use matchcut_model::chunk::{Container, TrackNumber};
 use matchcut_model::time::{MediaTime, TimeRange};
 
 fn make(dir: &Path, name: &str, arguments: &str) -> PathBuf {
@@ -194,6 +196,29 @@ fn matroska() {
     let read = check(&path);
     assert_eq!(read[1].1.video.as_ref().unwrap().codec, Codec::Hevc);
     assert_eq!(audio(&read, 1), probed(&path, "a:0"));
+}
+
+#[test]
+fn matroska_in_memory_is_as_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = make(dir.path(), "a.mkv", H264);
+    let file = MediaFile::open(&path).unwrap();
+    let all = file.read(file.span()).unwrap();
+    let bytes = Bytes::from(std::fs::read(&path).unwrap());
+    assert_eq!(demux(Container::Matroska, None, &bytes).unwrap(), all);
+    // What is cut off is there as far as it goes.
+    let half = demux(Container::Matroska, None, &bytes.slice(..bytes.len() / 2)).unwrap();
+    let (half, all) = (half.video.unwrap().samples, all.video.unwrap().samples);
+    assert!(half.len() > 100 && half.len() < all.len(), "{}", half.len());
+    let error = |bytes: &'static [u8]| {
+        let bytes = Bytes::from_static(bytes);
+        demux(Container::Matroska, None, &bytes)
+            .unwrap_err()
+            .to_string()
+    };
+    let text = "not one complete video or audio sample; it does not begin as Matroska does";
+    assert_eq!(error(b"\x47 and more"), text);
+    assert!(error(b"\x1a\x45\xdf\xa3\x80").contains("it describes no tracks"));
 }
 
 #[test]

@@ -142,6 +142,8 @@ pub enum Container {
     /// Packed audio: an elementary stream of AAC, MP3 or AC-3 with its timestamp in an ID3 tag (RFC 8216,
     /// section 3.4). Only audio renditions are packed so.
     PackedAudio,
+    /// Matroska with all that describes it: a fragment of a stream of Kinesis Video.
+    Matroska,
 }
 
 /// A piece of a stream as a source offers it: what to fetch, and what the playlist says of it.

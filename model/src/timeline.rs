@@ -427,7 +427,10 @@ impl Reading {
 /// Unwraps the timestamps of a chunk, `near` the end of the one before if time goes on from there.
 /// `None` when there are none.
 fn read(chunk: &ChunkRef, times: &StreamTimes, near: Option<MediaTime>) -> Option<Reading> {
-    let wraps = chunk.container != Container::FragmentedMp4;
+    let wraps = !matches!(
+        chunk.container,
+        Container::FragmentedMp4 | Container::Matroska
+    );
     let video = times.video.as_ref().filter(|video| !video.pts.is_empty());
     let frames = match video {
         Some(video) if wraps => wrap::unwrap_frames(&video.pts, near),

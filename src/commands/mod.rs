@@ -5,6 +5,7 @@ pub mod clip;
 pub mod doctor;
 pub mod graph;
 pub mod home;
+pub mod medialive;
 pub mod operator;
 pub mod operators;
 pub mod probe;

@@ -70,6 +70,7 @@ fn container(placed: &PlacedChunk) -> String {
         Container::MpegTs => "mpeg-ts".to_owned(),
         Container::FragmentedMp4 => "fragmented-mp4".to_owned(),
         Container::PackedAudio => "packed-audio".to_owned(),
+        Container::Matroska => "matroska".to_owned(),
         Container::FilePart => file_container(&placed.chunk.media.uri),
     }
 }

@@ -1,6 +1,7 @@
 //! What end-to-end tests share: a directory for each test, running the program in it, and saying
 //! everything about a run that went otherwise than expected.
 
+pub mod aws_media;
 pub mod kafka;
 pub mod ladder;
 pub mod lambda;

@@ -203,11 +203,12 @@ impl CatchUp {
 fn content(wanted: &[Wanted], timeline: &EventTimeline) -> Content {
     let clips = wanted.iter().filter_map(|clip| {
         let chunks = chunks_of(timeline, clip.range);
-        // A file has no chunks that a playlist could name.
+        // A file has no chunks that a playlist could name, and players read no Matroska.
+        let unplayable = [Container::FilePart, Container::Matroska];
         if chunks.is_empty()
             || chunks
                 .iter()
-                .any(|c| c.chunk.container == Container::FilePart)
+                .any(|c| unplayable.contains(&c.chunk.container))
         {
             return None;
         }

@@ -24,6 +24,8 @@ pub fn source_type(uri: &str) -> &'static str {
     let ends = |end: &str| path.to_ascii_lowercase().ends_with(end);
     if path.starts_with("s3://") {
         "s3"
+    } else if path.starts_with("kvs://") {
+        "kinesis_video"
     } else if ends(".m3u8") || ends(".m3u") || path.starts_with("http") {
         "hls"
     } else if Path::new(local).is_dir() {

@@ -426,6 +426,14 @@ impl<'a> Builder<'a> {
                     .to_owned(),
             );
         }
+        if files.iter().any(|(_, text)| text.contains("kvs://")) {
+            self.browser = false;
+            self.notes.insert(
+                "its chunks lie in Kinesis Video, where players read them in sessions only: exact clips can be \
+                 played by everyone"
+                    .to_owned(),
+            );
+        }
         let copies = self.names.into_copies();
         if copies.values().any(|copied| copied.encryption.is_some()) {
             self.notes.insert(

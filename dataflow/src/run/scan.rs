@@ -371,6 +371,7 @@ impl ChunkMedia for Whole<'_> {
             Container::FilePart => return self.part(),
             Container::MpegTs => "ts",
             Container::FragmentedMp4 => "mp4",
+            Container::Matroska => "mkv",
             Container::PackedAudio => return Err("it is sound without pictures".to_owned()),
         };
         let bytes = self.store.file(self.placed)?;

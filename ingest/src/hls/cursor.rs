@@ -126,6 +126,19 @@ impl HlsCursor {
             .unwrap_or(std::mem::take(&mut self.followed));
     }
 
+    /// The number of the next chunk, the date at which it begins, and the name and the date of the one
+    /// before it; `None` when nothing was read.
+    #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    pub(crate) fn reached(&self) -> Option<(u64, Option<i64>, Option<(String, Option<i64>)>)> {
+        let next = self.mark.next?;
+        let before = next.checked_sub(1);
+        let mut recent = self.recent.iter().rev();
+        let last = recent.find(|told| Some(told.sequence) == before);
+        let last = last.map(|told| told.identity.name_and_date());
+        Some((next, self.mark.date, last))
+    }
+
     /// Whether a range of dates with this start was told as it is, to a chunk at `date`.
     pub(crate) fn has_told_range(&self, range: (u64, u64), start: i64, date: Option<i64>) -> bool {
         let full = self.ranges.len() >= RANGES;

@@ -283,10 +283,12 @@ impl HlsSource {
         let State::Live(live) = &mut self.state else {
             return Ok(());
         };
+        let recovered = live.last_error.is_some() && failed.is_none();
         live.last_error = failed;
-        if changed {
+        if changed || (recovered && self.options.only_heard) {
             live.last_news = begun;
         }
+        let deaf = live.last_error.is_some() && self.options.only_heard;
         if let Some((loaded, playlist)) = playlist {
             live.bytes = loaded.bytes;
             live.target_duration = playlist.target_duration;
@@ -302,7 +304,7 @@ impl HlsSource {
         }
         let silent = begun.saturating_duration_since(last_news);
         let over = |limit: TextDuration| silent >= limit.std();
-        match self.options.finished_after {
+        match self.options.finished_after.filter(|_| !deaf) {
             Some(limit) if over(limit) => {
                 self.tell_waiting(begun, target, true);
                 self.end();

@@ -66,6 +66,12 @@ impl Identity {
         }
     }
 
+    /// Its name, and its date: given, or carried on by durations.
+    #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+    pub(crate) fn name_and_date(&self) -> (String, Option<i64>) {
+        (self.name.clone(), self.filled_date)
+    }
+
     fn same(&self, other: &Identity) -> bool {
         self.same_media(other) && self.dates(other) != Some(false)
     }

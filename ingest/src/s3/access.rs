@@ -1,4 +1,5 @@
-//! The clients of one source: made at the first use, shared by all that fetch for it.
+//! The clients of one source: made at the first use, shared by all that fetch for it, and made anew when
+//! their credentials are not taken any more.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use bytes::Bytes;
 use matchcut_aws::s3::{Requester, S3};
 use matchcut_aws::{AwsError, AwsOptions, Connection, Patience, S3Address};
 use matchcut_model::chunk::ByteRange;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::error::FetchError;
 
@@ -19,8 +20,7 @@ struct Inner {
     options: AwsOptions,
     requester: Requester,
     patience: Patience,
-    connection: OnceCell<Connection>,
-    client: OnceCell<S3>,
+    clients: Mutex<Option<(Connection, S3)>>,
 }
 
 impl Access {
@@ -34,15 +34,33 @@ impl Access {
         }))
     }
 
-    pub(crate) async fn connection(&self) -> Connection {
+    async fn clients(&self) -> (Connection, S3) {
         let inner = &self.0;
-        let connect = || Connection::new(&inner.options, inner.patience);
-        inner.connection.get_or_init(connect).await.clone()
+        let mut held = inner.clients.lock().await;
+        match held.as_ref() {
+            Some(clients) => clients.clone(),
+            None => {
+                let connection = Connection::new(&inner.options, inner.patience).await;
+                let client = S3::new(connection.clone(), inner.requester.clone());
+                held.insert((connection, client)).clone()
+            }
+        }
     }
 
-    pub(crate) async fn client(&self) -> &S3 {
-        let connect = async || S3::new(self.connection().await, self.0.requester.clone());
-        self.0.client.get_or_init(connect).await
+    pub(crate) async fn connection(&self) -> Connection {
+        self.clients().await.0
+    }
+
+    pub(crate) async fn client(&self) -> S3 {
+        self.clients().await.1
+    }
+
+    /// Takes note of an error: of credentials that are not taken, those that there are by then are read
+    /// the next time.
+    pub(crate) async fn note(&self, error: &AwsError) {
+        if error.of_credentials() {
+            *self.0.clients.lock().await = None;
+        }
     }
 
     /// The bytes of an object or of a part of it, in one try.
@@ -59,6 +77,9 @@ impl Access {
         let part = range.map(|range| (range.offset, range.length));
         let uri = || object.to_string();
         let fetched = self.client().await.get(&object, part, limit).await;
+        if let Err(error) = &fetched {
+            self.note(error).await;
+        }
         fetched.map_err(|error| match error {
             AwsError::NotFound { .. } => FetchError::NotFound {
                 uri: uri(),

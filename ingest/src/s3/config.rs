@@ -3,13 +3,12 @@
 use matchcut_aws::s3::Requester;
 use matchcut_aws::{AwsOptions, Patience, S3Address};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Access;
 use crate::config::{Audio, AudioSchema, DirectoryOptions, HlsOptions, LiveStart, Variant};
-use crate::describe::{OptionSpec, Options, TextDuration, options_of, parse_options};
+use crate::describe::{OptionSpec, Options, TextDuration, options_of, parse_options, take_options};
 use crate::error::ConfigError;
 use crate::fetch::FetchOptions;
 
@@ -132,30 +131,13 @@ pub(crate) fn is_playlist(uri: &Url) -> bool {
     path.ends_with(".m3u8") || path.ends_with(".m3u")
 }
 
-/// Takes the options that `T` has out of `rest` and reads them.
-fn take<T>(rest: &mut Options, errors: &mut Vec<ConfigError>) -> T
-where
-    T: JsonSchema + Default + Serialize + DeserializeOwned,
-{
-    let mut own = Options::new();
-    for option in options_of::<T>() {
-        if let Some(value) = rest.remove(&option.name) {
-            own.insert(option.name, value);
-        }
-    }
-    parse_options(&own).unwrap_or_else(|wrong| {
-        errors.extend(wrong);
-        T::default()
-    })
-}
-
 impl S3Config {
     /// Reads the options of a source at `uri`. Says everything that is wrong; asks nobody.
     pub(crate) fn read(options: &Options, uri: Option<&Url>) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let mut rest = options.clone();
-        let aws: AwsOptions = take(&mut rest, &mut errors);
-        let requester: Requester = take(&mut rest, &mut errors);
+        let aws: AwsOptions = take_options(&mut rest, &mut errors);
+        let requester: Requester = take_options(&mut rest, &mut errors);
         let own = parse_options(&rest).unwrap_or_else(|wrong| {
             errors.extend(wrong);
             S3Options::default()

@@ -35,7 +35,11 @@ impl S3Place {
     }
 
     pub(crate) async fn list(&mut self) -> Result<Vec<Entry>, AwsError> {
-        let listed = self.access.client().await.list(&self.folder).await?;
+        let listed = self.access.client().await.list(&self.folder).await;
+        if let Err(error) = &listed {
+            self.access.note(error).await;
+        }
+        let listed = listed?;
         let entries = listed.into_iter().filter_map(|object| {
             let name = object.key.strip_prefix(&self.folder.key)?;
             let named = !name.is_empty() && !name.contains('/');
@@ -60,12 +64,8 @@ impl S3Place {
             return Some(bytes.clone());
         }
         let object = self.object(&entry.name);
-        let read = self
-            .access
-            .client()
-            .await
-            .get(&object, None, MAX_PLAYLIST_BYTES);
-        match read.await {
+        let client = self.access.client().await;
+        match client.get(&object, None, MAX_PLAYLIST_BYTES).await {
             Ok(bytes) => {
                 let known = (entry.clone(), bytes.clone());
                 self.playlists.insert(entry.name.clone(), known);

@@ -118,5 +118,6 @@ pub fn demux(
         Container::FragmentedMp4 => fmp4::demux(init, media),
         Container::FilePart => Err(DemuxError::FilePart),
         Container::PackedAudio => packed::demux(media),
+        Container::Matroska => crate::file::demux_matroska(media),
     }
 }

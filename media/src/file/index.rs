@@ -1,14 +1,13 @@
 //! A file of which only the places of the samples are in memory; their bytes are read when a
 //! window asks for them.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 use matchcut_model::chunk::TrackNumber;
 use matchcut_model::time::{FrameRate, MediaTime, TimeRange};
 
+use super::Store;
 use super::windows::{self, Group, Layout, Unplaced};
 use crate::demux::rate::frame_rate;
 use crate::mp4::sample_entry::SampleEntry;
@@ -49,7 +48,7 @@ impl Track {
         })
     }
 
-    fn data(&self, file: &File, place: &Place) -> io::Result<Bytes> {
+    fn data(&self, file: Store<'_>, place: &Place) -> io::Result<Bytes> {
         let mut data = vec![0; self.prefix.len() + place.size as usize];
         let (prefix, rest) = data.split_at_mut(self.prefix.len());
         prefix.copy_from_slice(&self.prefix);
@@ -59,7 +58,7 @@ impl Track {
 
     fn read<'a>(
         &self,
-        file: &File,
+        file: Store<'_>,
         places: impl Iterator<Item = &'a Place>,
         normalizer: &mut Normalizer<'_>,
     ) -> io::Result<Vec<Sample>> {
@@ -88,7 +87,7 @@ impl Index {
     /// Reads the samples of a window. `first` also gives what was odd about the file.
     pub(super) fn read(
         &self,
-        file: &File,
+        file: Store<'_>,
         groups: &[&Group],
         window: TimeRange,
         first: bool,
