@@ -219,6 +219,7 @@ fn file_of(placed: &PlacedChunk) -> Result<&Resource, NoInput> {
     };
     match container {
         Container::FragmentedMp4 => Err(form("is a fragment of an MP4 file")),
+        Container::Matroska => Err(form("is a fragment of a stream of Kinesis Video")),
         Container::PackedAudio => Err(form("is sound alone")),
         Container::MpegTs | Container::FilePart if init => {
             Err(form("needs an initialization section"))
