@@ -13,8 +13,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use commands::{
-    bench, clip, doctor, graph, operator, operators, probe, replay, run, schema, select, test,
-    validate,
+    access, bench, clip, doctor, graph, operator, operators, probe, replay, run, schema, select,
+    serve, test, validate,
 };
 
 #[global_allocator]
@@ -41,6 +41,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     Operators(operators::OperatorsArgs),
     Operator(operator::OperatorArgs),
+    Serve(serve::ServeArgs),
+    Access(access::AccessArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -76,6 +78,8 @@ fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Operators(args) => operators::run(&args),
         Command::Operator(args) => operator::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Access(args) => access::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Select(args) => {
             return select::run(&args).unwrap_or_else(|error| {
