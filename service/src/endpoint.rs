@@ -84,6 +84,11 @@ pub fn put(handler: Handler) -> MethodRouter<App> {
     routing::put(move |app, params, query, body| run(handler, app, params, query, body))
 }
 
+/// Answers PATCH.
+pub fn patch(handler: Handler) -> MethodRouter<App> {
+    routing::patch(move |app, params, query, body| run(handler, app, params, query, body))
+}
+
 /// Answers DELETE.
 pub fn delete(handler: Handler) -> MethodRouter<App> {
     routing::delete(move |app, params, query, body| run(handler, app, params, query, body))

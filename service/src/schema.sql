@@ -25,10 +25,34 @@ CREATE TABLE versioned (
     PRIMARY KEY (kind, name, version)
 );
 
--- What has a name and no versions: profiles, parameters of the system, variables of profiles.
+-- What has a name and no versions: profiles, parameters of the system, engines of priorities, variables of
+-- profiles.
 CREATE TABLE named (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     row  TEXT NOT NULL,
     PRIMARY KEY (kind, name)
+);
+
+-- Events, found by their start, and what belongs to each beside its row: its variables, and what its source
+-- wants to see.
+CREATE TABLE events (
+    program   TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    start     TEXT NOT NULL,
+    row       TEXT NOT NULL,
+    variables TEXT NOT NULL,
+    auth      TEXT,
+    PRIMARY KEY (program, name)
+);
+CREATE INDEX events_by_start ON events (start DESC, program, name);
+
+-- Requests for replays of events.
+CREATE TABLE replays (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    program TEXT NOT NULL,
+    event   TEXT NOT NULL,
+    id      TEXT NOT NULL,
+    row     TEXT NOT NULL,
+    UNIQUE (program, event, id)
 );

@@ -2,12 +2,18 @@
 //! was meant is done; docs/src/reference/rest.md says where.
 
 mod dependencies;
+mod event_lists;
+mod event_schemas;
+mod events;
 mod models;
 mod names;
 mod pipeline;
 mod plugins;
+mod priorities;
 mod profiles;
 mod prompts;
+mod replay_schemas;
+mod replays;
 mod schemas;
 mod system;
 mod versioned;
@@ -17,8 +23,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::context::App;
+use crate::endpoint::Call;
 use crate::errors::ApiError;
 use crate::store::Row;
+use crate::validation::text_between;
 
 pub use schemas::Schemas;
 
@@ -33,6 +41,10 @@ pub fn routes() -> Router<App> {
         .merge(plugins::routes())
         .merge(prompts::routes())
         .merge(profiles::routes())
+        .merge(events::routes())
+        .merge(event_lists::routes())
+        .merge(replays::routes())
+        .merge(priorities::routes())
         .merge(system::routes())
 }
 
@@ -58,6 +70,19 @@ fn text<'a>(row: &'a Row, key: &str) -> &'a str {
 fn texts<'a>(row: &'a Row, key: &str) -> impl Iterator<Item = &'a str> {
     let list = row.get(key).and_then(Value::as_array);
     list.into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Refuses a pair of names that no event has.
+fn event_names(call: &Call) -> Result<(&str, &str), ApiError> {
+    let (program, name) = (call.param("program"), call.param("event"));
+    text_between(name, 3, 150)?;
+    text_between(program, 3, 150)?;
+    Ok((program, name))
+}
+
+/// What is said of an event that is not there.
+fn no_event(program: &str, name: &str) -> ApiError {
+    ApiError::not_found(format!("Event '{name}' in program '{program}' not found"))
 }
 
 /// Whether a row says that it is enabled.

@@ -61,6 +61,18 @@ fn placed(profile: &Row) -> Vec<Placed<'_>> {
         .collect()
 }
 
+/// The names of all plugins in the order in which MRE lists what replays can weigh: featurers, the classifier, the
+/// labeler, each before what it depends on.
+pub fn names_by_feature(profile: &Row) -> Vec<&str> {
+    let placed = placed(profile);
+    let of = |class: &'static str| placed.iter().filter(move |one| one.class == class);
+    let order = ["Featurer", "Classifier", "Labeler"]
+        .into_iter()
+        .flat_map(of);
+    let plugins = order.flat_map(|one| std::iter::once(one.plugin).chain(dependents(one.plugin)));
+    plugins.map(|plugin| text(plugin, "Name")).collect()
+}
+
 fn dependents(plugin: &Row) -> impl Iterator<Item = &Row> {
     let list = plugin.get("DependentPlugins").and_then(Value::as_array);
     list.into_iter().flatten().filter_map(Value::as_object)

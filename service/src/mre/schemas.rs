@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::{event_schemas, replay_schemas};
 use crate::validation::Schema;
 
 /// The classes of plugins.
@@ -24,6 +25,20 @@ pub struct Schemas {
     pub status: Schema,
     /// Of a parameter of the system.
     pub configuration: Schema,
+    /// Of an event that is created.
+    pub event: Schema,
+    /// Of an event that is changed.
+    pub event_update: Schema,
+    /// Of context variables that are set.
+    pub variables: Schema,
+    /// Of the audio tracks of an event.
+    pub audio_tracks: Schema,
+    /// Of a request for a replay.
+    pub replay: Schema,
+    /// Of an engine of custom priorities that is registered.
+    pub priorities: Schema,
+    /// Of one that is changed.
+    pub priorities_update: Schema,
 }
 
 impl Schemas {
@@ -40,12 +55,19 @@ impl Schemas {
                 &["Enabled"],
             ))?,
             configuration: Schema::new(configuration())?,
+            event: Schema::new(event_schemas::event())?,
+            event_update: Schema::new(event_schemas::update())?,
+            variables: Schema::new(event_schemas::variables(&["string", "number", "boolean"]))?,
+            audio_tracks: Schema::new(event_schemas::audio_tracks())?,
+            replay: Schema::new(replay_schemas::replay())?,
+            priorities: Schema::new(replay_schemas::priorities())?,
+            priorities_update: Schema::new(replay_schemas::priorities_update())?,
         })
     }
 }
 
 /// An object that holds nothing else.
-fn closed(properties: Value, required: &[&str]) -> Value {
+pub fn closed(properties: Value, required: &[&str]) -> Value {
     json!({
         "type": "object",
         "properties": properties,
@@ -55,17 +77,17 @@ fn closed(properties: Value, required: &[&str]) -> Value {
 }
 
 /// A line of text.
-fn line(min: usize, max: usize) -> Value {
+pub fn line(min: usize, max: usize) -> Value {
     json!({ "type": "string", "pattern": "^(.*)$", "minLength": min, "maxLength": max })
 }
 
 /// Text of any number of lines.
-fn lines(min: usize, max: usize) -> Value {
+pub fn lines(min: usize, max: usize) -> Value {
     json!({ "type": "string", "minLength": min, "maxLength": max })
 }
 
 /// A list without doubles.
-fn list(items: Value) -> Value {
+pub fn list(items: Value) -> Value {
     json!({ "type": "array", "items": items, "minItems": 1, "uniqueItems": true })
 }
 

@@ -2,9 +2,11 @@
 //! transaction for each request that changes something. What the tables hold is in the files beside this one.
 
 mod error;
+pub mod events;
 pub mod keys;
 pub mod named;
 pub mod names;
+pub mod replays;
 pub mod versioned;
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};

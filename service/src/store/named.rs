@@ -8,6 +8,8 @@ use super::{Row, StoreError, row, text};
 pub const PROFILE: &str = "profile";
 /// Context variables of profiles.
 pub const PROFILE_VARIABLES: &str = "profile-variables";
+/// Engines of custom priorities.
+pub const PRIORITIES: &str = "custompriorities";
 /// Parameters of the system.
 pub const CONFIGURATION: &str = "configuration";
 

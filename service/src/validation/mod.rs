@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::errors::ApiError;
 
 pub use path::{one_of, text_between};
+pub use wording::python;
 
 /// A schema that can be asked.
 pub struct Schema {

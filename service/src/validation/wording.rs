@@ -178,6 +178,7 @@ pub fn message(error: &ValidationError<'_>, schema: &Value) -> String {
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => {
             format!("{} is not valid under any of the given schemas", instance())
         }
+        Kind::PropertyNames { error } => message(error, schema),
         Kind::OneOfMultipleValid { context } => several(&instance(), error, context, schema),
         _ => error.to_string(),
     }
