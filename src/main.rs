@@ -13,8 +13,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use commands::{
-    bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run, schema, select,
-    test, validate,
+    access, bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run, schema,
+    select, serve, test, validate,
 };
 
 #[global_allocator]
@@ -43,6 +43,8 @@ enum Command {
     Operator(operator::OperatorArgs),
     #[command(name = "medialive")]
     MediaLive(medialive::MediaLiveArgs),
+    Serve(serve::ServeArgs),
+    Access(access::AccessArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -79,6 +81,8 @@ fn main() -> ExitCode {
         Command::Operators(args) => operators::run(&args),
         Command::Operator(args) => operator::run(&args),
         Command::MediaLive(args) => medialive::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Access(args) => access::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Select(args) => {
             return select::run(&args).unwrap_or_else(|error| {

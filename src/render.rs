@@ -73,6 +73,9 @@ pub enum CommandError {
         /// Why.
         message: String,
     },
+    /// The service cannot run.
+    #[error(transparent)]
+    Service(#[from] matchcut_service::ServeError),
     /// GStreamer cannot be asked.
     #[error("GStreamer cannot be used: {message}")]
     Doctor {

@@ -1,5 +1,6 @@
 //! The subcommands, a file each.
 
+pub mod access;
 pub mod bench;
 pub mod clip;
 pub mod doctor;
@@ -14,5 +15,6 @@ pub mod replay;
 pub mod run;
 pub mod schema;
 pub mod select;
+pub mod serve;
 pub mod test;
 pub mod validate;

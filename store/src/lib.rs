@@ -1,5 +1,5 @@
 //! The store of an event: the log of its inputs, what became of them, and what is still to be
-//! published, in one SQLite file. This crate alone knows SQLite; what the entries mean is up to its
+//! published, in one SQLite file. What the entries mean is up to its
 //! user, to whom they are bytes and text.
 
 mod error;

@@ -35,6 +35,7 @@ mod resume;
 mod scenarios;
 mod scoreboard;
 mod select;
+mod service;
 mod tennis;
 mod tools;
 mod variants;

@@ -165,6 +165,21 @@ impl Running {
         }
     }
 
+    /// Waits until what it has written to stdout is as wanted, and gives it.
+    pub fn until_it_says(&mut self, seen: impl Fn(&str) -> bool) -> String {
+        loop {
+            let text = fs::read_to_string(&self.stdout).unwrap();
+            if seen(&text) {
+                return text;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.done(status).fail("it ended before it said that");
+            }
+            assert!(self.started.elapsed() < HUNG, "it hangs: {}", self.command);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits until `seen` says so, or it has ended.
     pub fn until_or_end(&mut self, seen: impl Fn() -> bool) {
         while !seen() && self.child.try_wait().unwrap().is_none() {
@@ -181,10 +196,19 @@ impl Running {
 
     /// Presses Ctrl-C.
     pub fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    /// Tells it to stop, as a service manager does.
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-INT", &id])
+                .args([signal, &id])
                 .status()
                 .unwrap()
                 .success()
@@ -201,6 +225,14 @@ impl Running {
             stderr: text(&self.stderr),
             elapsed: self.started.elapsed(),
         }
+    }
+}
+
+impl Drop for Running {
+    /// A test that fails leaves nothing running; of what has ended nothing is killed.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,0 +1,39 @@
+//! What every request can reach: the store, the schemas of bodies, the gate, the metrics.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::auth::Gate;
+use crate::body::Bodies;
+use crate::metrics::Metrics;
+use crate::mre::Schemas;
+use crate::store::Database;
+
+/// What handlers work with.
+pub struct Context {
+    /// What is kept.
+    pub database: Database,
+    /// What bodies must be like.
+    pub schemas: Schemas,
+}
+
+/// What the server works with.
+pub struct Shared {
+    /// For handlers.
+    pub context: Arc<Context>,
+    /// Who may do what.
+    pub gate: Gate,
+    /// How bodies are read.
+    pub bodies: Bodies,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The address that the server listens on.
+    pub listen: SocketAddr,
+    /// Under what address clients reach it, where that is another.
+    pub public_url: Option<String>,
+    /// Whether it is stopping.
+    pub draining: std::sync::atomic::AtomicBool,
+}
+
+/// The state of the router.
+pub type App = Arc<Shared>;

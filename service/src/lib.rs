@@ -1,0 +1,19 @@
+//! The service: the REST API of AWS Media Replay Engine under `/controlplane/`, the look-up by which
+//! its clients find it, who may use it, and the file in which it keeps what it was told. This crate alone
+//! knows axum; it is asked for by `matchcut serve` and `matchcut access`.
+
+mod auth;
+mod body;
+mod context;
+mod endpoint;
+mod errors;
+mod metrics;
+mod mre;
+mod server;
+mod ssm;
+mod store;
+mod validation;
+
+pub use auth::{Access, AdminKey, NewAccess, Role};
+pub use server::{ServeError, ServeOptions, serve};
+pub use store::StoreError;

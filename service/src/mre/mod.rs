@@ -1,0 +1,91 @@
+//! MRE's control plane: paths, bodies, answers and errors as its services have them. Where those are broken, what
+//! was meant is done; docs/src/reference/rest.md says where.
+
+mod dependencies;
+mod event_lists;
+mod event_schemas;
+mod events;
+mod models;
+mod names;
+mod pipeline;
+mod plugins;
+mod priorities;
+mod profiles;
+mod prompts;
+mod replay_schemas;
+mod replays;
+mod schemas;
+mod system;
+mod versioned;
+
+use axum::Router;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::context::App;
+use crate::endpoint::Call;
+use crate::errors::ApiError;
+use crate::store::Row;
+use crate::validation::text_between;
+
+pub use schemas::Schemas;
+
+/// The version of MRE whose API this is.
+const FRAMEWORK_VERSION: &str = "2.10.1";
+
+/// All routes of the control plane.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .merge(names::routes())
+        .merge(models::routes())
+        .merge(plugins::routes())
+        .merge(prompts::routes())
+        .merge(profiles::routes())
+        .merge(events::routes())
+        .merge(event_lists::routes())
+        .merge(replays::routes())
+        .merge(priorities::routes())
+        .merge(system::routes())
+}
+
+/// The time of day as MRE writes it.
+fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A body that its schema calls an object.
+fn object(value: Value) -> Result<Row, ApiError> {
+    match value {
+        Value::Object(row) => Ok(row),
+        _ => Err(ApiError::internal()),
+    }
+}
+
+/// A text of a row; empty where there is none.
+fn text<'a>(row: &'a Row, key: &str) -> &'a str {
+    row.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The texts of a list in a row.
+fn texts<'a>(row: &'a Row, key: &str) -> impl Iterator<Item = &'a str> {
+    let list = row.get(key).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Refuses a pair of names that no event has.
+fn event_names(call: &Call) -> Result<(&str, &str), ApiError> {
+    let (program, name) = (call.param("program"), call.param("event"));
+    text_between(name, 3, 150)?;
+    text_between(program, 3, 150)?;
+    Ok((program, name))
+}
+
+/// What is said of an event that is not there.
+fn no_event(program: &str, name: &str) -> ApiError {
+    ApiError::not_found(format!("Event '{name}' in program '{program}' not found"))
+}
+
+/// Whether a row says that it is enabled.
+fn enabled(row: &Row) -> bool {
+    row.get("Enabled").and_then(Value::as_bool).unwrap_or(false)
+}

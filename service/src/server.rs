@@ -1,0 +1,223 @@
+//! The server: opening what it needs, saying that it is ready, serving until it is told to stop, and
+//! finishing what was asked for before.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderName, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware, routing};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::auth::{AdminKey, Gate, guard};
+use crate::body::Bodies;
+use crate::context::{App, Context, Shared};
+use crate::errors::ApiError;
+use crate::metrics::{self, Metrics};
+use crate::store::{Database, StoreError};
+use crate::{mre, ssm};
+
+/// What requests get to finish once the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// How the service is to run.
+pub struct ServeOptions {
+    /// Where it listens; port 0 is any free one.
+    pub listen: SocketAddr,
+    /// Where its store is.
+    pub data: PathBuf,
+    /// Under what address clients reach it, where that is not the one that they used.
+    pub public_url: Option<String>,
+    /// Whether requests without credentials are served to this machine.
+    pub insecure_loopback: bool,
+    /// A key that is kept nowhere.
+    pub admin: Option<AdminKey>,
+}
+
+/// Why the service cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A way to listen that would be open to everybody.
+    #[error(
+        "--insecure-loopback serves requests without credentials, and {0} is not an address of this machine alone; \
+         listen on 127.0.0.1, or leave the option out"
+    )]
+    NotLoopback(SocketAddr),
+    /// It cannot listen there.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A schema of the program is wrong.
+    #[error("a schema of a request cannot be used: {0}")]
+    Schema(String),
+    /// Something of the system failed.
+    #[error("the server failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Serves until the process is told to stop (SIGTERM, SIGINT) and requests under way are done. `ready` is told
+/// the address once clients can come.
+pub fn serve(
+    options: ServeOptions,
+    ready: impl FnOnce(SocketAddr) -> io::Result<()>,
+) -> Result<(), ServeError> {
+    if options.insecure_loopback && !options.listen.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(options.listen));
+    }
+    let context = Context {
+        database: Database::open(&options.data)?,
+        schemas: mre::Schemas::new().map_err(ServeError::Schema)?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(run(options, context, ready));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+async fn run(
+    options: ServeOptions,
+    context: Context,
+    ready: impl FnOnce(SocketAddr) -> io::Result<()>,
+) -> Result<(), ServeError> {
+    let failed = |source| ServeError::Listen {
+        address: options.listen,
+        source,
+    };
+    // Before anybody is told that the server is there, so that a signal is never missed.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+    let listen = listener.local_addr()?;
+    let app: App = Arc::new(Shared {
+        context: Arc::new(context),
+        gate: Gate {
+            admin: options.admin,
+            open_to_this_machine: options.insecure_loopback,
+        },
+        bodies: Bodies::new(),
+        metrics: Metrics::new(),
+        listen,
+        public_url: options.public_url,
+        draining: AtomicBool::new(false),
+    });
+    ready(listen)?;
+
+    let (stop, mut stopped) = watch::channel(false);
+    let stopping = Arc::clone(&app);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopping.draining.store(true, Ordering::SeqCst);
+        stop.send_replace(true);
+    });
+    let mut told = stopped.clone();
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        // An error would mean that nobody is left to tell it.
+        let _ = told.wait_for(|stop| *stop).await;
+    });
+    let late = async {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = serving => served?,
+        () = late => tracing::warn!("requests were still under way after {DRAIN:?}"),
+    }
+    Ok(())
+}
+
+/// All routes, and what stands before them: counting outermost, so that refusals are counted, too.
+fn router(app: App) -> Router {
+    let guarded = middleware::from_fn_with_state(Arc::clone(&app), guard);
+    let counted = middleware::from_fn_with_state(Arc::clone(&app), metrics::count);
+    Router::new()
+        .route("/", routing::post(ssm::answer))
+        .route("/healthz", routing::get(alive))
+        .route("/readyz", routing::get(ready))
+        .route("/metrics", routing::get(metrics::show))
+        .nest("/controlplane", mre::routes())
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::disable())
+        .layer(guarded)
+        .layer(cors())
+        .layer(counted)
+        .with_state(app)
+}
+
+/// MRE's services let pages of any origin ask; what counts is the signature.
+fn cors() -> CorsLayer {
+    let signed = [
+        "content-type",
+        "x-amz-date",
+        "authorization",
+        "x-api-key",
+        "x-amz-security-token",
+        "x-amz-content-sha256",
+    ];
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers(signed.map(HeaderName::from_static))
+}
+
+async fn no_such_path() -> ApiError {
+    ApiError::not_found("There is no such path")
+}
+
+async fn no_such_method() -> ApiError {
+    ApiError::method_not_allowed()
+}
+
+/// `GET /healthz`: the process answers.
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the store answers, and the server is not about to stop.
+async fn ready(State(app): State<App>) -> Response {
+    if app.draining.load(Ordering::SeqCst) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
+    let asked = tokio::task::spawn_blocking(move || {
+        let answer: Result<i64, StoreError> = app
+            .context
+            .database
+            .read(|db| Ok(db.query_row("SELECT count(*) FROM names", [], |row| row.get(0))?));
+        answer
+    });
+    match asked.await {
+        Ok(Ok(_)) => "ok\n".into_response(),
+        _ => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store does not answer\n",
+        )
+            .into_response(),
+    }
+}

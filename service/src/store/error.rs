@@ -1,0 +1,36 @@
+//! Why the store cannot do what it is asked for.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the store of the service failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file or directory cannot be made or opened.
+    #[error("{} cannot be used: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A newer program has written the file.
+    #[error(
+        "{} was written by a newer matchcut (version {found} of its tables, this one knows {known})",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest that is known.
+        known: usize,
+    },
+    /// SQLite refuses.
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row is not what was written.
+    #[error("a row of the store is damaged")]
+    Damaged,
+}
