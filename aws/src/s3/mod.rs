@@ -6,7 +6,6 @@ mod put;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::RequestPayer;
 use bytes::{Bytes, BytesMut};
 use schemars::JsonSchema;
@@ -243,30 +242,6 @@ impl S3 {
                     error => Err(error),
                 },
             }
-        };
-        self.connection.patience.ask(ask).await
-    }
-
-    /// Writes an object where none stands: [`AwsError::Exists`] where one does, which stays as it is.
-    pub async fn put_new(
-        &self,
-        object: &S3Address,
-        bytes: Bytes,
-        content_type: &str,
-    ) -> Result<(), AwsError> {
-        let ask = async || {
-            let request = self
-                .client
-                .put_object()
-                .bucket(&object.bucket)
-                .key(&object.key)
-                .body(ByteStream::from(bytes.clone()))
-                .content_type(content_type)
-                .if_none_match("*")
-                .set_request_payer(self.payer())
-                .set_expected_bucket_owner(self.requester.expected_owner.clone());
-            let written = request.send().await.map(drop);
-            written.map_err(|error| self.error(object, "s3:PutObject", error))
         };
         self.connection.patience.ask(ask).await
     }

@@ -97,6 +97,31 @@ impl S3 {
         bytes: Bytes,
         writing: &Writing,
     ) -> Result<(), AwsError> {
+        self.put_if(object, bytes, writing, None).await
+    }
+
+    /// Writes an object where none stands: [`AwsError::Exists`] where one does, which stays as it is.
+    pub async fn put_new(
+        &self,
+        object: &S3Address,
+        bytes: Bytes,
+        content_type: &str,
+    ) -> Result<(), AwsError> {
+        let writing = Writing {
+            content_type: content_type.to_owned(),
+            ..Writing::default()
+        };
+        self.put_if(object, bytes, &writing, Some("*".to_owned()))
+            .await
+    }
+
+    async fn put_if(
+        &self,
+        object: &S3Address,
+        bytes: Bytes,
+        writing: &Writing,
+        none_match: Option<String>,
+    ) -> Result<(), AwsError> {
         let ask = async || {
             let request = self
                 .client
@@ -105,6 +130,7 @@ impl S3 {
                 .key(&object.key)
                 .body(ByteStream::from(bytes.clone()))
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
+                .set_if_none_match(none_match.clone())
                 .content_type(&writing.content_type)
                 .set_cache_control(writing.cache_control.clone())
                 .set_storage_class(writing.class())

@@ -251,7 +251,7 @@ impl Committer<'_> {
             told.extend(self.told_of((epoch, false), job)?);
         }
         if !admitted.provisional && self.catch_up(epoch) {
-            told.extend(self.post.of_versions(epoch)?);
+            told.extend(self.post.of_versions()?);
         }
         if let Some(store) = &mut self.store
             && !(jobs.is_empty() && told.is_empty())

@@ -21,8 +21,6 @@ use crate::outlet::{Carried, Outlet, OutletError, Posted};
 /// What the outbox has for a bucket: the directory has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tick {
-    /// The epoch that changed it.
-    pub epoch: u64,
     /// Whether everything is written.
     pub ended: bool,
 }

@@ -1,6 +1,7 @@
 //! What a directory of results holds, as it was at one moment: pointers and playlists are read first, so that
 //! everything that they name is found afterwards.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -132,7 +133,10 @@ fn look(dir: &Path, ended: bool) -> io::Result<Vec<Found>> {
     paths.retain(|path| !is_growing(path, ended));
     let mut found = Vec::new();
     let named = |path: &String| matches!(rank(path), Rank::Part | Rank::Version | Rank::Pointer);
-    let (names, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(named);
+    let (names, others): (Vec<_>, BTreeSet<_>) = {
+        let (names, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(named);
+        (names, others.into_iter().collect())
+    };
     for path in names {
         if let Some(content) = present(fs::read(dir.join(&path)))? {
             found.extend(stat(dir, path, Some(content))?);

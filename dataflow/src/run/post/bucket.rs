@@ -8,21 +8,20 @@ use super::{End, Payloads, Teller};
 
 pub(super) struct BucketTeller;
 
-fn tick(epoch: Epoch, ended: bool) -> Payloads {
-    let epoch = epoch.0;
-    Ok(vec![serde_json::to_string(&Tick { epoch, ended })?])
+fn tick(ended: bool) -> Payloads {
+    Ok(vec![serde_json::to_string(&Tick { ended })?])
 }
 
 impl Teller for BucketTeller {
-    fn of_clips(&self, (epoch, _): (Epoch, bool), _: &MadeOf<'_>) -> Payloads {
-        tick(epoch, false)
+    fn of_clips(&self, _: (Epoch, bool), _: &MadeOf<'_>) -> Payloads {
+        tick(false)
     }
 
-    fn of_versions(&self, epoch: Epoch) -> Payloads {
-        tick(epoch, false)
+    fn of_versions(&self) -> Payloads {
+        tick(false)
     }
 
-    fn of_end(&self, end: &End<'_>) -> Payloads {
-        tick(end.state.epoch().unwrap_or(Epoch(0)), true)
+    fn of_end(&self, _: &End<'_>) -> Payloads {
+        tick(true)
     }
 }

@@ -53,9 +53,8 @@ trait Teller {
         Ok(Vec::new())
     }
 
-    /// Of an epoch after which new versions of playlists were written.
-    fn of_versions(&self, epoch: Epoch) -> Payloads {
-        let _ = epoch;
+    /// When new versions of playlists were written.
+    fn of_versions(&self) -> Payloads {
         Ok(Vec::new())
     }
 
@@ -188,10 +187,10 @@ impl Post {
     }
 
     /// What they are told when playlists have new versions.
-    pub(super) fn of_versions(&self, epoch: Epoch) -> Result<Vec<Posting>, RunError> {
+    pub(super) fn of_versions(&self) -> Result<Vec<Posting>, RunError> {
         let mut postings = Vec::new();
         for addressee in &self.addressees {
-            addressee.post(addressee.teller.of_versions(epoch), &mut postings)?;
+            addressee.post(addressee.teller.of_versions(), &mut postings)?;
         }
         Ok(postings)
     }
