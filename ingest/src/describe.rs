@@ -155,6 +155,20 @@ where
     })
 }
 
+/// The options of the type itself, when those that it shares with others were taken: what is left beside them
+/// is no option.
+#[cfg(any(feature = "s3", feature = "kinesis_video"))]
+pub(crate) fn own_options<T>(mut rest: Options, errors: &mut Vec<ConfigError>) -> T
+where
+    T: JsonSchema + Default + Serialize + DeserializeOwned,
+{
+    let own = take_options(&mut rest, errors);
+    if let Err(unknown) = parse_options::<T>(&rest) {
+        errors.extend(unknown);
+    }
+    own
+}
+
 /// A duration in the spec: text such as `500ms`, `5s` or `1m30s`, or a number of seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(with = "DurationSchema")]

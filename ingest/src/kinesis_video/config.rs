@@ -9,7 +9,7 @@ use url::Url;
 
 use super::address;
 use crate::config::{HlsOptions, LiveStart};
-use crate::describe::{OptionSpec, Options, TextDuration, options_of, parse_options, take_options};
+use crate::describe::{OptionSpec, Options, TextDuration, options_of, own_options, take_options};
 use crate::error::ConfigError;
 use crate::fetch::FetchOptions;
 
@@ -153,10 +153,7 @@ impl KinesisVideoConfig {
         let mut errors = Vec::new();
         let mut rest = options.clone();
         let aws: AwsOptions = take_options(&mut rest, &mut errors);
-        let own: KinesisVideoOptions = take_options(&mut rest, &mut errors);
-        if let Err(unknown) = parse_options::<KinesisVideoOptions>(&rest) {
-            errors.extend(unknown);
-        }
+        let own: KinesisVideoOptions = own_options(rest, &mut errors);
         let mut wrong = |option: &str, message: &str| {
             errors.push(ConfigError {
                 option: Some(option.to_owned()),

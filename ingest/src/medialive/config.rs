@@ -10,7 +10,7 @@ use url::Url;
 
 use super::plan::Wanted;
 use crate::config::HlsOptions;
-use crate::describe::{OptionSpec, Options, TextDuration, options_of, take_options};
+use crate::describe::{OptionSpec, Options, TextDuration, options_of, own_options, take_options};
 use crate::error::ConfigError;
 use crate::fetch::FetchOptions;
 use crate::s3::Access;
@@ -162,11 +162,7 @@ impl MediaLiveConfig {
         let mut rest = options.clone();
         let aws: AwsOptions = take_options(&mut rest, &mut errors);
         let requester: Requester = take_options(&mut rest, &mut errors);
-        let own: MediaLiveOptions = take_options(&mut rest, &mut errors);
-        // What is left is no option.
-        if let Err(unknown) = crate::describe::parse_options::<MediaLiveOptions>(&rest) {
-            errors.extend(unknown);
-        }
+        let own: MediaLiveOptions = own_options(rest, &mut errors);
         let mut wrong = |option: &str, message: String| {
             errors.push(ConfigError {
                 option: Some(option.to_owned()),

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Access;
 use crate::config::{Audio, AudioSchema, DirectoryOptions, HlsOptions, LiveStart, Variant};
-use crate::describe::{OptionSpec, Options, TextDuration, options_of, parse_options, take_options};
+use crate::describe::{OptionSpec, Options, TextDuration, options_of, own_options, take_options};
 use crate::error::ConfigError;
 use crate::fetch::FetchOptions;
 
@@ -138,10 +138,7 @@ impl S3Config {
         let mut rest = options.clone();
         let aws: AwsOptions = take_options(&mut rest, &mut errors);
         let requester: Requester = take_options(&mut rest, &mut errors);
-        let own = parse_options(&rest).unwrap_or_else(|wrong| {
-            errors.extend(wrong);
-            S3Options::default()
-        });
+        let own: S3Options = own_options(rest, &mut errors);
         let wrong = |(option, message): (&str, String)| ConfigError {
             option: Some(option.to_owned()),
             message,
