@@ -10,9 +10,10 @@ use serde_json::Value as Json;
 
 use crate::s3_server::{Fault, KEY, S3Server, SECRET};
 use crate::support::lambda::Emulator;
-use crate::support::media::{frames, tool};
+use crate::support::media::{frames, lumas, tool};
+use crate::support::s3::with_s3;
 use crate::support::stream::{CHUNKS, SPEC, UNDATED, chunks, copy};
-use crate::support::{Work, files, lines, same_text};
+use crate::support::{lines, same_findings, same_text};
 
 /// The stream in a bucket, numbered from 1, with and without a playlist.
 fn bucket() -> S3Server {
@@ -27,18 +28,6 @@ fn bucket() -> S3Server {
     }
     server.put("media", "cup #1/index.m3u8", playlist);
     server
-}
-
-fn with_keys(work: &mut Work, server: &S3Server) {
-    for (name, value) in [
-        ("AWS_ACCESS_KEY_ID", KEY),
-        ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ("AWS_ENDPOINT_URL_S3", server.endpoint.as_str()),
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ] {
-        work.set_env(name, value);
-    }
 }
 
 fn spec_of(uri: &str) -> String {
@@ -61,7 +50,7 @@ fn what_lies_in_s3_is_what_lies_on_disk() {
         },
     );
     let mut work = copy(UNDATED);
-    with_keys(&mut work, &server);
+    with_s3(&mut work, &server);
     work.ok(["run", "shots.toml", "--out", "disk"]);
     for (out, uri) in [
         ("listed", "s3://media/plain/"),
@@ -70,19 +59,7 @@ fn what_lies_in_s3_is_what_lies_on_disk() {
         work.write("s3.toml", spec_of(uri));
         work.ok(["run", "s3.toml", "--out", out])
             .says_times(0, "warning: chunk");
-        for file in ["segments.jsonl", "observations.jsonl"] {
-            let read = |dir: &str| fs::read(work.path(dir).join(file)).unwrap();
-            same_text(&format!("{out}/{file}"), &read("disk"), &read(out));
-        }
-        let clips = |dir: &str| -> Vec<String> {
-            let all = files(&work.path(dir)).into_iter();
-            all.filter(|name| name.ends_with(".mp4")).collect()
-        };
-        assert_eq!(clips(out), clips("disk"));
-        for clip in clips(out) {
-            let read = |dir: &str| fs::read(work.path(dir).join(&clip)).unwrap();
-            assert!(read(out) == read("disk"), "{out}/{clip}");
-        }
+        same_findings(&work, "disk", out);
     }
     server.fault(|_| Fault::None);
     let uri = "s3://media/cup #1/index.m3u8";
@@ -106,7 +83,7 @@ fn what_lies_in_s3_is_what_lies_on_disk() {
 fn what_is_wrong_with_s3_is_told() {
     let server = bucket();
     let mut work = copy(UNDATED);
-    with_keys(&mut work, &server);
+    with_s3(&mut work, &server);
     for (uri, said) in [
         (
             "s3://nowhere/plain/",
@@ -151,34 +128,6 @@ concurrency = 1
 output_attributes = { Luma = "number", Bright = "boolean" }
 "#;
 
-/// The mean luma of every frame, as FFmpeg measures it.
-fn lumas() -> Vec<f64> {
-    let playlist = chunks().join("index.m3u8");
-    let print = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-";
-    let before = [
-        "-allowed_extensions",
-        "ALL",
-        "-i",
-        playlist.to_str().unwrap(),
-    ];
-    let after = [
-        "-map",
-        "0:v:0",
-        "-fps_mode",
-        "passthrough",
-        "-vf",
-        print,
-        "-f",
-        "null",
-        "-",
-    ];
-    let said = tool("ffmpeg", before.into_iter().chain(after));
-    said.lines()
-        .filter_map(|line| line.strip_prefix("lavfi.signalstats.YAVG="))
-        .map(|number| number.parse().unwrap())
-        .collect()
-}
-
 /// What the function found: frame, luma, bright.
 fn found(dir: &Path) -> Vec<(usize, f64, bool)> {
     let told = lines(&dir.join("observations.jsonl")).into_iter();
@@ -194,7 +143,7 @@ fn found(dir: &Path) -> Vec<(usize, f64, bool)> {
 }
 
 fn check_found(dir: &Path, missing: &[usize]) {
-    let lumas = lumas();
+    let lumas = lumas(&chunks().join("index.m3u8"));
     let found = found(dir);
     let expected = (0..300)
         .step_by(5)
@@ -226,7 +175,7 @@ fn a_featurer_of_mre_finds_in_lambda_what_is_there() {
     let Some(emulator) = Emulator::start(&server.endpoint, (KEY, SECRET), &note, 60) else {
         return;
     };
-    with_keys(&mut work, &server);
+    with_s3(&mut work, &server);
     work.set_env("AWS_ENDPOINT_URL_LAMBDA", emulator.endpoint.as_str());
     let luma = format!("{LUMA}configuration = {{ bright = \"100\" }}\n");
 
@@ -350,7 +299,7 @@ fn what_a_function_does_wrong_costs_its_results_of_that_chunk() {
     let Some(emulator) = Emulator::start(&server.endpoint, (KEY, SECRET), &note, 6) else {
         return;
     };
-    with_keys(&mut work, &server);
+    with_s3(&mut work, &server);
     work.set_env("AWS_ENDPOINT_URL_LAMBDA", emulator.endpoint.as_str());
     let trouble = "\"00001\" = \"raise\", \"00002\" = \"shape\", \"00003\" = \"status\", \"00004\" = \"time\", \
                    \"00006\" = \"slow\"";
@@ -388,7 +337,7 @@ fn who_waits_for_a_function_holds_up_nobody() {
     // A server that lets every function wait, but answers them side by side.
     let server = bucket();
     let mut work = copy(UNDATED);
-    with_keys(&mut work, &server);
+    with_s3(&mut work, &server);
     let slow = S3Server::start(&["x"]);
     slow.fault(|_| Fault::Slow(Duration::from_secs(3)));
     work.set_env("AWS_ENDPOINT_URL_LAMBDA", slow.endpoint.as_str());

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::s3_server::{Fault, KEY, S3Server, SECRET};
 use crate::support::Work;
-use crate::support::media::{frames, tool};
+use crate::support::media::{frames, pictures};
+use crate::support::s3::with_s3;
 use crate::support::stream::{SPEC, UNDATED, copy};
 
 /// Where the sink writes.
@@ -38,15 +39,7 @@ fn server() -> S3Server {
 fn work_for(server: &S3Server, more: &str) -> Work {
     let mut work = copy(UNDATED);
     work.write("bucket.toml", spec(more));
-    for (name, value) in [
-        ("AWS_ACCESS_KEY_ID", KEY),
-        ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ("AWS_ENDPOINT_URL_S3", server.endpoint.as_str()),
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ] {
-        work.set_env(name, value);
-    }
+    with_s3(&mut work, server);
     work
 }
 
@@ -115,22 +108,10 @@ fn check_bucket(server: &S3Server, dir: &Path) {
         .filter(|n| n.starts_with("chunks/"))
         .collect();
     assert!(used.is_subset(&chunks));
-    let played = |path: &Path| {
-        let input = ["-allowed_extensions", "ALL", "-i", path.to_str().unwrap()];
-        let said = tool(
-            "ffmpeg",
-            input
-                .into_iter()
-                .chain(["-map", "0:v:0", "-f", "framemd5", "-"]),
-        );
-        let sums = said.lines().filter(|line| !line.starts_with('#'));
-        let sums = sums.map(|line| line.rsplit(',').next().unwrap().trim().to_owned());
-        sums.collect::<Vec<_>>()
-    };
     let list = "replays/all/index.m3u8";
-    let there = played(&server.path("results", &format!("{PREFIX}{list}")));
+    let there = pictures(&server.path("results", &format!("{PREFIX}{list}")));
     assert!(!there.is_empty());
-    assert_eq!(there, played(&dir.join(list)));
+    assert_eq!(there, pictures(&dir.join(list)));
     assert!(frames(&server.path("results", &format!("{PREFIX}replays/all/all.mp4"))) > 0);
 }
 

@@ -155,6 +155,27 @@ fn results_are_those_of_the_stream_in_the_clear() {
     assert!(list.contains("METHOD=AES-128"), "{list}");
     let shown = pictures(&local.path(replay));
     assert!(!shown.is_empty() && shown == pictures(&plain.path(replay)));
+
+    // Chunks that are copied stay as they are, and play with the keys that lie where they lay.
+    let sink =
+        "\n[sinks.copy]\ntype = \"file\"\ninputs = [\"all\"]\ndir = \"copy\"\ncopy_chunks = true\n";
+    local.write("shots.toml", format!("{SPEC}{sink}"));
+    local.ok(["run", "shots.toml"]);
+    let (copies, encrypted) = (local.path("copy/chunks"), encrypted(&MIXED));
+    let mut copied = 0;
+    for entry in fs::read_dir(copies).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        assert!(encrypted.iter().any(|(_, lies)| *lies == bytes));
+        copied += 1;
+    }
+    assert_eq!(copied, 2);
+    let replay = local.path("copy/replays/all/index.m3u8");
+    let list = fs::read_to_string(&replay).unwrap();
+    let named = list.lines().filter(|line| line.ends_with(".ts"));
+    let named: std::collections::BTreeSet<&str> = named.collect();
+    assert_eq!(named.len(), 2, "{list}");
+    assert!(named.iter().all(|name| name.starts_with("../../chunks/")));
+    assert_eq!(pictures(&replay), shown);
 }
 
 fn messages(work: &Work) -> Vec<(u64, String)> {

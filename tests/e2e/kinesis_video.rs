@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::support::aws_media::Services;
+use crate::support::aws_media::{Services, refused};
 use crate::support::media::{frames, tool};
 use crate::support::stream::{CHUNKS, DATED, FRAMES, SPEC, Shared, chunks, copy};
 use crate::support::{Done, Work, files, lines, same_text};
@@ -197,11 +197,7 @@ fn sessions_end_and_the_stream_goes_on() {
         .count();
     // The first, five in vain, the next, and one for what it does not show.
     assert!(sessions >= 8, "{asked:?}");
-    let refused: Vec<&String> = asked
-        .iter()
-        .filter(|asked| asked.starts_with("refused"))
-        .collect();
-    assert_eq!(refused.len(), 5, "{refused:?}");
+    assert_eq!(refused(&asked), 5, "{asked:?}");
 }
 
 #[test]

@@ -4,16 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value as Json, json};
 
 use crate::s3_server::{KEY, S3Server, SECRET};
-use crate::support::media::{frames, pictures, sound, tool};
+use crate::support::media::{frames, lumas, pictures, sound, tool};
 use crate::support::mediaconvert::{MediaConvert, program};
 use crate::support::python::python;
+use crate::support::s3::with_s3;
 use crate::support::stream::{CHUNKS, SPEC, UNDATED, chunks, copy};
 use crate::support::{Work, document, repository};
 
@@ -38,16 +39,8 @@ fn cloud(events: bool) -> Option<(S3Server, MediaConvert, Work)> {
         .events
         .as_ref()
         .map_or("http://127.0.0.1:1", |(sqs, _)| sqs);
-    for (name, value) in [
-        ("AWS_ACCESS_KEY_ID", KEY),
-        ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ("AWS_ENDPOINT_URL_S3", &server.endpoint),
-        ("AWS_ENDPOINT_URL_SQS", sqs),
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ] {
-        work.set_env(name, value);
-    }
+    with_s3(&mut work, &server);
+    work.set_env("AWS_ENDPOINT_URL_SQS", sqs);
     Some((server, double, work))
 }
 
@@ -217,30 +210,6 @@ fn a_run_that_is_killed_submits_no_job_twice() {
             .iter()
             .all(|entry| entry["state"] == "complete")
     );
-}
-
-/// The mean luma of every picture.
-fn lumas(path: &Path) -> Vec<f64> {
-    let print = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-";
-    let before = ["-allowed_extensions", "ALL"].map(OsStr::new).into_iter();
-    let before = before.filter(|_| path.extension() == Some(OsStr::new("m3u8")));
-    let args = before.chain(["-i".as_ref(), path.as_os_str()]);
-    let rest = [
-        "-map",
-        "0:v:0",
-        "-fps_mode",
-        "passthrough",
-        "-vf",
-        print,
-        "-f",
-        "null",
-        "-",
-    ];
-    let said = tool("ffmpeg", args.chain(rest.map(OsStr::new)));
-    let values = said
-        .lines()
-        .filter_map(|line| line.strip_prefix("lavfi.signalstats.YAVG="));
-    values.map(|number| number.parse().unwrap()).collect()
 }
 
 #[test]

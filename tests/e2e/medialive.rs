@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::s3_server::{Fault, S3Server};
-use crate::support::aws_media::Services;
+use crate::support::aws_media::{Services, refused};
 use crate::support::stream::{CHUNKS, DATED, SPEC, chunks, copy};
-use crate::support::{Done, Work, files, lines, same_text};
+use crate::support::{Done, Work, lines, same_findings};
 
 /// The chunks that a pipeline has written so far, and whether it has ended.
 fn write(s3: &S3Server, pipeline: usize, which: &[usize], ended: bool) {
@@ -59,19 +59,7 @@ fn ready(options: &str) -> Option<(Work, Services, S3Server)> {
 /// What the run gives is what the same chunks on disk give.
 fn as_from_disk(work: &Work, out: &str) {
     work.ok(["run", "shots.toml", "--out", "disk"]);
-    for file in ["segments.jsonl", "observations.jsonl"] {
-        let read = |dir: &str| fs::read(work.path(dir).join(file)).unwrap();
-        same_text(&format!("{out}/{file}"), &read("disk"), &read(out));
-    }
-    let clips = |dir: &str| -> Vec<String> {
-        let all = files(&work.path(dir)).into_iter();
-        all.filter(|name| name.ends_with(".mp4")).collect()
-    };
-    assert_eq!(clips(out), clips("disk"));
-    for clip in clips(out) {
-        let read = |dir: &str| fs::read(work.path(dir).join(&clip)).unwrap();
-        assert!(read(out) == read("disk"), "{out}/{clip}");
-    }
+    same_findings(work, "disk", out);
 }
 
 fn printed(done: &Done) -> Vec<&str> {
@@ -177,11 +165,7 @@ fn a_channel_is_made_ready_and_given_back() {
         [1, 1, 2]
     );
     assert_eq!(count("BatchUpdateSchedule"), 1);
-    let refused: Vec<&String> = asked
-        .iter()
-        .filter(|asked| asked.starts_with("refused"))
-        .collect();
-    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert_eq!(refused(&asked), 2, "{asked:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::support::media::tool;
+use crate::support::media::lumas;
 use crate::support::python::use_python;
 use crate::support::stream::{CHUNK_FRAMES, CHUNKS, CUTS, DATED, FRAMES, SPEC, copy};
 use crate::support::{Work, files, lines, repository, same_text};
@@ -143,30 +143,7 @@ fn every_frame_of_the_demo_is_as_ffmpeg_sees_it() {
         .says_times(0, "warning");
     let told = of(&work.path("out"), "observations.jsonl", "luma");
 
-    let args = [
-        "-allowed_extensions",
-        "ALL",
-        "-i",
-        programme.to_str().unwrap(),
-    ];
-    let print = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-";
-    let rest = [
-        "-map",
-        "0:v:0",
-        "-fps_mode",
-        "passthrough",
-        "-vf",
-        print,
-        "-f",
-        "null",
-        "-",
-    ];
-    let said = tool("ffmpeg", args.into_iter().chain(rest));
-    let expected: Vec<f64> = said
-        .lines()
-        .filter_map(|line| line.strip_prefix("lavfi.signalstats.YAVG="))
-        .map(|number| number.parse().unwrap())
-        .collect();
+    let expected = lumas(&programme);
     assert!(expected.len() > 5000, "{} frames", expected.len());
     assert_eq!(told.len(), expected.len());
     for (number, (line, expected)) in told.iter().zip(&expected).enumerate() {

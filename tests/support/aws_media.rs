@@ -8,12 +8,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use serde_json::Value as Json;
 
 use super::python::python;
+use super::s3::with_aws;
 use super::{Work, repository};
-
-/// The keys that it takes.
-pub const KEY: &str = "AKIATESTTESTTESTTEST";
-/// Their secret.
-pub const SECRET: &str = "the-secret-of-the-tests";
 
 /// The services; they end with it.
 pub struct Services {
@@ -93,17 +89,18 @@ impl Services {
 
     /// Lets the runs of `work` find them.
     pub fn with_keys(&self, work: &mut Work) {
-        for (name, value) in [
-            ("AWS_ACCESS_KEY_ID", KEY),
-            ("AWS_SECRET_ACCESS_KEY", SECRET),
-            ("AWS_ENDPOINT_URL_MEDIALIVE", self.endpoint.as_str()),
-            ("AWS_ENDPOINT_URL_KINESIS_VIDEO", self.endpoint.as_str()),
-            ("AWS_REGION", "eu-central-1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-        ] {
-            work.set_env(name, value);
+        with_aws(work);
+        for service in ["MEDIALIVE", "KINESIS_VIDEO"] {
+            let name = format!("AWS_ENDPOINT_URL_{service}");
+            work.set_env(&name, self.endpoint.as_str());
         }
     }
+}
+
+/// How many of the requests were refused.
+pub fn refused(asked: &[String]) -> usize {
+    let refused = |asked: &&String| asked.starts_with("refused");
+    asked.iter().filter(refused).count()
 }
 
 impl Drop for Services {

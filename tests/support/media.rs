@@ -50,6 +50,30 @@ pub fn frames(path: &Path) -> usize {
         .unwrap_or(0)
 }
 
+/// The mean luma of every picture.
+pub fn lumas(path: &Path) -> Vec<f64> {
+    let print = "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-";
+    let before = ["-allowed_extensions", "ALL"].map(OsStr::new).into_iter();
+    let before = before.filter(|_| path.extension() == Some(OsStr::new("m3u8")));
+    let args = before.chain(["-i".as_ref(), path.as_os_str()]);
+    let rest = [
+        "-map",
+        "0:v:0",
+        "-fps_mode",
+        "passthrough",
+        "-vf",
+        print,
+        "-f",
+        "null",
+        "-",
+    ];
+    let said = tool("ffmpeg", args.chain(rest.map(OsStr::new)));
+    let values = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("lavfi.signalstats.YAVG="));
+    values.map(|number| number.parse().unwrap()).collect()
+}
+
 /// A fingerprint of every picture, in order of presentation.
 pub fn pictures(path: &Path) -> Vec<String> {
     // Keys and chunks may be called anything.

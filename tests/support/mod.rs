@@ -8,6 +8,7 @@ pub mod lambda;
 pub mod media;
 pub mod mediaconvert;
 pub mod python;
+pub mod s3;
 pub mod server;
 pub mod stream;
 
@@ -334,6 +335,23 @@ pub fn files(dir: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Says that two directories of results below `work` hold the same segments, observations and clips.
+pub fn same_findings(work: &Work, one: &str, other: &str) {
+    for file in ["segments.jsonl", "observations.jsonl"] {
+        let read = |dir: &str| fs::read(work.path(dir).join(file)).unwrap();
+        same_text(&format!("{other}/{file}"), &read(one), &read(other));
+    }
+    let clips = |dir: &str| -> Vec<String> {
+        let all = files(&work.path(dir)).into_iter();
+        all.filter(|name| name.ends_with(".mp4")).collect()
+    };
+    assert_eq!(clips(other), clips(one));
+    for clip in clips(one) {
+        let read = |dir: &str| fs::read(work.path(dir).join(&clip)).unwrap();
+        assert!(read(one) == read(other), "{other}/{clip}");
+    }
 }
 
 /// The values of a file of JSON lines.
