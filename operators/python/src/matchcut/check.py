@@ -102,22 +102,28 @@ class Trial:
         if started["type"] != "started":
             raise Wrong(f"on_start: {started['message']}")
 
-    def ask(self, message: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
+    def send(self, message: dict[str, Any], body: bytes = b"") -> None:
         try:
             self.wire.send(message, body)
-            answer = self.wire.receive()
         except BrokenPipeError:
-            answer = None
+            raise self.ended() from None
+
+    def ask(self, message: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        self.send(message, body)
+        answer = self.wire.receive()
         if answer is None:
-            raise Wrong(f"it ended with exit code {self.child.wait()}")
+            raise self.ended()
         return answer
+
+    def ended(self) -> Wrong:
+        return Wrong(f"it ended with exit code {self.child.wait()}")
 
     def scan(self, position: int) -> dict[str, Any]:
         self.number += 1
-        self.wire.send({"type": "chunk", "id": self.number, "track": None, **chunk(position)})
+        self.send({"type": "chunk", "id": self.number, "track": None, **chunk(position)})
         media = frames(self.ready["view"], position) if "view" in self.ready else blocks(position)
         for header, body in media:
-            self.wire.send(header, body)
+            self.send(header, body)
         answer, _ = self.ask({"type": "end_chunk", "id": self.number})
         return self.checked(answer)
 
