@@ -3,6 +3,7 @@
 mod allocator;
 mod commands;
 mod failures;
+mod log;
 mod render;
 mod results;
 
@@ -56,12 +57,7 @@ enum Command {
 
 fn main() -> ExitCode {
     // Results go to stdout and messages to stderr, so that both can be used on their own.
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MATCHCUT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+    log::init();
 
     let command = Cli::parse().command;
     match &command {

@@ -406,7 +406,7 @@ mod sdk {
     }
 }
 
-#[cfg(any(feature = "s3", feature = "rest"))]
+#[cfg(any(feature = "s3", feature = "kinesis_video"))]
 pub(crate) use sdk::causes;
 
 #[cfg(test)]

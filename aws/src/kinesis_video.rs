@@ -5,16 +5,23 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use aws_config::SdkConfig;
+use aws_sdk_kinesisvideo::Client as Control;
+use aws_sdk_kinesisvideo::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesisvideo::types::ApiName;
+use aws_sdk_kinesisvideoarchivedmedia::{Client as Archive, config::Builder as ArchiveConfig};
+use aws_sdk_kinesisvideomedia::types::{StartSelector, StartSelectorType};
+use aws_sdk_kinesisvideomedia::{Client as Media, config::Builder as MediaConfig};
+use aws_smithy_types::DateTime;
+use aws_smithy_types::byte_stream::ByteStream;
+use bytes::Bytes;
+use serde_json::Value as Json;
 use tokio::sync::Mutex;
 
-use crate::rest::{Ask, Rest, Service};
-use crate::{AwsError, AwsOptions, Body, Patience};
-
-const SERVICE: Service = Service {
-    name: "kinesisvideo",
-    variable: "AWS_ENDPOINT_URL_KINESIS_VIDEO",
-};
+use crate::error::causes;
+use crate::renewed::Renewed;
+use crate::verbatim::says;
+use crate::{AwsError, AwsOptions, Patience};
 
 /// What a stream is named by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,12 +65,38 @@ pub enum MediaStart {
 /// A stream; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    rest: Rest,
+    clients: Renewed<Clients>,
     id: StreamId,
     what: String,
     /// Where media are, when it is not where the service says.
     data_endpoint: Option<String>,
-    endpoints: Arc<Mutex<HashMap<&'static str, String>>>,
+    endpoints: Arc<Mutex<HashMap<ApiName, String>>>,
+}
+
+/// One service asks where; two others are asked there.
+#[derive(Clone, Debug)]
+struct Clients {
+    control: Control,
+    config: SdkConfig,
+}
+
+impl Clients {
+    fn new(config: &SdkConfig) -> Self {
+        Clients {
+            control: Control::new(config),
+            config: config.clone(),
+        }
+    }
+
+    fn media(&self, endpoint: &str) -> Media {
+        let config = MediaConfig::from(&self.config).endpoint_url(endpoint);
+        Media::from_conf(config.build())
+    }
+
+    fn archive(&self, endpoint: &str) -> Archive {
+        let config = ArchiveConfig::from(&self.config).endpoint_url(endpoint);
+        Archive::from_conf(config.build())
+    }
 }
 
 impl Stream {
@@ -76,7 +109,7 @@ impl Stream {
         data_endpoint: Option<String>,
     ) -> Self {
         Stream {
-            rest: Rest::new(SERVICE, options, patience),
+            clients: Renewed::new(options, patience, Clients::new),
             id,
             what: what.to_owned(),
             data_endpoint,
@@ -84,109 +117,162 @@ impl Stream {
         }
     }
 
-    /// Its name or ARN, as the services take it.
-    fn named(&self, mut body: Json) -> Json {
-        let (key, value) = match &self.id {
-            StreamId::Name(name) => ("StreamName", name),
-            StreamId::Arn(arn) => ("StreamARN", arn),
-        };
-        body[key] = value.clone().into();
-        body
-    }
-
-    fn post<'a>(
-        &'a self,
-        endpoint: Option<&'a str>,
-        path: &str,
-        body: Json,
-        permission: &'static str,
-    ) -> Ask<'a> {
-        Ask {
-            method: "POST",
-            endpoint,
-            path: path.to_owned(),
-            body: Some(body),
-            what: &self.what,
-            permission,
+    fn name(&self) -> Option<String> {
+        match &self.id {
+            StreamId::Name(name) => Some(name.clone()),
+            StreamId::Arn(_) => None,
         }
     }
 
+    fn arn(&self) -> Option<String> {
+        match &self.id {
+            StreamId::Name(_) => None,
+            StreamId::Arn(arn) => Some(arn.clone()),
+        }
+    }
+
+    /// What an error of the SDKs means.
+    fn failed<E>(&self, permission: &'static str, error: SdkError<E>) -> AwsError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let limit = self.clients.patience().timeout;
+        AwsError::of(&self.what, permission, limit, error)
+    }
+
     /// Where an operation on media is asked for.
-    async fn endpoint(&self, operation: &'static str) -> Result<String, AwsError> {
+    async fn endpoint(&self, operation: ApiName) -> Result<String, AwsError> {
         if let Some(endpoint) = &self.data_endpoint {
             return Ok(endpoint.clone());
         }
         let mut known = self.endpoints.lock().await;
-        if let Some(endpoint) = known.get(operation) {
+        if let Some(endpoint) = known.get(&operation) {
             return Ok(endpoint.clone());
         }
-        let body = self.named(json!({"APIName": operation}));
-        let ask = self.post(
-            None,
-            "/getDataEndpoint",
-            body,
-            "kinesisvideo:GetDataEndpoint",
-        );
-        let answer = self.rest.json(&ask).await?;
-        let endpoint = self.text(&answer, "DataEndpoint")?;
+        let api = &operation;
+        let asked = self.clients.ask(|clients| async move {
+            let request = clients.control.get_data_endpoint();
+            let request = request.api_name(api.clone());
+            let request = request
+                .set_stream_name(self.name())
+                .set_stream_arn(self.arn());
+            let answered = request.send().await;
+            answered.map_err(|error| self.failed("kinesisvideo:GetDataEndpoint", error))
+        });
+        let endpoint = asked.await?.data_endpoint;
+        let endpoint = endpoint.ok_or_else(|| self.lacks("DataEndpoint"))?;
         known.insert(operation, endpoint.clone());
         Ok(endpoint)
     }
 
-    fn text(&self, answer: &Json, key: &str) -> Result<String, AwsError> {
-        let text = answer.get(key).and_then(Json::as_str);
-        text.map(str::to_owned).ok_or_else(|| AwsError::Broken {
+    fn lacks(&self, key: &str) -> AwsError {
+        AwsError::Broken {
             what: self.what.clone(),
             message: format!("the answer has no {key}"),
-        })
+        }
     }
 
     /// Begins a session of HLS: `session` is what is asked for, without the name of the stream. Gives the
     /// address of its master playlist, which whoever has it can read the stream with.
     pub async fn hls_session(&self, session: &Json) -> Result<Secret, AwsError> {
         const PERMISSION: &str = "kinesisvideo:GetHLSStreamingSessionURL";
-        let endpoint = self.endpoint("GET_HLS_STREAMING_SESSION_URL").await?;
-        let body = self.named(session.clone());
-        let path = "/getHLSStreamingSessionURL";
-        let ask = self.post(Some(&endpoint), path, body, PERMISSION);
-        let answer = self.rest.json(&ask).await?;
-        self.text(&answer, "HLSStreamingSessionURL").map(Secret)
-    }
-
-    /// Fragments as they are ingested, one Matroska segment each, without an end while the stream goes on.
-    pub async fn media(&self, start: &MediaStart) -> Result<Body, AwsError> {
-        let endpoint = self.endpoint("GET_MEDIA").await?;
-        let selector = match start {
-            MediaStart::Now => json!({"StartSelectorType": "NOW"}),
-            MediaStart::Earliest => json!({"StartSelectorType": "EARLIEST"}),
-            MediaStart::After(number) => json!({
-                "StartSelectorType": "FRAGMENT_NUMBER", "AfterFragmentNumber": number
-            }),
-            MediaStart::Token(Secret(token)) => json!({
-                "StartSelectorType": "CONTINUATION_TOKEN", "ContinuationToken": token
-            }),
-            MediaStart::At { producer, millis } => json!({
-                "StartSelectorType": match producer {
-                    true => "PRODUCER_TIMESTAMP",
-                    false => "SERVER_TIMESTAMP",
-                },
-                "StartTimestamp": seconds(*millis),
-            }),
+        let endpoint = &self.endpoint(ApiName::GetHlsStreamingSessionUrl).await?;
+        let mut body = session.clone();
+        let (key, value) = match &self.id {
+            StreamId::Name(name) => ("StreamName", name),
+            StreamId::Arn(arn) => ("StreamARN", arn),
         };
-        let body = self.named(json!({"StartSelector": selector}));
-        let ask = self.post(Some(&endpoint), "/getMedia", body, "kinesisvideo:GetMedia");
-        let answered = self.rest.stream(&ask).await;
-        answered.map_err(|error| without(start, error))
+        body[key] = value.clone().into();
+        let body = &body.to_string();
+        let asked = self.clients.ask(|clients| async move {
+            let body = body.clone();
+            let request = clients.archive(endpoint).get_hls_streaming_session_url();
+            let request = request.customize();
+            let request = request.mutate_request(move |request| says(request, &body));
+            let answered = request.send().await;
+            answered.map_err(|error| self.failed(PERMISSION, error))
+        });
+        let url = asked.await?.hls_streaming_session_url;
+        let url = url.ok_or_else(|| self.lacks("HLSStreamingSessionURL"))?;
+        Ok(Secret(url))
     }
 
-    /// Fragments that are kept, by their numbers, one Matroska segment each.
+    /// Fragments as they are ingested, one Matroska segment each, without an end while the stream goes on. One
+    /// try; the time limit is for the beginning of the answer.
+    pub async fn media(&self, start: &MediaStart) -> Result<Body, AwsError> {
+        let endpoint = &self.endpoint(ApiName::GetMedia).await?;
+        let builder = StartSelector::builder();
+        let selector = match start {
+            MediaStart::Now => builder.start_selector_type(StartSelectorType::Now),
+            MediaStart::Earliest => builder.start_selector_type(StartSelectorType::Earliest),
+            MediaStart::After(number) => builder
+                .start_selector_type(StartSelectorType::FragmentNumber)
+                .after_fragment_number(number),
+            MediaStart::Token(Secret(token)) => builder
+                .start_selector_type(StartSelectorType::ContinuationToken)
+                .continuation_token(token),
+            MediaStart::At { producer, millis } => builder
+                .start_selector_type(match producer {
+                    true => StartSelectorType::ProducerTimestamp,
+                    false => StartSelectorType::ServerTimestamp,
+                })
+                .start_timestamp(DateTime::from_millis(*millis)),
+        };
+        let selector = selector.build().map_err(|error| AwsError::Broken {
+            what: self.what.clone(),
+            message: error.to_string(),
+        })?;
+        let asked = self.clients.once(|clients| async move {
+            let request = clients.media(endpoint).get_media();
+            let request = request
+                .set_stream_name(self.name())
+                .set_stream_arn(self.arn());
+            let answered = request.start_selector(selector).send().await;
+            answered.map_err(|error| without(start, self.failed("kinesisvideo:GetMedia", error)))
+        });
+        Ok(self.body(asked.await?.payload))
+    }
+
+    /// Fragments that are kept, by their numbers, one Matroska segment each. One try; the time limit is for the
+    /// beginning of the answer.
     pub async fn fragments(&self, numbers: &[String]) -> Result<Body, AwsError> {
         const PERMISSION: &str = "kinesisvideo:GetMediaForFragmentList";
-        let endpoint = self.endpoint("GET_MEDIA_FOR_FRAGMENT_LIST").await?;
-        let body = self.named(json!({"Fragments": numbers}));
-        let path = "/getMediaForFragmentList";
-        let ask = self.post(Some(&endpoint), path, body, PERMISSION);
-        self.rest.stream(&ask).await
+        let endpoint = &self.endpoint(ApiName::GetMediaForFragmentList).await?;
+        let asked = self.clients.once(|clients| async move {
+            let request = clients.archive(endpoint).get_media_for_fragment_list();
+            let request = request
+                .set_stream_name(self.name())
+                .set_stream_arn(self.arn());
+            let request = request.set_fragments(Some(numbers.to_vec()));
+            let answered = request.send().await;
+            answered.map_err(|error| self.failed(PERMISSION, error))
+        });
+        Ok(self.body(asked.await?.payload))
+    }
+
+    fn body(&self, stream: ByteStream) -> Body {
+        Body {
+            what: self.what.clone(),
+            stream,
+        }
+    }
+}
+
+/// A body that comes bit by bit.
+#[derive(Debug)]
+pub struct Body {
+    what: String,
+    stream: ByteStream,
+}
+
+impl Body {
+    /// The next bytes; `None` at its end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
+        let next = self.stream.try_next().await;
+        next.map_err(|error| AwsError::Transport {
+            what: self.what.clone(),
+            message: causes(&error),
+        })
     }
 }
 

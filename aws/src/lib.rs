@@ -16,14 +16,20 @@ pub mod medialive;
 mod options;
 #[cfg(feature = "sdk")]
 mod patience;
-#[cfg(feature = "rest")]
-mod rest;
+#[cfg(any(feature = "medialive", feature = "kinesis_video"))]
+mod renewed;
 #[cfg(feature = "sdk")]
 mod runtime;
 #[cfg(feature = "s3")]
 pub mod s3;
 #[cfg(feature = "sqs")]
 pub mod sqs;
+#[cfg(any(
+    feature = "mediaconvert",
+    feature = "medialive",
+    feature = "kinesis_video"
+))]
+mod verbatim;
 
 pub use address::S3Address;
 #[cfg(feature = "sdk")]
@@ -32,7 +38,5 @@ pub use error::AwsError;
 pub use options::{AwsOptions, Keys};
 #[cfg(feature = "sdk")]
 pub use patience::Patience;
-#[cfg(feature = "rest")]
-pub use rest::Body;
 #[cfg(feature = "sdk")]
 pub use runtime::wait;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use aws_sdk_mediaconvert::Client;
 use aws_sdk_mediaconvert::types::{Job as SdkJob, JobSettings, JobStatus as SdkStatus, Order};
-use aws_smithy_types::body::SdkBody;
 
+use crate::verbatim::says;
 use crate::{AwsError, Connection};
 
 /// How far a job is.
@@ -97,11 +97,7 @@ impl Jobs {
             .role("role")
             .settings(JobSettings::builder().build())
             .customize()
-            .mutate_request(move |request| {
-                let length = body.len().to_string();
-                request.headers_mut().insert("content-length", length);
-                *request.body_mut() = SdkBody::from(body.as_str());
-            });
+            .mutate_request(move |request| says(request, &body));
         let what = "MediaConvert: a job";
         let permission = "mediaconvert:CreateJob, and iam:PassRole for the role of the job";
         let created = request.send().await;

@@ -1,15 +1,15 @@
 //! Channels of MediaLive: described, changed, started, stopped. A description is the JSON that the service
 //! answers, so that who changes a part of it sends the rest back as it came.
 
-use serde_json::{Value as Json, json};
+use aws_sdk_medialive::Client;
+use aws_sdk_medialive::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_medialive::operation::update_channel::UpdateChannelError;
+use aws_sdk_medialive::types::ChannelAlert;
+use serde_json::Value as Json;
 
-use crate::rest::{Ask, Rest, Service};
+use crate::renewed::Renewed;
+use crate::verbatim::{Heard, says};
 use crate::{AwsError, AwsOptions, Patience};
-
-const SERVICE: Service = Service {
-    name: "medialive",
-    variable: "AWS_ENDPOINT_URL_MEDIALIVE",
-};
 
 /// Pages of a list that are read at most.
 const PAGES: usize = 20;
@@ -27,10 +27,21 @@ pub struct Alert {
     pub message: String,
 }
 
+impl From<ChannelAlert> for Alert {
+    fn from(alert: ChannelAlert) -> Self {
+        Alert {
+            id: alert.id.unwrap_or_default(),
+            pipeline: alert.pipeline_id.unwrap_or_default(),
+            kind: alert.alert_type.unwrap_or_default(),
+            message: alert.message.unwrap_or_default(),
+        }
+    }
+}
+
 /// A channel; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Channel {
-    rest: Rest,
+    clients: Renewed<Client>,
     id: String,
     what: String,
 }
@@ -39,80 +50,101 @@ impl Channel {
     /// The channel with this id, of digits and letters. Nothing is asked.
     pub fn new(options: AwsOptions, patience: Patience, id: &str) -> Self {
         Channel {
-            rest: Rest::new(SERVICE, options, patience),
+            clients: Renewed::new(options, patience, Client::new),
             id: id.to_owned(),
             what: format!("channel {id} of MediaLive"),
         }
     }
 
-    async fn ask(
-        &self,
-        method: &'static str,
-        path: &str,
-        body: Option<Json>,
-        permission: &'static str,
-    ) -> Result<Json, AwsError> {
-        let ask = Ask {
-            method,
-            endpoint: None,
-            path: format!("/prod/channels/{}{path}", self.id),
-            body,
-            what: &self.what,
-            permission,
-        };
-        self.rest.json(&ask).await
+    /// What an error of the SDK means.
+    fn failed<E>(&self, permission: &'static str, error: SdkError<E>) -> AwsError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let limit = self.clients.patience().timeout;
+        AwsError::of(&self.what, permission, limit, error)
     }
 
     /// What it is, as the service says it.
     pub async fn describe(&self) -> Result<Json, AwsError> {
-        self.ask("GET", "", None, "medialive:DescribeChannel").await
+        let asked = self.clients.ask(|client| async move {
+            let heard = Heard::default();
+            let request = client.describe_channel().channel_id(&self.id);
+            let request = request.customize().interceptor(heard.clone());
+            let answered = request.send().await;
+            answered.map_err(|error| self.failed("medialive:DescribeChannel", error))?;
+            heard.json(&self.what)
+        });
+        asked.await
     }
 
     /// Changes it. It must be idle.
     pub async fn update(&self, body: &Json) -> Result<(), AwsError> {
-        let body = Some(body.clone());
-        let asked = self.ask("PUT", "", body, "medialive:UpdateChannel");
-        asked.await.map(drop)
+        let body = &body.to_string();
+        let asked = self.clients.ask(|client| async move {
+            let body = body.clone();
+            let request = client.update_channel().channel_id(&self.id).customize();
+            let request = request.mutate_request(move |request| says(request, &body));
+            let answered = request.send().await;
+            answered.map(drop).map_err(|error| {
+                let wrong = wrong(&error);
+                match self.failed("medialive:UpdateChannel", error) {
+                    AwsError::Service {
+                        what,
+                        status,
+                        code,
+                        message,
+                    } => AwsError::Service {
+                        what,
+                        status,
+                        code,
+                        message: format!("{message}{wrong}"),
+                    },
+                    error => error,
+                }
+            })
+        });
+        asked.await
     }
 
     /// Starts it. That takes a while: its state says when it runs.
     pub async fn start(&self) -> Result<(), AwsError> {
-        let asked = self.ask("POST", "/start", Some(json!({})), "medialive:StartChannel");
-        asked.await.map(drop)
+        let asked = self.clients.ask(|client| async move {
+            let answered = client.start_channel().channel_id(&self.id).send().await;
+            let answered = answered.map(drop);
+            answered.map_err(|error| self.failed("medialive:StartChannel", error))
+        });
+        asked.await
     }
 
     /// Stops it. That takes a while.
     pub async fn stop(&self) -> Result<(), AwsError> {
-        let asked = self.ask("POST", "/stop", Some(json!({})), "medialive:StopChannel");
-        asked.await.map(drop)
+        let asked = self.clients.ask(|client| async move {
+            let answered = client.stop_channel().channel_id(&self.id).send().await;
+            let answered = answered.map(drop);
+            answered.map_err(|error| self.failed("medialive:StopChannel", error))
+        });
+        asked.await
     }
 
     /// The alerts that are set.
     pub async fn alerts(&self) -> Result<Vec<Alert>, AwsError> {
-        let mut alerts = Vec::new();
-        let mut query = "?stateFilter=SET".to_owned();
+        let mut alerts: Vec<Alert> = Vec::new();
+        let mut next = None;
         for _ in 0..PAGES {
-            let path = format!("/alerts{query}");
-            let page = self.ask("GET", &path, None, "medialive:ListAlerts").await?;
-            let all = page.get("alerts").and_then(Json::as_array);
-            alerts.extend(all.into_iter().flatten().map(|alert| {
-                let text = |key: &str| {
-                    let text = alert.get(key).and_then(Json::as_str);
-                    text.unwrap_or_default().to_owned()
-                };
-                Alert {
-                    id: text("id"),
-                    pipeline: text("pipelineId"),
-                    kind: text("alertType"),
-                    message: text("message"),
-                }
-            }));
-            let Some(next) = page.get("nextToken").and_then(Json::as_str) else {
+            let token = &next;
+            let asked = self.clients.ask(|client| async move {
+                let request = client.list_alerts().channel_id(&self.id);
+                let request = request.state_filter("SET").set_next_token(token.clone());
+                let answered = request.send().await;
+                answered.map_err(|error| self.failed("medialive:ListAlerts", error))
+            });
+            let page = asked.await?;
+            alerts.extend(page.alerts.into_iter().flatten().map(Alert::from));
+            next = page.next_token;
+            if next.is_none() {
                 break;
-            };
-            let next =
-                percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
-            query = format!("?nextToken={next}&stateFilter=SET");
+            }
         }
         alerts.sort();
         Ok(alerts)
@@ -120,18 +152,51 @@ impl Channel {
 
     /// The names of the actions in its schedule.
     pub async fn actions(&self) -> Result<Vec<String>, AwsError> {
-        let asked = self.ask("GET", "/schedule", None, "medialive:DescribeSchedule");
-        let answer = asked.await?;
-        let all = answer.get("scheduleActions").and_then(Json::as_array);
-        let names = all.into_iter().flatten();
-        let names = names.filter_map(|action| action.get("actionName")?.as_str());
-        Ok(names.map(str::to_owned).collect())
+        let mut names: Vec<String> = Vec::new();
+        let mut next = None;
+        for _ in 0..PAGES {
+            let token = &next;
+            let asked = self.clients.ask(|client| async move {
+                let request = client.describe_schedule().channel_id(&self.id);
+                let answered = request.set_next_token(token.clone()).send().await;
+                answered.map_err(|error| self.failed("medialive:DescribeSchedule", error))
+            });
+            let page = asked.await?;
+            let all = page.schedule_actions.into_iter().flatten();
+            names.extend(all.filter_map(|action| action.action_name));
+            next = page.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(names)
     }
 
     /// Changes its schedule: what is deleted and what is created.
     pub async fn schedule(&self, body: &Json) -> Result<(), AwsError> {
-        let body = Some(body.clone());
-        let asked = self.ask("PUT", "/schedule", body, "medialive:BatchUpdateSchedule");
-        asked.await.map(drop)
+        let body = &body.to_string();
+        let asked = self.clients.ask(|client| async move {
+            let body = body.clone();
+            let request = client.batch_update_schedule().channel_id(&self.id);
+            let request = request.customize();
+            let request = request.mutate_request(move |request| says(request, &body));
+            let answered = request.send().await.map(drop);
+            answered.map_err(|error| self.failed("medialive:BatchUpdateSchedule", error))
+        });
+        asked.await
     }
+}
+
+/// What is wrong with a channel stands in a list of its own.
+fn wrong(error: &SdkError<UpdateChannelError>) -> String {
+    let Some(UpdateChannelError::UnprocessableEntityException(refused)) = error.as_service_error()
+    else {
+        return String::new();
+    };
+    let wrong = refused.validation_errors().iter().map(|wrong| {
+        let path = wrong.element_path().unwrap_or_default();
+        let message = wrong.error_message().unwrap_or_default();
+        format!("; {path}: {message}")
+    });
+    wrong.collect()
 }

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
+use matchcut_dataflow::run::meter::Meter;
 use matchcut_dataflow::run::publish::{Publisher, Publishers};
 use matchcut_kafka::{KafkaOptions, KafkaSink, prepare};
 use matchcut_model::value::Name;
@@ -131,6 +132,7 @@ fn ours(broker: &Broker, prefix: String) -> Result<f64, Error> {
         Name::new("bench"),
         outbox,
         Box::new(sink),
+        &Meter::default(),
     )?);
     let mut news = Vec::new();
     let left = publishers.drain(&mut |told| news.push(told.clone()));
@@ -172,7 +174,7 @@ pub fn measure(pairs: usize) -> Result<Section, Error> {
     let broker = Broker::ready()?;
     let about = format!(
         "{MESSAGES} observations in the outbox of an event until a consumer of what was committed can read all \
-         of them: transactions of up to 1000 with a record of how far they reach, and the outbox \
+         of them: transactions of up to 5000 with a record of how far they reach, and the outbox \
          emptied behind them. Against kafka-producer-perf-test with acks=all, messages of the same size and the same \
          compression, without transactions, on the same broker; {pairs} pairs in turn."
     );

@@ -7,7 +7,7 @@ mod body;
 mod context;
 mod endpoint;
 mod errors;
-mod metrics;
+pub mod metrics;
 mod mre;
 mod server;
 mod ssm;

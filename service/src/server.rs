@@ -21,12 +21,15 @@ use crate::auth::{AdminKey, Gate, guard};
 use crate::body::Bodies;
 use crate::context::{App, Context, Shared};
 use crate::errors::ApiError;
-use crate::metrics::{self, Metrics};
+use crate::metrics::{Metrics, http};
 use crate::store::{Database, StoreError};
 use crate::{mre, ssm};
 
 /// What requests get to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How often what is counted is tidied up, whether or not somebody reads it.
+const TIDY: Duration = Duration::from_secs(5);
 
 /// How the service is to run.
 pub struct ServeOptions {
@@ -65,6 +68,9 @@ pub enum ServeError {
     /// A schema of the program is wrong.
     #[error("a schema of a request cannot be used: {0}")]
     Schema(String),
+    /// Nothing can be counted.
+    #[error("metrics cannot be kept: {0}")]
+    Metrics(String),
     /// Something of the system failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
@@ -105,6 +111,7 @@ async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let listen = listener.local_addr()?;
+    let metrics = Metrics::install().map_err(ServeError::Metrics)?;
     let app: App = Arc::new(Shared {
         context: Arc::new(context),
         gate: Gate {
@@ -112,10 +119,17 @@ async fn run(
             open_to_this_machine: options.insecure_loopback,
         },
         bodies: Bodies::new(),
-        metrics: Metrics::new(),
+        metrics: metrics.clone(),
         listen,
         public_url: options.public_url,
         draining: AtomicBool::new(false),
+    });
+    tokio::spawn(async move {
+        let mut every = tokio::time::interval(TIDY);
+        loop {
+            every.tick().await;
+            metrics.tidy();
+        }
     });
     ready(listen)?;
 
@@ -149,12 +163,12 @@ async fn run(
 /// All routes, and what stands before them: counting outermost, so that refusals are counted, too.
 fn router(app: App) -> Router {
     let guarded = middleware::from_fn_with_state(Arc::clone(&app), guard);
-    let counted = middleware::from_fn_with_state(Arc::clone(&app), metrics::count);
+    let counted = middleware::from_fn(http::count);
     Router::new()
         .route("/", routing::post(ssm::answer))
         .route("/healthz", routing::get(alive))
         .route("/readyz", routing::get(ready))
-        .route("/metrics", routing::get(metrics::show))
+        .route("/metrics", routing::get(http::show))
         .nest("/controlplane", mre::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

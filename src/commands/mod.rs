@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod graph;
 pub mod home;
 pub mod medialive;
+mod metrics;
 pub mod operator;
 pub mod operators;
 pub mod probe;

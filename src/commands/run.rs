@@ -26,6 +26,7 @@ use matchcut_sinks::EventInfo;
 
 use crate::allocator;
 use crate::commands::home::{Dirs, Home, How};
+use crate::commands::metrics::MetricsArgs;
 use crate::failures::FailureLines;
 use crate::render::{CommandError, count, load_plan};
 use crate::results;
@@ -68,6 +69,9 @@ pub struct RunArgs {
     /// How the results are printed on stdout.
     #[arg(long, value_enum, default_value_t = RunFormat::Text)]
     pub format: RunFormat,
+    /// Where metrics go.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }
 
 /// How clips are cut.
@@ -109,6 +113,7 @@ pub enum RunFormat {
 /// Runs it.
 pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     let (_, plan) = load_plan(&args.spec, &args.set)?;
+    let _shown = args.metrics.show()?;
     // A directory is touched only when there is something to run.
     engine::check(&plan)?;
     let info = convert::event_info(&plan, &Catalog::built_in());

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use matchcut_dataflow::run::meter;
+use matchcut_service::metrics::Metrics;
 use matchcut_service::{AdminKey, ServeError, ServeOptions};
 
 use crate::render::CommandError;
@@ -41,6 +43,9 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, CommandError> {
         insecure_loopback: args.insecure_loopback,
         admin,
     };
+    // What events count is said here, as the service does not know how they are run.
+    Metrics::install().map_err(usage)?;
+    meter::describe();
     let served = matchcut_service::serve(options, |listen| {
         let mut out = io::stdout();
         writeln!(out, "matchcut is ready at http://{listen}/")?;

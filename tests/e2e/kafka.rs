@@ -7,11 +7,12 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
 use crate::support::kafka::{Broker, Record, prefix, shared, standing};
+use crate::support::metrics::Page;
 use crate::support::python::python;
 use crate::support::server::Server;
 use crate::support::stream::{CHUNKS, DATED, Playlist, SPEC, chunks, copy};
@@ -288,7 +289,7 @@ fn live(spec: &str, number: usize) -> (Server, Work, Running) {
         server.url("index.m3u8")
     );
     work.write("shots.toml", spec.replace("\"index.m3u8\"", &source));
-    let mut run = work.matchcut(RUN);
+    let mut run = work.matchcut(RUN.into_iter().chain(["--metrics", "127.0.0.1:0"]));
     let last = CHUNKS[number - 1];
     run.until("out/log.jsonl", |text| text.contains(last));
     (server, work, run)
@@ -300,11 +301,33 @@ fn a_broker_that_goes_away_holds_up_nobody() {
     let (server, work, mut run) = live(&spec(&broker.address, prefix, ""), 2);
     let told = |topics: &Topics| topics.get("segments.v1").is_some_and(|all| all.len() > 1);
     broker.read_until(prefix, told);
+    let topics = [r#"sink="topics""#];
+    assert_eq!(Page::of(&mut run).sum("matchcut_sink_up", &topics), 1.0);
     broker.kill();
 
     // The event goes on, and its results are there.
     server.serve("index.m3u8", LIVE.text(5));
     run.until("out/log.jsonl", |text| text.contains(CHUNKS[4]));
+    // Metrics say so.
+    let begun = Instant::now();
+    while Page::of(&mut run).sum("matchcut_sink_up", &topics) > 0.0 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nobody says that it is away"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+    let page = Page::of(&mut run);
+    assert!(
+        page.sum("matchcut_outbox_rows", &topics) > 0.0,
+        "{}",
+        page.text()
+    );
+    assert!(
+        page.sum("matchcut_sink_errors_total", &topics) > 0.0,
+        "{}",
+        page.text()
+    );
     // Longer where that is asked for: `make soak` does.
     let seconds = std::env::var("MATCHCUT_OUTAGE").ok();
     let seconds = seconds.map_or(2, |seconds| seconds.parse().unwrap());

@@ -25,6 +25,7 @@ mod live;
 mod marks;
 mod mediaconvert;
 mod medialive;
+mod metrics;
 mod news;
 mod one_detector;
 mod people;

@@ -470,6 +470,7 @@ class Application:
             name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")
         }
         headers["Content-Type"] = environ.get("CONTENT_TYPE", "")
+        headers["Content-Length"] = environ.get("CONTENT_LENGTH", "")
         fetch = {name.lower(): value for name, value in headers.items()}
         lookup = type("Headers", (), {"get": lambda _, n, d=None: fetch.get(n.lower(), d),
                                       "__getitem__": lambda _, n: fetch[n.lower()]})()

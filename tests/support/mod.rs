@@ -7,6 +7,7 @@ pub mod ladder;
 pub mod lambda;
 pub mod media;
 pub mod mediaconvert;
+pub mod metrics;
 pub mod python;
 pub mod s3;
 pub mod server;
@@ -168,8 +169,17 @@ impl Running {
 
     /// Waits until what it has written to stdout is as wanted, and gives it.
     pub fn until_it_says(&mut self, seen: impl Fn(&str) -> bool) -> String {
+        self.until_in(self.stdout.clone(), seen)
+    }
+
+    /// The same of stderr.
+    pub fn until_it_complains(&mut self, seen: impl Fn(&str) -> bool) -> String {
+        self.until_in(self.stderr.clone(), seen)
+    }
+
+    fn until_in(&mut self, output: PathBuf, seen: impl Fn(&str) -> bool) -> String {
         loop {
-            let text = fs::read_to_string(&self.stdout).unwrap();
+            let text = fs::read_to_string(&output).unwrap();
             if seen(&text) {
                 return text;
             }

@@ -24,6 +24,7 @@ use super::clip_plan::{ClipJob, ClipPlanner};
 use super::clips::{ClipMaker, MadeClips, Piece};
 use super::engine::{Progress, RunError};
 use super::log::{Committed, EventStore, LogInput};
+use super::meter::Meter;
 use super::playlist::Wanted;
 use super::post::{CLIPS, Post};
 use super::target::{Place, Target};
@@ -113,6 +114,7 @@ pub(super) struct Committer<'a> {
     /// What could not be carried, by sink.
     pub unsent: Vec<(Name, u64)>,
     pub started: Instant,
+    pub meter: Meter,
 }
 
 impl Committer<'_> {
@@ -191,6 +193,7 @@ impl Committer<'_> {
             LogInput::Gap(..) => None,
         };
         let ends = admitted.input.ends();
+        let seen = placed.and_then(|placed| self.meter.take_seen(placed.chunk.position));
         let mut changes: Vec<Change> = changes
             .into_iter()
             .map(|(row, diff)| Change {
@@ -234,12 +237,18 @@ impl Committer<'_> {
         }
         self.ended |= ends_for_all;
         if is_new {
-            self.post.publishers().posted();
+            self.post.publishers().posted(seen);
         }
         for target in self.targets.iter_mut() {
             target.commit(&changes, &self.timeline)?;
         }
         self.gate.committed(epoch);
+        self.meter.in_flight(self.gate.in_flight());
+        self.meter.committed(&consolidated, is_new);
+        self.meter.reached(epoch, self.timeline.end());
+        if let Some(seen) = seen {
+            self.meter.stage("committed", seen.elapsed());
+        }
         if is_new {
             self.tell(epoch, &changes.changes, progress);
         }
@@ -263,10 +272,14 @@ impl Committer<'_> {
                 false => unpublished.values().copied().collect(),
             };
             store.published(&done, &left, epoch.0, &told)?;
-            self.post.publishers().posted();
+            self.post.publishers().posted(seen);
+        }
+        if let Some(seen) = seen.filter(|_| !jobs.is_empty()) {
+            self.meter.stage("clips", seen.elapsed());
         }
         self.pass_on_news(progress);
         for failure in self.clips.take_failures() {
+            self.meter.failure(&failure);
             progress(Progress::Failure(&failure));
         }
         Ok(())
@@ -328,11 +341,14 @@ impl Committer<'_> {
             let thumbnail = self.media.thumbnails.remove(&job.segment);
             self.clips.remove(thumbnail.iter(), &places);
             self.unmade.remove(&job.segment);
+            self.meter.clips("removed");
             return (published_key(&job.segment), None);
         }
         let made = self
             .clips
             .make(&job.segment, &job.clips, &self.timeline, &places);
+        self.meter
+            .clips(if made.complete { "made" } else { "failed" });
         let value = serde_json::to_string(&(&job.segment, &made)).ok();
         self.keep(job.segment.clone(), made);
         (published_key(&job.segment), value)
@@ -428,6 +444,7 @@ impl Committer<'_> {
             self.clips.finish_catch_up(&mut self.catchups);
         }
         for failure in self.clips.take_failures() {
+            self.meter.failure(&failure);
             progress(Progress::Failure(&failure));
         }
         let mut warnings = Vec::new();
@@ -440,7 +457,7 @@ impl Committer<'_> {
         {
             told.extend(self.post.of_end(&self.state, &self.media)?);
             store.finish(&told)?;
-            self.post.publishers().posted();
+            self.post.publishers().posted(None);
         }
         let publishers = self.post.publishers();
         self.unsent = publishers.drain(&mut |news| progress(Progress::Sink(news)));

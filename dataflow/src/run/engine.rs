@@ -32,12 +32,13 @@ use super::listen::Sources;
 use super::loader::{self, Entry, Loads};
 use super::log::{EventStore, InputProgress, LogInput, Logged, ResumeError};
 use super::media::{Budget, MediaStore};
+use super::meter::Meter;
 use super::pool::Pool;
 use super::post::Post;
 use super::publish::News;
 use super::scan::MediaScanner;
 use super::target::Target;
-use crate::flow::{ChunkEntry, Control, ScanRow, Scanned, Scanner, install, panicked};
+use crate::flow::{ChunkEntry, Control, EventGraph, ScanRow, Scanned, Scanner, install, panicked};
 use crate::plan::Plan;
 
 /// How an event is run.
@@ -245,6 +246,7 @@ pub fn run(
         None => Earlier::default(),
     };
     let source = open_source(plan, earlier.start.progress.source.clone())?;
+    let meter = Meter::of(plan);
     let start = |error: std::io::Error| RunError::Start(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -265,7 +267,7 @@ pub fn run(
     let gate = Gate::new(next, options.max_epochs + waiting, options.max_bytes);
     let pool = Pool::new("decode", options.decode_threads + waiting).map_err(start)?;
     let under_way = UnderWay::default();
-    let scanner = scanner(plan, options, &media, &under_way);
+    let scanner = scanner(plan, options, &media, &under_way, &meter);
 
     let (feed, feeds) = unbounded();
     let (tell, told) = unbounded();
@@ -273,7 +275,8 @@ pub fn run(
     for entry in &mut earlier.entries {
         answers.learn(std::mem::take(&mut entry.answers));
     }
-    let graph = answers.serve(convert::graph(plan, |_| false));
+    let graph = timed(convert::graph(plan, |_| false), &meter);
+    let graph = answers.serve(graph);
     let workers = options.workers.max(1);
     let (thread_sender, owner) = unbounded();
     let guards = {
@@ -307,11 +310,13 @@ pub fn run(
             owner: owner.clone(),
             under_way: under_way.clone(),
             media: Arc::clone(&media),
+            meter: meter.clone(),
         };
         let replays = convert::replays(plan);
         let (media, stop) = (Arc::clone(&media), Arc::clone(stop));
         let sources = Sources::of(plan, &options.feedback);
         let cues = cue_operators(plan);
+        let meter = meter.clone();
         thread::Builder::new()
             .name("loader".to_owned())
             .spawn(move || {
@@ -329,6 +334,7 @@ pub fn run(
                         window,
                         sources: &sources,
                         cues: &cues,
+                        meter: &meter,
                     };
                     loader::run(source, &setting, earlier.start, |loads| {
                         admitter.admit(loads)
@@ -364,6 +370,7 @@ pub fn run(
         ended: false,
         unsent: Vec::new(),
         started,
+        meter,
     };
     // However this thread leaves, the loader must not wait for credits that nobody gives back.
     let release = Release {
@@ -398,6 +405,17 @@ pub fn run(
         warnings,
         unsent: committer.unsent,
     })
+}
+
+/// The same graph, whose ordered parts are timed.
+fn timed(mut graph: EventGraph, meter: &Meter) -> EventGraph {
+    for node in &mut graph.operators {
+        node.operator = node.operator.take().map(|operator| {
+            let fold = operator.fold().clone().timed(meter.stopwatch(&node.name));
+            operator.with_fold(fold)
+        });
+    }
+    graph
 }
 
 /// The operators that read what the stream marks in itself.
@@ -468,12 +486,14 @@ fn scanner(
     options: &RunOptions,
     media: &Arc<MediaStore>,
     under_way: &UnderWay,
+    meter: &Meter,
 ) -> Scanner {
     let scanner = MediaScanner::new(
         plan,
         Arc::clone(media),
         options.decode_timeout,
         options.decode_threads,
+        meter.clone(),
     );
     let under_way = under_way.clone();
     Arc::new(move |entry| {
@@ -559,6 +579,7 @@ struct Admitter {
     owner: Thread,
     under_way: UnderWay,
     media: Arc<MediaStore>,
+    meter: Meter,
 }
 
 impl Admitter {
@@ -597,6 +618,7 @@ impl Admitter {
                     return false;
                 };
                 self.media.pin(epoch, loaded);
+                self.meter.placed(bytes);
                 let input = LogInput::Chunk(Arc::clone(&placed));
                 self.under_way(epoch, input, Vec::new(), &progress, false);
                 self.send(Feed::Chunk(epoch.0, ChunkEntry::Placed { epoch, placed }))
@@ -605,6 +627,7 @@ impl Admitter {
                 let Some(epoch) = self.gate.admit(bytes) else {
                     return false;
                 };
+                self.meter.missing();
                 let input = LogInput::Gap(position, again.map(Box::new));
                 self.under_way(epoch, input, rows.clone(), &progress, false);
                 let scanned = Scanned { position, rows };
@@ -664,6 +687,7 @@ impl Admitter {
     }
 
     fn send(&self, feed: Feed) -> bool {
+        self.meter.in_flight(self.gate.in_flight());
         let sent = self.feed.send(feed).is_ok();
         self.owner.unpark();
         sent

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use super::listen::{Listening, Sources};
 use super::log::InputProgress;
 use super::media::{Loaded, MediaStore, Read, can_be_fetched, load};
+use super::meter::Meter;
 use super::reader::{AHEAD, Fetched, Item, read, stopped};
 use super::remarks::{Entries, key_of};
 use super::times::{stream_times, unwrap_to};
@@ -113,6 +114,8 @@ pub struct Setting<'a> {
     pub sources: &'a Sources,
     /// Operators that read what the stream marks in itself.
     pub cues: &'a [u32],
+    /// Counts.
+    pub meter: &'a Meter,
 }
 
 /// Reads a source to its end, or until it is stopped. `tell` blocks while no more may be admitted, and
@@ -126,6 +129,7 @@ pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut
         setting.store.files().clone(),
         Arc::clone(setting.stop),
         last,
+        setting.meter.clone(),
     ));
     let mut loader = Loader::new(setting, start, sender, tell);
     let (mut broken, mut interrupted) = (None, false);

@@ -17,6 +17,7 @@ pub mod loader;
 pub mod log;
 pub mod look_back;
 pub mod media;
+pub mod meter;
 mod naming;
 pub mod open;
 pub mod playlist;

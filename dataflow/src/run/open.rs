@@ -15,6 +15,7 @@ use super::engine::RunError;
 use super::listen::Sources;
 use super::loader::{self, Entry, Loads, Setting, Start};
 use super::media::{Budget, MediaStore};
+use super::meter::Meter;
 use crate::flow::{Control, ScanRow};
 
 /// The type of source that a URI is most likely of: a playlist, a directory of chunks, or a file.
@@ -91,6 +92,7 @@ pub fn open(
         window: 1,
         sources: &Sources::default(),
         cues: &[],
+        meter: &Meter::default(),
     };
     loader::run(source, &setting, Start::default(), |loads| {
         match loads {

@@ -10,6 +10,8 @@ use matchcut_model::value::Name;
 use matchcut_sinks::outlet::{Carried, Notice, Outlet, OutletError, Posted};
 use matchcut_store::{Outbox, StoreError};
 
+use super::meter::{Meter, SinkMeter};
+
 /// Rows that are carried together.
 const BATCH: usize = 5000;
 
@@ -60,6 +62,8 @@ struct Shared {
 struct State {
     /// How often something was posted.
     posted: u64,
+    /// When the oldest chunk was seen of which something may wait.
+    oldest: Option<Instant>,
     /// The thread is to end: at once, or when it has nothing left or this moment has come.
     end: Option<Instant>,
     news: Vec<News>,
@@ -92,7 +96,12 @@ pub struct Publisher {
 
 impl Publisher {
     /// Begins to carry what is in the outbox.
-    pub fn start(sink: Name, outbox: Outbox, outlet: Box<dyn Outlet>) -> std::io::Result<Self> {
+    pub fn start(
+        sink: Name,
+        outbox: Outbox,
+        outlet: Box<dyn Outlet>,
+        meter: &Meter,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let patience = outlet.patience();
         let carrier = Carrier {
@@ -100,6 +109,7 @@ impl Publisher {
             outbox,
             outlet,
             shared: Arc::clone(&shared),
+            meter: meter.of_sink(&sink),
             trouble: None,
             pause: FIRST_PAUSE,
         };
@@ -132,10 +142,13 @@ impl Publishers {
         self.all.is_empty()
     }
 
-    /// There is something new in the outbox.
-    pub fn posted(&self) {
+    /// There is something new in the outbox; of a chunk that was `seen` then, if it is of one.
+    pub fn posted(&self, seen: Option<Instant>) {
         for publisher in &self.all {
-            publisher.shared.with(|state| state.posted += 1);
+            publisher.shared.with(|state| {
+                state.posted += 1;
+                state.oldest = state.oldest.or(seen);
+            });
         }
     }
 
@@ -198,6 +211,7 @@ struct Carrier {
     outbox: Outbox,
     outlet: Box<dyn Outlet>,
     shared: Arc<Shared>,
+    meter: SinkMeter,
     /// Since when the sink cannot be reached.
     trouble: Option<Instant>,
     pause: Duration,
@@ -206,8 +220,10 @@ struct Carrier {
 impl Carrier {
     /// Until the end is asked for; how many messages are left.
     fn run(mut self) -> u64 {
+        self.meter.up(true);
         loop {
             let (seen, end) = self.shared.with(|state| (state.posted, state.end));
+            self.meter.waiting(self.outbox.len().unwrap_or_default());
             match self.carry() {
                 Ok(Did::All) => continue,
                 Ok(Did::Some(again)) => {
@@ -247,6 +263,10 @@ impl Carrier {
     fn carry(&mut self) -> Result<Did, OutletError> {
         let rows = self.outbox.first(BATCH).map_err(broken)?;
         if rows.is_empty() {
+            // What is posted from now on is of a later chunk.
+            if let Some(oldest) = self.shared.with(|state| state.oldest.take()) {
+                self.meter.emptied(oldest);
+            }
             return Ok(Did::Nothing);
         }
         let batch = rows.into_iter().map(|row| Posted {
@@ -254,7 +274,13 @@ impl Carrier {
             payload: row.payload,
         });
         let batch: Vec<Posted> = batch.collect();
+        let begun = Instant::now();
         let carried = self.outlet.carry(&batch);
+        let arrived = carried.as_ref().ok().map(|carried| match carried {
+            Carried::All => batch.len() as u64,
+            Carried::Some { rows, .. } => *rows as u64,
+        });
+        self.meter.tried(begun.elapsed(), arrived);
         let notices = self.outlet.notices();
         self.pass_on(notices);
         let (arrived, did) = match carried? {
@@ -267,6 +293,7 @@ impl Carrier {
         }
         self.pause = FIRST_PAUSE;
         if let Some(since) = self.trouble.take() {
+            self.meter.up(true);
             let (sink, after) = (self.sink.clone(), since.elapsed());
             tracing::info!(%sink, seconds = after.as_secs(), "sink reached again");
             self.shared
@@ -286,6 +313,7 @@ impl Carrier {
 
     fn tell(&mut self, error: OutletError) {
         if self.trouble.is_none() || error.is_final {
+            self.meter.up(false);
             self.trouble.get_or_insert_with(Instant::now);
             let sink = self.sink.clone();
             self.shared

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::files::OpenFiles;
 use super::media::{Read, load};
+use super::meter::Meter;
 
 /// Chunks that are fetched ahead.
 pub(super) const AHEAD: usize = 3;
@@ -46,6 +47,7 @@ pub(super) async fn read(
     files: OpenFiles,
     stop: Arc<AtomicBool>,
     last: Option<Position>,
+    meter: Meter,
 ) {
     let fetcher = source.fetcher().clone();
     loop {
@@ -59,13 +61,17 @@ pub(super) async fn read(
                 let _ = sender.send(Item::End).await;
                 return;
             }
-            Ok(SourceItem::Chunk(chunk)) => fetch(&fetcher, &files, chunk),
+            Ok(SourceItem::Chunk(chunk)) => {
+                meter.seen(chunk.position);
+                fetch(&fetcher, &files, chunk)
+            }
             Ok(SourceItem::Missing(missing)) => Fetched::Missing(missing),
             Ok(SourceItem::Notice(failure)) => Fetched::Notice(failure),
             Ok(SourceItem::File(path)) => match parts(&files, &path).await {
                 Ok(chunks) => {
                     let new = |chunk: &ChunkRef| last.is_none_or(|last| chunk.position > last);
                     for chunk in chunks.into_iter().filter(new) {
+                        meter.seen(chunk.position);
                         let item = Item::Fetched(fetch(&fetcher, &files, chunk), None);
                         if sender.send(item).await.is_err() {
                             return;

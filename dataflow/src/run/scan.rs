@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use matchcut_media::cut::{CutChunk, exact, write_mp4};
@@ -22,6 +22,7 @@ use matchcut_operators::sdk::{
 };
 
 use super::media::{Loaded, MediaStore};
+use super::meter::Meter;
 use crate::flow::{ChunkEntry, ScanRow, Scanned, chunk_row};
 use crate::plan::Plan;
 
@@ -85,12 +86,19 @@ pub struct MediaScanner {
     timeout: Duration,
     turns: Turns,
     store: Arc<MediaStore>,
+    meter: Meter,
 }
 
 impl MediaScanner {
     /// A scanner for the operators of a plan; decoding a chunk may take up to `timeout`, and at most
     /// `at_once` are decoded at once.
-    pub fn new(plan: &Plan, store: Arc<MediaStore>, timeout: Duration, at_once: usize) -> Self {
+    pub fn new(
+        plan: &Plan,
+        store: Arc<MediaStore>,
+        timeout: Duration,
+        at_once: usize,
+        meter: Meter,
+    ) -> Self {
         let mut views: Vec<ViewSpec> = Vec::new();
         let mut looks = Vec::new();
         let mut listens = Vec::new();
@@ -140,6 +148,7 @@ impl MediaScanner {
             timeout,
             turns: Turns::new(at_once),
             store,
+            meter,
         }
     }
 
@@ -233,7 +242,10 @@ impl MediaScanner {
                         placed,
                         loaded,
                     };
-                    hands.scanner.scan(placed, track, &media)
+                    let begun = Instant::now();
+                    let said = hands.scanner.scan(placed, track, &media);
+                    self.meter.scanned(&hands.name, begun.elapsed());
+                    said
                 };
                 let thread = thread::Builder::new()
                     .name(format!("ask {}", hands.name))
@@ -262,11 +274,14 @@ impl MediaScanner {
             ..DecodePlan::default()
         };
         let mut fanout = self.fanout(placed);
+        let begun = Instant::now();
         match decode(&loaded.chunk, loaded.preroll.as_deref(), &plan, &mut fanout) {
             Ok(report) => rows.extend(report.degraded.map(|text| fail(None, text))),
             Err(error) => rows.push(fail(None, error.to_string())),
         }
-        let outcomes = fanout.finish().into_iter();
+        let scanning = fanout.took();
+        self.meter.decoded(begun.elapsed().saturating_sub(scanning));
+        let outcomes = fanout.finish(&self.meter).into_iter();
         rows.extend(outcomes.map(|outcome| row_of(placed, outcome)));
     }
 
@@ -314,6 +329,7 @@ impl MediaScanner {
                 name: looks.name.clone(),
                 view: looks.view,
                 scan: Ok(looks.scanner.start(&context(None))),
+                took: Duration::ZERO,
             });
         let mut audio: BTreeMap<TrackNumber, Vec<AudioRun>> = BTreeMap::new();
         for track in &placed.audio_tracks {
@@ -325,6 +341,7 @@ impl MediaScanner {
                         index: listens.index,
                         name: listens.name.clone(),
                         scan: Ok(listens.scanner.start(&context(Some(*track)))),
+                        took: Duration::ZERO,
                     })
                     .collect(),
             );
@@ -412,12 +429,14 @@ struct VideoRun {
     name: Name,
     view: usize,
     scan: Result<Box<dyn VideoScan>, String>,
+    took: Duration,
 }
 
 struct AudioRun {
     index: u32,
     name: Name,
     scan: Result<Box<dyn AudioScan>, String>,
+    took: Duration,
 }
 
 /// Hands frames and samples to the scans of one chunk. A scan that fails sees no more, the others
@@ -437,19 +456,26 @@ type Asked<'scope> = (
 type Outcome = (u32, Name, Option<TrackNumber>, Result<Vec<u8>, String>);
 
 impl Fanout {
-    fn finish(self) -> Vec<Outcome> {
+    /// Time that the scans have taken.
+    fn took(&self) -> Duration {
+        let video = self.video.iter().map(|run| run.took);
+        let audio = self.audio.values().flatten().map(|run| run.took);
+        video.chain(audio).sum()
+    }
+
+    fn finish(self, meter: &Meter) -> Vec<Outcome> {
         let mut outcomes: Vec<Outcome> = Vec::new();
         for run in self.video {
-            outcomes.push((
-                run.index,
-                run.name,
-                None,
-                run.scan.and_then(|scan| scan.finish()),
-            ));
+            let begun = Instant::now();
+            let outcome = run.scan.and_then(|scan| scan.finish());
+            meter.scanned(&run.name, run.took + begun.elapsed());
+            outcomes.push((run.index, run.name, None, outcome));
         }
         for (track, runs) in self.audio {
             for run in runs {
+                let begun = Instant::now();
                 let outcome = run.scan.and_then(|scan| scan.finish());
+                meter.scanned(&run.name, run.took + begun.elapsed());
                 outcomes.push((run.index, run.name, Some(track), outcome));
             }
         }
@@ -460,9 +486,11 @@ impl Fanout {
 impl FrameSink for Fanout {
     fn video(&mut self, view: usize, frame: &Frame<'_>) {
         for run in self.video.iter_mut().filter(|run| run.view == view) {
-            if let Ok(scan) = &mut run.scan
-                && let Err(message) = scan.frame(frame)
-            {
+            let Ok(scan) = &mut run.scan else { continue };
+            let begun = Instant::now();
+            let scanned = scan.frame(frame);
+            run.took += begun.elapsed();
+            if let Err(message) = scanned {
                 run.scan = Err(message);
             }
         }
@@ -470,9 +498,11 @@ impl FrameSink for Fanout {
 
     fn audio(&mut self, block: &AudioBlock<'_>) {
         for run in self.audio.entry(block.track).or_default() {
-            if let Ok(scan) = &mut run.scan
-                && let Err(message) = scan.block(block)
-            {
+            let Ok(scan) = &mut run.scan else { continue };
+            let begun = Instant::now();
+            let scanned = scan.block(block);
+            run.took += begun.elapsed();
+            if let Err(message) = scanned {
                 run.scan = Err(message);
             }
         }

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use matchcut_aws::kinesis_video::{MediaStart, Secret};
-use matchcut_aws::{AwsError, Body};
+use matchcut_aws::AwsError;
+use matchcut_aws::kinesis_video::{Body, MediaStart, Secret};
 use matchcut_model::chunk::{ChunkRef, Container, Position, Resource};
 use matchcut_model::failure::{Domain, Failure, Retry};
 use serde::{Deserialize, Serialize};

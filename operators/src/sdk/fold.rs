@@ -14,6 +14,7 @@ use matchcut_model::time::{MediaTime, TimeRange};
 use matchcut_model::value::Attributes;
 
 use super::call::{Caller, Calling, Recall};
+use super::timed::{Stopwatch, Timed};
 
 /// What a fold sees at one position.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
@@ -256,6 +257,11 @@ impl FoldBox {
     pub fn remembering(&self, operator: u32, recall: Arc<dyn Recall>) -> Self {
         let fold = self.0.remembering(operator, recall);
         fold.unwrap_or_else(|| self.clone())
+    }
+
+    /// The same fold, whose steps are timed.
+    pub fn timed(self, watch: Stopwatch) -> Self {
+        FoldBox::of(Timed::new(self, watch))
     }
 
     /// Positions before `position` are final.

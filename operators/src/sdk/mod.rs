@@ -13,6 +13,7 @@ mod describe;
 mod fold;
 mod said;
 mod scan;
+mod timed;
 
 pub use call::{Answer, Caller, Recall};
 pub use chunk::{ChunkFile, ChunkMedia, ChunkScanner};
@@ -23,6 +24,7 @@ pub use describe::{
 pub use fold::{Emission, Fold, FoldBox, FoldState, Mark, Step};
 pub use said::{Said, pass_on, signature_of};
 pub use scan::{AudioScan, AudioScanner, ChunkContext, VideoScan, VideoScanner};
+pub use timed::Stopwatch;
 
 use std::sync::Arc;
 

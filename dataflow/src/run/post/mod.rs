@@ -28,6 +28,7 @@ use super::clip_plan::ClipJob;
 use super::clips::MadeClips;
 use super::engine::RunError;
 use super::log::EventStore;
+use super::meter::Meter;
 use super::publish::{Publisher, Publishers};
 use super::target::Target;
 use super::wanted::Wanted;
@@ -111,6 +112,7 @@ impl Post {
         store: Option<&EventStore>,
     ) -> Result<Self, RunError> {
         let mut post = Post::none();
+        let meter = Meter::of(plan);
         for sink in plan.sinks.iter().filter(|sink| is_outside(sink)) {
             let store = store.ok_or_else(|| RunError::NoOutbox(sink.name.clone()))?;
             let kind = kind_of(sink);
@@ -119,7 +121,7 @@ impl Post {
             info.replays.retain(|name, _| wanted.takes_replay(name));
             let (teller, outlet) = open_sink(sink, plan, &info, store)?;
             let outbox = store.open_outbox(&kind)?;
-            let publisher = Publisher::start(sink.name.clone(), outbox, outlet)
+            let publisher = Publisher::start(sink.name.clone(), outbox, outlet, &meter)
                 .map_err(|error| RunError::Start(error.to_string()))?;
             post.publishers.add(publisher);
             post.addressees.push(Addressee {
