@@ -91,7 +91,7 @@ fn what_is_counted_is_what_was_done() {
         );
     }
     let replay = crate::support::document(&work.path("out/replays/all/replay.json"));
-    let played = replay["segments"].as_array().unwrap().len();
+    let played = replay["selected"].as_array().unwrap().len();
     assert_eq!(
         sum("matchcut_replay_segments", &[r#"replay="all""#]),
         number(played)
