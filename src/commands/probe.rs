@@ -8,7 +8,9 @@ use matchcut_dataflow::run::open::open;
 use matchcut_media::file::MediaFile;
 use matchcut_media::probe::{Probe, Stream, StreamKind};
 use matchcut_model::chunk::{Container, PlacedChunk};
+use matchcut_model::time::MediaTime;
 
+use super::replay::seconds;
 use crate::render::CommandError;
 
 /// Read a stream and say what it holds: streams, times, key frames, chunks.
@@ -20,6 +22,9 @@ pub struct ProbeArgs {
     /// A summary to read, or everything as JSON.
     #[arg(long, value_enum, default_value_t = ProbeFormat::Text)]
     pub format: ProbeFormat,
+    /// Stop after so much media; a live stream has no end.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub duration: Option<MediaTime>,
 }
 
 /// How it is told.
@@ -39,7 +44,7 @@ pub fn run(args: &ProbeArgs) -> Result<ExitCode, CommandError> {
             probe.container = container(placed);
         }
         probe.add(demuxed, placed.span, placed.bytes);
-        true
+        args.duration.is_none_or(|end| placed.span.end < end)
     })?;
     let failures = opened.failures.iter().chain(&opened.broken);
     let told: Vec<String> = failures.map(ToString::to_string).collect();

@@ -247,6 +247,23 @@ fn what_is_kept_is_read_on_demand() {
     work.fails(1, ["run", "without.toml", "--out", "y", "--set", nowhere])
         .says("kvs://nowhere/index.m3u8 does not exist");
     assert!(services.asked().contains(&"GetDataEndpoint".to_owned()));
+
+    // By its address alone: looked at, and cut.
+    let probe = [
+        "probe",
+        "kvs://court",
+        "--format",
+        "json",
+        "--duration",
+        "4",
+    ];
+    let probed = work.ok(probe);
+    no_token(&work, "kept", &probed);
+    assert_eq!(probed.json()["chunks"].as_array().unwrap().len(), 2);
+    let cut = ["clip", "kvs://court", "--from", "0.5", "--to", "2.5"];
+    let done = work.ok(cut.into_iter().chain(["--output", "cut.mp4"]));
+    no_token(&work, "kept", &done);
+    assert_eq!(frames(&work.path("cut.mp4")), 50);
     work.set_env("AWS_SECRET_ACCESS_KEY", "another-secret");
     work.fails(1, ["run", "kinesis.toml", "--out", "z"])
         .says("AWS does not take the credentials (SignatureDoesNotMatch)")

@@ -15,7 +15,7 @@ use crate::support::media::{frames, lumas, pictures, sound, tool};
 use crate::support::mediaconvert::{MediaConvert, program};
 use crate::support::python::python;
 use crate::support::s3::with_s3;
-use crate::support::stream::{CHUNKS, SPEC, UNDATED, chunks, copy};
+use crate::support::stream::{CHUNKS, Playlist, SPEC, UNDATED, chunks, copy};
 use crate::support::{Work, document, repository};
 
 const RUN: [&str; 4] = ["run", "cloud.toml", "--out", "out"];
@@ -210,6 +210,64 @@ fn a_run_that_is_killed_submits_no_job_twice() {
             .iter()
             .all(|entry| entry["state"] == "complete")
     );
+}
+
+#[test]
+fn a_job_for_what_no_longer_holds_is_cancelled() {
+    let Some((server, mut double, work)) = cloud(false) else {
+        return;
+    };
+    let live = Playlist {
+        ended: false,
+        ..UNDATED
+    };
+    server.put("media", "cup #1/index.m3u8", live.text(4));
+    let spec = spec(&double, "").replace("index.m3u8\"", "index.m3u8\"\nreload = \"100ms\"");
+    work.write("cloud.toml", spec);
+    double.control(&json!({ "hold": true }));
+    let mut run = work.matchcut(RUN.into_iter().chain(["--feedback", "said.jsonl"]));
+    // The shot from 1.2 to 2.4 s.
+    let subject = "clip shot:846720000 track 1";
+    let of_shot = |text: &str| -> Vec<Json> {
+        let told: Json = serde_json::from_str(text).unwrap_or_default();
+        let entries = told["entries"].as_array().cloned().unwrap_or_default();
+        let mine = entries.into_iter();
+        mine.filter(|entry| entry["subject"] == subject).collect()
+    };
+    run.until("out/mediaconvert/cloud.json", |text| {
+        let all = of_shot(text);
+        all.iter().any(|entry| entry["jobs"][0]["id"].is_string())
+    });
+    // Somebody trims it while MediaConvert works on it.
+    let trim = r#"{"class":"segmenter","operator":"shot","start":1.2,"opto":{"1":[1.4,2.0]}}"#;
+    work.write("said.jsonl", format!("{trim}\n"));
+    run.until("out/mediaconvert/cloud.json", |text| {
+        let states: Vec<Json> = of_shot(text).iter().map(|e| e["state"].clone()).collect();
+        states.len() == 2 && states.contains(&json!("superseded"))
+    });
+    server.put("media", "cup #1/index.m3u8", UNDATED.text(CHUNKS.len()));
+    double.control(&json!({ "hold": false }));
+    run.wait().exits(0).says("11 of 11 made");
+
+    let happened = double.happened();
+    let jobs = happened["jobs"].as_array().unwrap().iter();
+    let mine: Vec<&Json> = jobs
+        .filter(|job| job["userMetadata"]["subject"] == subject)
+        .collect();
+    let statuses: Vec<&Json> = mine.iter().map(|job| &job["status"]).collect();
+    assert_eq!(statuses, ["CANCELED", "COMPLETE"]);
+    let cancelled = format!(
+        "DELETE /2017-08-29/jobs/{}",
+        mine[0]["id"].as_str().unwrap()
+    );
+    let asked = happened["asked"].as_array().unwrap().iter();
+    assert_eq!(asked.filter(|line| **line == cancelled).count(), 1);
+    let entries = entries(&work);
+    let mut made = entries.iter().filter(|entry| entry["subject"] == subject);
+    let made = made.find(|entry| entry["state"] == "complete").unwrap();
+    let made = pictures(&output(&server, made, ".mp4"));
+    assert_eq!(made.len(), 15);
+    assert_eq!(made, pictures(&clips(&work)[subject]));
 }
 
 #[test]

@@ -397,7 +397,15 @@ def batch_update_schedule(params):
     return {"Creates": {"ScheduleActions": actions}}
 
 
+def data_endpoint(params):
+    """Where media are asked for: here. moto names a host of AWS."""
+    if params.get("StreamName", "court") != "court":
+        raise Refused(404, "ResourceNotFoundException", "no such stream")
+    return {"DataEndpoint": WORLD.base}
+
+
 OWN = {
+    "GetDataEndpoint": data_endpoint,
     "ListAlerts": list_alerts,
     "DescribeSchedule": describe_schedule,
     "BatchUpdateSchedule": batch_update_schedule,
