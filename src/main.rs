@@ -14,8 +14,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use commands::{
-    access, bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run, schema,
-    select, serve, test, validate,
+    access, backup, bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run,
+    schema, select, serve, test, validate,
 };
 
 #[global_allocator]
@@ -46,6 +46,8 @@ enum Command {
     MediaLive(medialive::MediaLiveArgs),
     Serve(serve::ServeArgs),
     Access(access::AccessArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -79,6 +81,8 @@ fn main() -> ExitCode {
         Command::MediaLive(args) => medialive::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Access(args) => access::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => backup::run_restore(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Select(args) => {
             return select::run(&args).unwrap_or_else(|error| {

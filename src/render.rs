@@ -76,6 +76,9 @@ pub enum CommandError {
     /// The service cannot run.
     #[error(transparent)]
     Service(#[from] matchcut_service::ServeError),
+    /// There is no copy of a service, or no way back.
+    #[error(transparent)]
+    Backup(#[from] matchcut_service::backup::BackupError),
     /// GStreamer cannot be asked.
     #[error("GStreamer cannot be used: {message}")]
     Doctor {

@@ -3,6 +3,7 @@
 //! knows axum; it is asked for by `matchcut serve` and `matchcut access`.
 
 mod auth;
+pub mod backup;
 mod body;
 mod context;
 mod endpoint;

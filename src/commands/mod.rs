@@ -1,6 +1,7 @@
 //! The subcommands, a file each.
 
 pub mod access;
+pub mod backup;
 pub mod bench;
 pub mod clip;
 pub mod doctor;

@@ -22,13 +22,13 @@ use serde_json::{Map, Value};
 pub use error::StoreError;
 
 /// The name of the file in the directory of the service.
-const FILE: &str = "service.sqlite";
+pub(crate) const FILE: &str = "service.sqlite";
 
 /// What makes each version of the tables out of the one before it. Only ever appended to.
 const MIGRATIONS: [&str; 1] = [include_str!("../schema.sql")];
 
 /// What a command waits for another process that writes.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A row of JSON.
 pub type Row = Map<String, Value>;
