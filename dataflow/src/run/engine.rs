@@ -60,6 +60,8 @@ pub struct RunOptions {
     pub decode_timeout: Duration,
     /// Files of feedback, which may grow while the event runs.
     pub feedback: Vec<PathBuf>,
+    /// What the event is called where things are counted; as its spec says where nothing is said.
+    pub called: Option<String>,
 }
 
 impl From<StoreError> for RunError {
@@ -80,6 +82,7 @@ impl Default for RunOptions {
             recent_bytes: 64 << 20,
             decode_timeout: Duration::from_secs(120),
             feedback: Vec::new(),
+            called: None,
         }
     }
 }
@@ -247,6 +250,10 @@ pub fn run(
     };
     let source = open_source(plan, earlier.start.progress.source.clone())?;
     let meter = Meter::of(plan);
+    let meter = match &options.called {
+        Some(name) => meter.called(name),
+        None => meter,
+    };
     let start = |error: std::io::Error| RunError::Start(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

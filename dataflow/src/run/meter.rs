@@ -137,6 +137,12 @@ impl Meter {
         }
     }
 
+    /// The same under another name, for a process that runs several events.
+    pub fn called(mut self, event: &str) -> Self {
+        self.event = SharedString::from_shared(Arc::from(event));
+        self
+    }
+
     fn event(&self) -> SharedString {
         self.event.clone()
     }

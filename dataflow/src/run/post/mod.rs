@@ -111,8 +111,17 @@ impl Post {
         info: &EventInfo,
         store: Option<&EventStore>,
     ) -> Result<Self, RunError> {
+        Post::open_counted(plan, info, store, &Meter::of(plan))
+    }
+
+    /// The same, with what counts.
+    pub fn open_counted(
+        plan: &Plan,
+        info: &EventInfo,
+        store: Option<&EventStore>,
+        meter: &Meter,
+    ) -> Result<Self, RunError> {
         let mut post = Post::none();
-        let meter = Meter::of(plan);
         for sink in plan.sinks.iter().filter(|sink| is_outside(sink)) {
             let store = store.ok_or_else(|| RunError::NoOutbox(sink.name.clone()))?;
             let kind = kind_of(sink);
@@ -121,7 +130,7 @@ impl Post {
             info.replays.retain(|name, _| wanted.takes_replay(name));
             let (teller, outlet) = open_sink(sink, plan, &info, store)?;
             let outbox = store.open_outbox(&kind)?;
-            let publisher = Publisher::start(sink.name.clone(), outbox, outlet, &meter)
+            let publisher = Publisher::start(sink.name.clone(), outbox, outlet, meter)
                 .map_err(|error| RunError::Start(error.to_string()))?;
             post.publishers.add(publisher);
             post.addressees.push(Addressee {
