@@ -5,7 +5,6 @@ pub mod bench;
 pub mod clip;
 pub mod doctor;
 pub mod graph;
-pub mod home;
 pub mod medialive;
 pub mod operator;
 pub mod operators;
