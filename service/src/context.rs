@@ -7,12 +7,13 @@ use crate::auth::Gate;
 use crate::body::Bodies;
 use crate::metrics::Metrics;
 use crate::mre::Schemas;
+use crate::runs::Runs;
 use crate::store::Database;
 
 /// What handlers work with.
 pub struct Context {
     /// What is kept.
-    pub database: Database,
+    pub database: Arc<Database>,
     /// What bodies must be like.
     pub schemas: Schemas,
 }
@@ -21,6 +22,8 @@ pub struct Context {
 pub struct Shared {
     /// For handlers.
     pub context: Arc<Context>,
+    /// The events that run.
+    pub runs: Runs,
     /// Who may do what.
     pub gate: Gate,
     /// How bodies are read.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderName, Method, StatusCode};
+use axum::http::{HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware, routing};
 use tokio::net::TcpListener;
@@ -17,15 +17,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::api::{self, Problem};
 use crate::auth::{AdminKey, Gate, guard};
 use crate::body::Bodies;
 use crate::context::{App, Context, Shared};
 use crate::errors::ApiError;
 use crate::metrics::{self, Metrics};
+use crate::runs::Runs;
 use crate::store::{Database, StoreError};
 use crate::{mre, ssm};
 
-/// What requests get to finish once the server is told to stop.
+/// What requests and events get to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// How the service is to run.
@@ -38,6 +40,8 @@ pub struct ServeOptions {
     pub public_url: Option<String>,
     /// Whether requests without credentials are served to this machine.
     pub insecure_loopback: bool,
+    /// How many events run at a time.
+    pub max_events: usize,
     /// A key that is kept nowhere.
     pub admin: Option<AdminKey>,
 }
@@ -70,8 +74,8 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Serves until the process is told to stop (SIGTERM, SIGINT) and requests under way are done. `ready` is told
-/// the address once clients can come.
+/// Serves until the process is told to stop (SIGTERM, SIGINT), and requests and events under way have come to an end;
+/// the next start goes on with those events. `ready` is told the address once clients can come.
 pub fn serve(
     options: ServeOptions,
     ready: impl FnOnce(SocketAddr) -> io::Result<()>,
@@ -80,7 +84,7 @@ pub fn serve(
         return Err(ServeError::NotLoopback(options.listen));
     }
     let context = Context {
-        database: Database::open(&options.data)?,
+        database: Arc::new(Database::open(&options.data)?),
         schemas: mre::Schemas::new().map_err(ServeError::Schema)?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -105,8 +109,16 @@ async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let listen = listener.local_addr()?;
+    // Only a server that has its address takes up events.
+    let runs = {
+        let (database, data) = (Arc::clone(&context.database), options.data.clone());
+        let most = options.max_events;
+        let opened = tokio::task::spawn_blocking(move || Runs::open(database, &data, most)).await;
+        opened.map_err(io::Error::other)??
+    };
     let app: App = Arc::new(Shared {
         context: Arc::new(context),
+        runs: runs.clone(),
         gate: Gate {
             admin: options.admin,
             open_to_this_machine: options.insecure_loopback,
@@ -119,7 +131,7 @@ async fn run(
     });
     ready(listen)?;
 
-    let (stop, mut stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(false);
     let stopping = Arc::clone(&app);
     tokio::spawn(async move {
         tokio::select! {
@@ -127,6 +139,9 @@ async fn run(
             _ = interrupt.recv() => {}
         }
         stopping.draining.store(true, Ordering::SeqCst);
+        let runs = stopping.runs.clone();
+        // Only an event that holds the lock for long would be in the way.
+        let _ = tokio::task::spawn_blocking(move || runs.close()).await;
         stop.send_replace(true);
     });
     let mut told = stopped.clone();
@@ -135,15 +150,30 @@ async fn run(
         // An error would mean that nobody is left to tell it.
         let _ = told.wait_for(|stop| *stop).await;
     });
+    let events = async {
+        let _ = stopped.clone().wait_for(|stop| *stop).await;
+        let waited = tokio::task::spawn_blocking(move || runs.wait(DRAIN)).await;
+        if !matches!(waited, Ok(true)) {
+            tracing::warn!(
+                "events were still under way after {DRAIN:?}; the next start goes on with them"
+            );
+        }
+    };
     let late = async {
-        let _ = stopped.wait_for(|stop| *stop).await;
+        let _ = stopped.clone().wait_for(|stop| *stop).await;
         tokio::time::sleep(DRAIN).await;
     };
-    tokio::select! {
-        served = serving => served?,
-        () = late => tracing::warn!("requests were still under way after {DRAIN:?}"),
-    }
-    Ok(())
+    let requests = async {
+        tokio::select! {
+            served = serving => served,
+            () = late => {
+                tracing::warn!("requests were still under way after {DRAIN:?}");
+                Ok(())
+            }
+        }
+    };
+    let (served, ()) = tokio::join!(requests, events);
+    Ok(served?)
 }
 
 /// All routes, and what stands before them: counting outermost, so that refusals are counted, too.
@@ -156,6 +186,7 @@ fn router(app: App) -> Router {
         .route("/readyz", routing::get(ready))
         .route("/metrics", routing::get(metrics::show))
         .nest("/controlplane", mre::routes())
+        .nest(api::ROOT, api::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::disable())
@@ -174,6 +205,9 @@ fn cors() -> CorsLayer {
         "x-api-key",
         "x-amz-security-token",
         "x-amz-content-sha256",
+        "idempotency-key",
+        "last-event-id",
+        "range",
     ];
     CorsLayer::new()
         .allow_origin(Any)
@@ -187,12 +221,20 @@ fn cors() -> CorsLayer {
         .allow_headers(signed.map(HeaderName::from_static))
 }
 
-async fn no_such_path() -> ApiError {
-    ApiError::not_found("There is no such path")
+async fn no_such_path(uri: Uri) -> Response {
+    refusal(uri.path(), ApiError::not_found("There is no such path"))
 }
 
-async fn no_such_method() -> ApiError {
-    ApiError::method_not_allowed()
+async fn no_such_method(uri: Uri) -> Response {
+    refusal(uri.path(), ApiError::method_not_allowed())
+}
+
+/// A refusal as clients of the API that a path belongs to read it.
+pub fn refusal(path: &str, error: ApiError) -> Response {
+    match path.starts_with("/api/") {
+        true => Problem::from(error).into_response(),
+        false => error.into_response(),
+    }
 }
 
 /// `GET /healthz`: the process answers.

@@ -36,6 +36,7 @@ mod scenarios;
 mod scoreboard;
 mod select;
 mod service;
+mod service_events;
 mod tennis;
 mod tools;
 mod variants;

@@ -42,6 +42,7 @@ impl Role {
             (Some("controlplane"), Some("replay")) => Role::Editor,
             (Some("dataplane"), Some("clip")) => Role::Editor,
             (Some("controlplane"), Some("event")) => Role::Operator,
+            (Some("api"), Some("v1")) => Role::Operator,
             _ => Role::Admin,
         }
     }
@@ -80,6 +81,9 @@ mod tests {
             needed("DELETE", "/controlplane/event/a/program/b"),
             Role::Operator
         );
+        assert_eq!(needed("POST", "/api/v1/events"), Role::Operator);
+        assert_eq!(needed("GET", "/api/v1/events"), Role::Viewer);
+        assert_eq!(needed("POST", "/api/v2/events"), Role::Admin);
         assert_eq!(needed("POST", "/controlplane/eventual"), Role::Admin);
         assert_eq!(needed("PUT", "/controlplane/profile/a"), Role::Admin);
         assert!(Role::Viewer < Role::Editor && Role::Operator < Role::Admin);

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod named;
 pub mod names;
 pub mod replays;
+pub mod runs;
 pub mod versioned;
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -25,7 +26,10 @@ pub use error::StoreError;
 const FILE: &str = "service.sqlite";
 
 /// What makes each version of the tables out of the one before it. Only ever appended to.
-const MIGRATIONS: [&str; 1] = [include_str!("../schema.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../schema.sql"),
+    include_str!("../schema_runs.sql"),
+];
 
 /// What a command waits for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(10);
