@@ -354,6 +354,13 @@ impl Inside {
         self.live.insert(id.to_owned(), Arc::new(live));
         self.queue.push_back(id.to_owned());
     }
+
+    /// Whether this is what an event now is to those who follow it.
+    fn is(&self, id: &str, live: &Arc<Live>) -> bool {
+        self.live
+            .get(id)
+            .is_some_and(|known| Arc::ptr_eq(known, live))
+    }
 }
 
 impl Inner {
@@ -400,8 +407,8 @@ impl Inner {
     }
 
     /// What the thread of an event does.
-    fn work(self: &Arc<Self>, id: &str, live: &Live) {
-        let ended = match self.begin(id) {
+    fn work(self: &Arc<Self>, id: &str, live: &Arc<Live>) {
+        let ended = match self.begin(id, live) {
             Ok(Some(run)) => Some(one::run(&run, &self.dir.join(id), live)),
             Ok(None) => None,
             Err(error) => {
@@ -411,16 +418,17 @@ impl Inner {
         };
         let erase = {
             let mut inside = self.lock();
-            let kept = ended.map(|ended| self.end(id, ended, live));
-            inside.live.remove(id);
-            match kept {
-                Some(Ok(erase)) => erase,
-                Some(Err(error)) => {
-                    tracing::error!(event = id, %error, "the state of an event cannot be kept");
-                    false
-                }
-                None => false,
+            let kept = match inside.is(id, live) {
+                true => self.end(id, ended, live),
+                false => Ok(false),
+            };
+            if inside.is(id, live) {
+                inside.live.remove(id);
             }
+            kept.unwrap_or_else(|error| {
+                tracing::error!(event = id, %error, "the state of an event cannot be kept");
+                false
+            })
         };
         live.over();
         if erase {
@@ -432,9 +440,11 @@ impl Inner {
     }
 
     /// Its turn has come; none where it is not to run any more.
-    fn begin(&self, id: &str) -> Result<Option<Run>, StoreError> {
-        let _inside = self.lock();
-        let Some(mut run) = self.database.read(|db| runs::get(db, id))? else {
+    fn begin(&self, id: &str, live: &Arc<Live>) -> Result<Option<Run>, StoreError> {
+        let inside = self.lock();
+        let found = self.database.read(|db| runs::get(db, id))?;
+        // Stopped or removed meanwhile, and perhaps asked for again: then another thread will run it.
+        let Some(mut run) = found.filter(|_| inside.is(id, live)) else {
             return Ok(None);
         };
         match run.state {
@@ -448,13 +458,16 @@ impl Inner {
     }
 
     /// Keeps what came of a run; whether the event is to be removed. The lock is held.
-    fn end(&self, id: &str, ended: Ended, live: &Live) -> Result<bool, StoreError> {
+    fn end(&self, id: &str, ended: Option<Ended>, live: &Live) -> Result<bool, StoreError> {
         let Some(mut run) = self.database.read(|db| runs::get(db, id))? else {
             return Ok(false);
         };
         if run.state == RunState::Deleting {
             return Ok(true);
         }
+        let Some(ended) = ended else {
+            return Ok(false);
+        };
         run.epoch = ended.epoch;
         run.counts = ended.counts.unwrap_or(run.counts);
         live.stands(ended.epoch);
