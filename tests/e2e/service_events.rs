@@ -303,8 +303,8 @@ fn events_wait_are_stopped_gone_on_with_and_removed() {
     assert!(told["ended"].is_string() && told["reason"].is_null());
     // As an interrupt leaves it: whole up to where reading ended.
     let segments = api.get("events/first/segments").json(200);
-    let shots = segments["items"].as_array().unwrap().iter();
-    let last = shots.filter(|line| line["operator"] == "shot").next_back();
+    let mut shots = segments["items"].as_array().unwrap().iter();
+    let last = shots.rfind(|line| line["operator"] == "shot");
     assert_eq!(last.unwrap()["end"], 6.0);
     api.post("events/first/stop").json(202);
 
