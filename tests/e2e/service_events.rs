@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
@@ -229,6 +230,9 @@ fn a_service_that_is_killed_or_stopped_goes_on_at_its_next_start() {
     source.serve("index.m3u8", LIVE.text(4));
     let (mut running, api) = service(&mut work, &[]);
     running.until("data/events/one/log.jsonl", |text| text.contains("c03.ts"));
+    let other = ["serve", "--listen", "127.0.0.1:0", "--data", "data"];
+    work.fails(1, other)
+        .says("data is in use by another matchcut serve; give this one another --data");
     assert_eq!(api.get("events/one").json(200)["state"], "running");
     stops(running);
 
@@ -337,7 +341,7 @@ fn events_wait_are_stopped_gone_on_with_and_removed() {
     assert_eq!(api.ask("DELETE", "events/fourth", &[], None).status, 202);
     assert_eq!(api.get("events/fourth").status, 404);
     while work.path("data/events/fourth").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
     }
     let listed = api.get("events?limit=1").json(200);
     assert_eq!(listed["items"][0]["id"], "second");
@@ -348,5 +352,40 @@ fn events_wait_are_stopped_gone_on_with_and_removed() {
         (&"first".into(), &Json::Null)
     );
     assert!(CHUNKS.iter().all(|chunk| source.asked(chunk) > 0));
+    stops(running);
+}
+
+#[test]
+fn ten_events_go_on_after_a_kill() {
+    let source = live(2);
+    let spec = spec(&source.url("index.m3u8"));
+    let ids: Vec<String> = (0..10).map(|number| format!("event{number}")).collect();
+    let mut work = Work::new();
+    let (mut running, api) = service(&mut work, &["--max-events", "10"]);
+    for id in &ids {
+        api.run(id, &spec).json(202);
+    }
+    // Some have read all that there is, and others are in the midst of it.
+    api.until("event4", |_| has_read(&work, "event4", 2));
+    running.kill();
+
+    source.serve("index.m3u8", LIVE.text(4));
+    let begun = Instant::now();
+    let (running, api) = service(&mut work, &["--max-events", "10"]);
+    for id in &ids {
+        api.until(id, |told| told["state"] == "running");
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "resumed after {took:?}");
+    for id in &ids {
+        api.until(id, |_| has_read(&work, id, 4));
+    }
+    source.serve("index.m3u8", DATED.text(6));
+    let whole = run(&spec);
+    for id in &ids {
+        api.until_it_is(id, "complete");
+        let dir = work.path(&format!("data/events/{id}"));
+        same_results(id, &whole.path("out"), &dir);
+    }
     stops(running);
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use matchcut_dataflow::run::engine::Progress;
+use matchcut_dataflow::run::publish::News;
 use matchcut_model::change::{Change, EventState, Row};
 use tokio::sync::watch;
 
@@ -102,7 +103,15 @@ impl Live {
                 ..
             } => self.committed(epoch.0, changes, state),
             Progress::Finishing => self.with(|now| now.finishing = true),
-            Progress::Failure(_) | Progress::Sink(_) => {}
+            Progress::Failure(failure) => {
+                tracing::warn!(input = failure.input, "{}", failure.message);
+            }
+            Progress::Sink(News::Trouble { sink, error }) => tracing::warn!(%sink, "{error}"),
+            Progress::Sink(News::Recovered { .. }) => {}
+            Progress::Sink(News::Notice { sink, notice }) => match notice.is_warning {
+                true => tracing::warn!(%sink, "{}", notice.text),
+                false => tracing::info!(%sink, "{}", notice.text),
+            },
         }
     }
 

@@ -57,6 +57,8 @@ pub fn run(run: &Run, dir: &Path, live: &Live) -> Ended {
         epoch: live.epoch(),
         counts: live.counts(),
     };
+    // Whatever is logged on this thread says which event it is about.
+    let _span = tracing::error_span!("event", id = run.id).entered();
     match catch_unwind(AssertUnwindSafe(|| try_run(run, dir, live))) {
         Ok(Ok(ended)) => ended,
         Ok(Err(error)) => failed(error.to_string()),
@@ -112,7 +114,7 @@ fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
         live.progress(&progress);
     })?;
     for warning in &outcome.warnings {
-        tracing::warn!(event = run.id, "{warning}");
+        tracing::warn!("{warning}");
     }
     let finished = match &store {
         Some(store) => store.is_finished().map_err(RunError::from)?,
