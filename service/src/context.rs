@@ -16,14 +16,14 @@ pub struct Context {
     pub database: Arc<Database>,
     /// What bodies must be like.
     pub schemas: Schemas,
+    /// The events that run.
+    pub runs: Runs,
 }
 
 /// What the server works with.
 pub struct Shared {
     /// For handlers.
     pub context: Arc<Context>,
-    /// The events that run.
-    pub runs: Runs,
     /// Who may do what.
     pub gate: Gate,
     /// How bodies are read.

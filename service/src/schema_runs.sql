@@ -15,6 +15,10 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_state ON runs (state);
 
+-- Events of MRE run under their Id.
+CREATE INDEX events_by_id ON events (json_extract(row, '$.Id'));
+CREATE INDEX events_by_status ON events (json_extract(row, '$.Status'));
+
 -- What was asked for under a key of a client: the same again is answered as before.
 CREATE TABLE asked (
     key     TEXT PRIMARY KEY,

@@ -30,6 +30,9 @@ use crate::{mre, ssm};
 /// What requests and events get to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How often is looked which events are due.
+const TICK: Duration = Duration::from_secs(1);
+
 /// How the service is to run.
 pub struct ServeOptions {
     /// Where it listens; port 0 is any free one.
@@ -83,21 +86,20 @@ pub fn serve(
     if options.insecure_loopback && !options.listen.ip().is_loopback() {
         return Err(ServeError::NotLoopback(options.listen));
     }
-    let context = Context {
-        database: Arc::new(Database::open(&options.data)?),
-        schemas: mre::Schemas::new().map_err(ServeError::Schema)?,
-    };
+    let database = Arc::new(Database::open(&options.data)?);
+    let schemas = mre::Schemas::new().map_err(ServeError::Schema)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let served = runtime.block_on(run(options, context, ready));
+    let served = runtime.block_on(run(options, database, schemas, ready));
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
 async fn run(
     options: ServeOptions,
-    context: Context,
+    database: Arc<Database>,
+    schemas: mre::Schemas,
     ready: impl FnOnce(SocketAddr) -> io::Result<()>,
 ) -> Result<(), ServeError> {
     let failed = |source| ServeError::Listen {
@@ -111,14 +113,17 @@ async fn run(
     let listen = listener.local_addr()?;
     // Only a server that has its address takes up events.
     let runs = {
-        let (database, data) = (Arc::clone(&context.database), options.data.clone());
+        let (database, data) = (Arc::clone(&database), options.data.clone());
         let most = options.max_events;
         let opened = tokio::task::spawn_blocking(move || Runs::open(database, &data, most)).await;
         opened.map_err(io::Error::other)??
     };
     let app: App = Arc::new(Shared {
-        context: Arc::new(context),
-        runs: runs.clone(),
+        context: Arc::new(Context {
+            database,
+            schemas,
+            runs: runs.clone(),
+        }),
         gate: Gate {
             admin: options.admin,
             open_to_this_machine: options.insecure_loopback,
@@ -139,11 +144,12 @@ async fn run(
             _ = interrupt.recv() => {}
         }
         stopping.draining.store(true, Ordering::SeqCst);
-        let runs = stopping.runs.clone();
+        let runs = stopping.context.runs.clone();
         // Only an event that holds the lock for long would be in the way.
         let _ = tokio::task::spawn_blocking(move || runs.close()).await;
         stop.send_replace(true);
     });
+    tokio::spawn(keep_time(Arc::clone(&app.context), stopped.clone()));
     let mut told = stopped.clone();
     let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
@@ -176,6 +182,21 @@ async fn run(
     Ok(served?)
 }
 
+/// Lets events begin and end when it is their time.
+async fn keep_time(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let now = Arc::clone(&context);
+        let ticked = tokio::task::spawn_blocking(move || mre::tick(&now)).await;
+        if let Ok(Err(error)) = ticked {
+            tracing::error!(%error, "it cannot be seen which events are due");
+        }
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
+
 /// All routes, and what stands before them: counting outermost, so that refusals are counted, too.
 fn router(app: App) -> Router {
     let guarded = middleware::from_fn_with_state(Arc::clone(&app), guard);
@@ -186,6 +207,7 @@ fn router(app: App) -> Router {
         .route("/readyz", routing::get(ready))
         .route("/metrics", routing::get(metrics::show))
         .nest("/controlplane", mre::routes())
+        .nest("/dataplane", mre::data_routes())
         .nest(api::ROOT, api::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

@@ -43,10 +43,16 @@ pub struct Api {
 }
 
 impl Api {
+    /// Our own.
     pub fn new(url: &str) -> Api {
+        Api::under(url, "api/v1")
+    }
+
+    /// That at a path.
+    pub fn under(url: &str, path: &str) -> Api {
         let agent = Agent::config_builder().http_status_as_error(false).build();
         Api {
-            url: format!("{url}/api/v1"),
+            url: format!("{url}/{path}"),
             agent: agent.into(),
         }
     }
@@ -94,6 +100,13 @@ impl Api {
 
     pub fn post(&self, path: &str) -> Reply {
         self.ask("POST", path, &[], None)
+    }
+
+    /// Sends JSON, and gives the answer, which must be 200.
+    pub fn json(&self, method: &str, path: &str, body: &Json) -> Json {
+        let json = [("content-type", "application/json")];
+        let body = (!body.is_null()).then(|| body.to_string());
+        self.ask(method, path, &json, body.as_deref()).json(200)
     }
 
     /// Has an event run.

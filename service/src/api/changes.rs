@@ -44,7 +44,7 @@ pub async fn follow(
         }
     };
     // First who tells, then how far it is: what happens between the two is told.
-    let standing = app.runs.live(&named.id).map(|live| live.follow());
+    let standing = app.context.runs.live(&named.id).map(|live| live.follow());
     let run = event(&app, named.id.clone()).await?;
     if run.state.is_over() && after.is_some() && after >= run.epoch {
         // So a browser is told not to ask again.
@@ -59,7 +59,7 @@ pub async fn follow(
     });
     let (sender, body) = channel::body();
     let told = Told {
-        changes: Changes::new(&app.runs.dir(&named.id), after),
+        changes: Changes::new(&app.context.runs.dir(&named.id), after),
         id: named.id,
         standing,
         sender,
@@ -83,7 +83,7 @@ struct Told {
 impl Told {
     /// Tells it everything, until there is nothing more or it is gone.
     async fn tell(mut self, app: App) {
-        let mut stopping = app.runs.stopping();
+        let mut stopping = app.context.runs.stopping();
         loop {
             let standing = *self.standing.borrow_and_update();
             if !self.tell_until(standing.epoch).await {

@@ -19,6 +19,7 @@ use crate::runs::Runs;
 use crate::store::runs::Run;
 
 pub use problem::Problem;
+pub use results::segments_of;
 
 /// Where it is.
 pub const ROOT: &str = "/api/v1";
@@ -76,7 +77,7 @@ async fn blocking<T: Send + 'static>(
     app: &App,
     work: impl FnOnce(&Runs) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let runs = app.runs.clone();
+    let runs = app.context.runs.clone();
     let done = tokio::task::spawn_blocking(move || work(&runs)).await;
     done.unwrap_or_else(|error| Err(Problem::internal(&error)))
 }

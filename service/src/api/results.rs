@@ -29,14 +29,18 @@ struct Change {
 pub async fn segments(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
     let items = blocking(&app, move |runs| {
         let run = runs.get(&named.id)?;
-        let dir = runs.dir(&named.id);
-        let path = dir.join("segments.jsonl");
-        match run.state.is_over() && path.is_file() {
-            true => documents(&path).map_err(|error| Problem::internal(&error)),
-            false => standing(runs, &run, "segment"),
-        }
+        segments_of(runs, &run)
     });
     Ok(items_of(items.await?))
+}
+
+/// The segments of an event, by time.
+pub fn segments_of(runs: &Runs, run: &Run) -> Result<Vec<Value>, Problem> {
+    let path = runs.dir(&run.id).join("segments.jsonl");
+    match run.state.is_over() && path.is_file() {
+        true => documents(&path).map_err(|error| Problem::internal(&error)),
+        false => standing(runs, run, "segment"),
+    }
 }
 
 /// `GET /events/ID/clips`.

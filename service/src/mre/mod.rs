@@ -1,6 +1,7 @@
 //! MRE's control plane: paths, bodies, answers and errors as its services have them. Where those are broken, what
 //! was meant is done; docs/src/reference/rest.md says where.
 
+mod dataplane;
 mod dependencies;
 mod event_lists;
 mod event_schemas;
@@ -14,8 +15,10 @@ mod profiles;
 mod prompts;
 mod replay_schemas;
 mod replays;
+mod schedule;
 mod schemas;
 mod system;
+mod to_spec;
 mod versioned;
 
 use axum::Router;
@@ -28,6 +31,8 @@ use crate::errors::ApiError;
 use crate::store::Row;
 use crate::validation::text_between;
 
+pub use dataplane::routes as data_routes;
+pub use schedule::tick;
 pub use schemas::Schemas;
 
 /// The version of MRE whose API this is.

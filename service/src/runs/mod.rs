@@ -235,6 +235,29 @@ impl Runs {
         Ok(id)
     }
 
+    /// Keeps that an event cannot be run, and why. It is tried again when it was deleted.
+    pub fn refuse(&self, id: &str, name: &str, spec: &str, reason: &str) -> Result<(), StoreError> {
+        let _inside = self.inner.lock();
+        tracing::error!(event = id, reason, "an event cannot be run");
+        let run = Run {
+            number: 0,
+            id: id.to_owned(),
+            name: name.to_owned(),
+            spec: spec.to_owned(),
+            clips: "exact".to_owned(),
+            state: RunState::Failed,
+            reason: Some(reason.to_owned()),
+            created: now(),
+            started: None,
+            ended: Some(now()),
+            epoch: None,
+            counts: runs::Counts::default(),
+        };
+        self.inner
+            .database
+            .write(|db| runs::add(db, &run).map(drop))
+    }
+
     fn is_queued(&self, id: &str) -> Result<bool, StoreError> {
         let found = self.inner.database.read(|db| runs::get(db, id))?;
         Ok(found.is_some_and(|run| run.state == RunState::Queued))

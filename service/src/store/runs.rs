@@ -4,7 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{StoreError, events};
 
 /// How far an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,8 +136,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
 /// Keeps a new event; false where there is one of this id. Its number is given by the store.
 pub fn add(db: &Connection, run: &Run) -> Result<bool, StoreError> {
     let mut insert = db.prepare_cached(
-        "INSERT OR IGNORE INTO runs (id, name, spec, clips, state, created, counts)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR IGNORE INTO runs (id, name, spec, clips, state, created, counts, reason, ended)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     let added = insert.execute(params![
         run.id,
@@ -146,7 +146,9 @@ pub fn add(db: &Connection, run: &Run) -> Result<bool, StoreError> {
         run.clips,
         run.state,
         run.created,
-        counts(run)?
+        counts(run)?,
+        run.reason,
+        run.ended
     ])?;
     Ok(added > 0)
 }
@@ -161,8 +163,14 @@ pub fn get(db: &Connection, id: &str) -> Result<Option<Run>, StoreError> {
     Ok(query.query_row([id], read).optional()?)
 }
 
-/// Changes how far an event is, and what it has come to.
+/// Changes how far an event is, and what it has come to. What MRE's API says of it goes along: what failed may go
+/// on, so it is not over there.
 pub fn set(db: &Connection, run: &Run) -> Result<(), StoreError> {
+    match run.state {
+        RunState::Running => events::set_status(db, &run.id, "In Progress")?,
+        RunState::Complete | RunState::Stopped => events::set_status(db, &run.id, "Complete")?,
+        _ => {}
+    }
     let mut update = db.prepare_cached(
         "UPDATE runs SET state = ?2, reason = ?3, started = ?4, ended = ?5, epoch = ?6, counts = ?7
          WHERE id = ?1",
