@@ -59,7 +59,7 @@ impl Segment {
     fn clip(&self, track: &str) -> String {
         let clips = self.row.get("clips").and_then(Value::as_array);
         let mut clips = clips.into_iter().flatten();
-        let mine = clips.find(|clip| clip["track"].to_string() == track);
+        let mine = clips.find(|clip| track_of(clip) == track);
         let path = mine.and_then(|clip| clip.get("path")?.as_str());
         path.map_or_else(String::new, |path| format!("{}{path}", self.files))
     }
@@ -113,6 +113,11 @@ impl Segment {
             .filter_map(|track| Some((track.clone(), json!(of(self.marks(track)?)))))
             .collect()
     }
+}
+
+/// The track that a clip is of, as MRE writes it.
+fn track_of(clip: &Value) -> String {
+    clip.get("track").map_or_else(String::new, Value::to_string)
 }
 
 /// The complete segments of a classifier, by time.
@@ -210,11 +215,7 @@ fn for_replay(call: &Call, context: &Context) -> Answer {
     let segments = segments(call, context)?;
     let one = |segment: &Segment| {
         let clips = segment.row.get("clips").and_then(Value::as_array);
-        let tracks: Vec<String> = clips
-            .into_iter()
-            .flatten()
-            .map(|clip| clip["track"].to_string())
-            .collect();
+        let tracks: Vec<String> = clips.into_iter().flatten().map(track_of).collect();
         let location = |of: fn((String, String)) -> String| -> Value {
             let all = tracks.iter().map(|track| (track, of(segment.clips(track))));
             let there = all.filter(|(_, path)| !path.is_empty());

@@ -59,10 +59,14 @@ pub fn run(run: &Run, dir: &Path, live: &Live) -> Ended {
     };
     // Whatever is logged on this thread says which event it is about.
     let _span = tracing::error_span!("event", id = run.id).entered();
-    match catch_unwind(AssertUnwindSafe(|| try_run(run, dir, live))) {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(error)) => failed(error.to_string()),
-        Err(payload) => failed(format!("it panicked: {}", words(&*payload))),
+    caught(|| try_run(run, dir, live)).unwrap_or_else(failed)
+}
+
+/// Does it; a panic is an error as any other.
+fn caught<T>(work: impl FnOnce() -> Result<T, Broken>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(payload) => Err(format!("it panicked: {}", words(&*payload))),
     }
 }
 
@@ -145,4 +149,23 @@ fn unsent(left: &[(Name, u64)]) -> Option<String> {
     let one = |(sink, number): &(Name, u64)| format!("sink \"{sink}\": {number} not published");
     let all: Vec<String> = left.iter().map(one).collect();
     (!all.is_empty()).then(|| all.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_with_its_words() {
+        let done = |work: fn() -> Result<u8, Broken>| caught(work);
+        assert_eq!(done(|| Ok(1)), Ok(1));
+        assert_eq!(
+            done(|| Err(RunError::NoSource.into())),
+            Err("the spec declares no source".to_owned())
+        );
+        let panicked = done(|| panic!("epoch {} twice", 3));
+        assert_eq!(panicked, Err("it panicked: epoch 3 twice".to_owned()));
+        let panicked = done(|| panic!("no more"));
+        assert_eq!(panicked, Err("it panicked: no more".to_owned()));
+    }
 }
