@@ -389,3 +389,82 @@ fn ten_events_go_on_after_a_kill() {
     }
     stops(running);
 }
+
+#[test]
+fn what_is_said_of_an_event_counts_at_once() {
+    let source = live(3);
+    let spec = spec(&source.url("index.m3u8"));
+    let mut work = Work::new();
+    let (mut running, api) = service(&mut work, &[]);
+    api.run("said", &spec).json(202);
+    api.until("said", |_| has_read(&work, "said", 3));
+    let say = |api: &Api, text: &str| {
+        let jsonl = [("content-type", "application/jsonl")];
+        api.ask("POST", "events/said/feedback", &jsonl, Some(text))
+    };
+    let label = r#"{"class":"segmenter","operator":"shot","start":1.2,"label":"Match point"}"#;
+    let like = r#"{"start":2.4,"feedback":"like"}"#;
+    assert_eq!(say(&api, &format!("{label}\n{like}")).json(202)["lines"], 2);
+    // No chunk comes, and yet it is heard.
+    api.until("said", |_| {
+        let told = api.get("events/said/files/changes.jsonl").body;
+        String::from_utf8(told).unwrap().contains("Match point")
+    });
+    let wrong = say(&api, &format!("{like}\n{{\"start\":1}}\nx")).json(422);
+    let places: Vec<_> = wrong["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| &error["line"])
+        .collect();
+    assert_eq!(places, [2, 3]);
+
+    // What is said to a service that dies is heard by the next, and nothing is heard twice.
+    running.kill();
+    let (running, api) = service(&mut work, &[]);
+    source.serve("index.m3u8", DATED.text(6));
+    api.until_it_is("said", "complete");
+    let segments = api.get("events/said/segments").json(200);
+    let labels: Vec<&str> = segments["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|line| line["label"].as_str())
+        .collect();
+    assert_eq!(
+        labels
+            .iter()
+            .filter(|label| **label == "Match point")
+            .count(),
+        1
+    );
+    let other = Work::new();
+    other.write("spec.toml", &spec);
+    other.write("said.jsonl", format!("{label}\n{like}\n"));
+    other.ok([
+        "run",
+        "spec.toml",
+        "--out",
+        "out",
+        "--feedback",
+        "said.jsonl",
+    ]);
+    for file in [
+        "segments.jsonl",
+        "observations.jsonl",
+        "replays/all/replay.json",
+    ] {
+        let one = fs::read(other.path("out").join(file)).unwrap();
+        same_text(
+            file,
+            &one,
+            &fs::read(work.path("data/events/said").join(file)).unwrap(),
+        );
+    }
+    let late = say(&api, like).json(409);
+    assert_eq!(
+        late["detail"],
+        "event \"said\" is complete: what is said now changes nothing"
+    );
+    stops(running);
+}

@@ -4,6 +4,7 @@
 mod changes;
 mod channel;
 mod events;
+mod feedback;
 mod files;
 mod problem;
 mod results;
@@ -34,6 +35,7 @@ pub fn routes() -> Router<App> {
         .route("/events/{id}", get(events::one).delete(events::remove))
         .route("/events/{id}/stop", post(events::stop))
         .route("/events/{id}/resume", post(events::resume))
+        .route("/events/{id}/feedback", post(feedback::say))
         .route("/events/{id}/segments", get(results::segments))
         .route("/events/{id}/clips", get(results::clips))
         .route("/events/{id}/replays", get(results::replays))

@@ -72,6 +72,16 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// 422: lines that are wrong, by their places.
+    pub fn of_lines(errors: Vec<Value>) -> Problem {
+        let detail = "Some lines are wrong; none was taken.";
+        let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        problem.errors = errors;
+        problem
+    }
+}
+
 /// Findings in a spec, by their places.
 pub fn findings(found: &Diagnostics, severity: Severity) -> Vec<Value> {
     let one = |found: &Diagnostic| {

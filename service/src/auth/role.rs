@@ -37,6 +37,10 @@ impl Role {
         if matches!(*method, Method::GET | Method::HEAD) || path == "/" {
             return Role::Viewer;
         }
+        let own = path.strip_prefix("/api/v1/events/");
+        if own.is_some_and(|rest| *method == Method::POST && rest.ends_with("/feedback")) {
+            return Role::Editor;
+        }
         let mut parts = path.split('/').skip(1);
         match (parts.next(), parts.next()) {
             (Some("controlplane"), Some("replay")) => Role::Editor,
@@ -83,6 +87,8 @@ mod tests {
         );
         assert_eq!(needed("POST", "/api/v1/events"), Role::Operator);
         assert_eq!(needed("GET", "/api/v1/events"), Role::Viewer);
+        assert_eq!(needed("POST", "/api/v1/events/a/feedback"), Role::Editor);
+        assert_eq!(needed("POST", "/api/v1/events/a/stop"), Role::Operator);
         assert_eq!(needed("POST", "/api/v2/events"), Role::Admin);
         assert_eq!(needed("POST", "/controlplane/eventual"), Role::Admin);
         assert_eq!(needed("PUT", "/controlplane/profile/a"), Role::Admin);

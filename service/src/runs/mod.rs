@@ -4,6 +4,7 @@
 
 mod live;
 mod one;
+mod said;
 pub mod spec;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -341,6 +342,20 @@ impl Runs {
         }
         drop(inside);
         self.inner.erase(id);
+        Ok(())
+    }
+
+    /// Keeps what is said of an event that is not complete, as whole lines. It counts as soon as the event hears it.
+    pub fn say(&self, id: &str, lines: &[u8]) -> Result<(), RunsError> {
+        let _inside = self.inner.lock();
+        let run = self.kept(id)?;
+        if run.state == RunState::Complete {
+            let (id, state) = (run.id, run.state);
+            let why = "what is said now changes nothing";
+            return Err(RunsError::State { id, state, why });
+        }
+        let dir = self.dir(id);
+        said::append(&dir, lines).map_err(|source| StoreError::Io { path: dir, source })?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! `matchcut run --resume` does it.
 
 use std::any::Any;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -16,6 +17,7 @@ use matchcut_dataflow::spec::Catalog;
 use matchcut_model::value::Name;
 
 use super::live::{Live, counts};
+use super::said;
 use super::spec::{self, BadSpec};
 use crate::store::runs::{Counts, Run};
 
@@ -103,8 +105,11 @@ fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
         }
     };
     let post = Post::open(&plan, &info, store.as_ref())?;
+    let told = |error: io::Error| RunError::Start(format!("what is said cannot be heard: {error}"));
+    said::prepare(dir).map_err(told)?;
     let options = RunOptions {
         clips,
+        feedback: vec![said::path(dir)],
         ..RunOptions::default()
     };
     let results = Results {
