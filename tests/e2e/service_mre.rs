@@ -153,6 +153,8 @@ fn an_event_of_mre_runs_by_its_profile() {
         "event",
         &event("Wrong", "Nothing", "2020-01-01T00:00:00Z", &uri),
     );
+    let features = json!([{ "Name": "SceneChange | hard_cut | true", "Weight": 1 }]);
+    let nothing = json!([{ "Name": "Nobody | says | true", "Weight": 1 }]);
     let id = |name: &str| {
         let told = control.json("GET", &format!("event/{name}/program/Open"), &Json::Null);
         told["Id"].as_str().unwrap().to_owned()
@@ -258,6 +260,45 @@ fn an_event_of_mre_runs_by_its_profile() {
     );
     until(&control, "Endless", "Complete");
     own.until_it_is(&id("Endless"), "stopped");
+
+    // Replays that were asked for before an event begins are made with it.
+    source.serve("index.m3u8", DATED.text(6));
+    let replay = |label: &str, clips: &Json| {
+        json!({
+            "Program": "Open",
+            "Event": "Later",
+            "AudioTrack": 1,
+            "Description": "Best",
+            "UxLabel": label,
+            "Requester": "tests",
+            "DurationbasedSummarization": { "Duration": 3, "ToleranceMaxLimitInSecs": 1 },
+            "Priorities": { "Clips": clips },
+        })
+    };
+    control.json("POST", "replay", &replay("Cuts", &features));
+    control.json("POST", "replay", &replay("None", &nothing));
+    let start = json!({ "Start": "2020-01-01T00:00:00Z" });
+    control.json("PUT", "event/Later/program/Open", &start);
+    until(&control, "Later", "Complete");
+    let told = control.json("GET", "replay/program/Open/event/Later/all", &Json::Null);
+    let told = told.as_array().unwrap();
+    let of = |label: &str| told.iter().find(|row| row["UxLabel"] == label).unwrap();
+    assert_eq!(of("None")["Status"], "Error");
+    assert_eq!(of("Cuts")["Status"], "Complete");
+    let later = control.json("GET", "event/Later/program/Open", &Json::Null);
+    assert_eq!(later["hasReplays"], true);
+    let replay = of("Cuts")["ReplayId"].as_str().unwrap();
+    let path = format!("event/Later/program/Open/replay/{replay}/segments");
+    let chosen = data.json("GET", &path, &Json::Null);
+    let document = own.get(&format!("events/{}/replays/{replay}", id("Later")));
+    let starts = |list: &Json, key: &str| -> Vec<f64> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|row| row[key].as_f64().unwrap()).collect()
+    };
+    let selected = starts(&document.json(200)["selected"], "start");
+    assert_eq!(starts(&chosen, "Start"), selected);
+    assert_eq!(selected, [1.2, 2.4, 3.6]);
+
     let gone = id("Final");
     control.json("DELETE", "event/Final/program/Open", &Json::Null);
     assert_eq!(own.get(&format!("events/{gone}")).status, 404);

@@ -1,6 +1,9 @@
 //! MRE's data plane, as far as it is read: the segments of events that the service has run, or runs. Files are named by
 //! their paths in our own API.
 
+use std::fs;
+use std::io;
+
 use axum::Router;
 use serde_json::{Value, json};
 
@@ -12,7 +15,7 @@ use crate::context::{App, Context};
 use crate::endpoint::{Answer, Call, get};
 use crate::errors::ApiError;
 use crate::runs::RunsError;
-use crate::store::events;
+use crate::store::{events, replays};
 
 /// Segments of a page.
 const PAGE: usize = 100;
@@ -32,6 +35,10 @@ pub fn routes() -> Router<App> {
         .route(
             "/segments/all/program/{program}/event/{event}/classifier/{classifier}/replay",
             get(for_replay),
+        )
+        .route(
+            "/event/{event}/program/{program}/replay/{id}/segments",
+            get(of_replay),
         )
 }
 
@@ -154,6 +161,33 @@ fn newest_first(call: &Call, context: &Context) -> Result<Vec<Segment>, ApiError
     let mut segments = segments(call, context)?;
     segments.reverse();
     Ok(segments)
+}
+
+/// The segments of a replay, as MRE's exports have them. There are none before the event is over.
+fn of_replay(call: &Call, context: &Context) -> Answer {
+    let (program, name) = event_names(call)?;
+    let id = call.param("id");
+    let (event, replay) = context.database.read(|db| {
+        let event = events::get(db, program, name)?;
+        let found: Result<_, ApiError> = Ok((event, replays::get(db, (program, name, id))?));
+        found
+    })?;
+    let event = event.ok_or_else(|| no_event(program, name))?;
+    if replay.is_none() {
+        return Err(ApiError::not_found(format!("Replay '{id}' not found")));
+    }
+    let dir = context.runs.dir(text(&event, "Id"));
+    // The id is one that was made here.
+    let path = dir.join("exports").join(format!("replay_{id}.json"));
+    let mut document: Value = match fs::read(path) {
+        Ok(document) => serde_json::from_slice(&document).map_err(|_| ApiError::internal())?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(json!([])),
+        Err(error) => {
+            tracing::error!(%error, "a replay cannot be read");
+            return Err(ApiError::internal());
+        }
+    };
+    Ok(document["Segments"].take())
 }
 
 fn cards(call: &Call, context: &Context) -> Answer {

@@ -14,6 +14,7 @@ mod priorities;
 mod profiles;
 mod prompts;
 mod replay_schemas;
+mod replay_spec;
 mod replays;
 mod schedule;
 mod schemas;

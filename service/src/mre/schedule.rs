@@ -10,7 +10,7 @@ use super::text;
 use super::to_spec::{self, NoSpec};
 use crate::context::Context;
 use crate::runs::{RunsError, Wanted, spec};
-use crate::store::{Row, StoreError, events};
+use crate::store::{Row, StoreError, events, replays};
 
 /// Begins what is due, and stops what is over. To be called again and again.
 pub fn tick(context: &Context) -> Result<(), StoreError> {
@@ -55,21 +55,44 @@ fn is_past(event: &Row, now: Timestamp) -> bool {
 fn begin(context: &Context, event: &Row) -> Result<(), StoreError> {
     let id = text(event, "Id");
     let made = context.database.read(|db| to_spec::spec(db, event));
-    let (made, clips) = match made {
+    let to_spec::Made {
+        spec: mut made,
+        clips,
+        replays,
+    } = match made {
         Ok(made) => made,
         Err(NoSpec::Store(error)) => return Err(error),
         Err(NoSpec::Wrong(reason)) => {
             return context.runs.refuse(id, text(event, "Name"), "", &reason);
         }
     };
-    let name = match spec::plan(&made, &context.runs.dir(id)) {
+    let dir = context.runs.dir(id);
+    let name = match spec::plan(&made.to_string(), &dir) {
         Ok((plan, _)) => plan.pipeline.name,
         Err(error) => {
-            return context
-                .runs
-                .refuse(id, text(event, "Name"), &made, &error.to_string());
+            let (name, spec) = (text(event, "Name"), made.to_string());
+            return context.runs.refuse(id, name, &spec, &error.to_string());
         }
     };
+    // A replay that cannot be is no reason for the event not to be.
+    for (replay, asked) in replays {
+        let tried = asked.and_then(|asked| {
+            let with = with_replay(&made, &replay, asked);
+            let planned = spec::plan(&with.to_string(), &dir);
+            planned.map(|_| with).map_err(|error| error.to_string())
+        });
+        match tried {
+            Ok(with) => made = with,
+            Err(reason) => {
+                tracing::error!(event = id, replay, reason, "a replay cannot be made");
+                let key = (text(event, "Program"), text(event, "Name"), replay.as_str());
+                context
+                    .database
+                    .write(|db| replays::set_status(db, key, "Error"))?;
+            }
+        }
+    }
+    let made = made.to_string();
     let wanted = Wanted {
         id,
         name: &name,
@@ -85,6 +108,17 @@ fn begin(context: &Context, event: &Row) -> Result<(), StoreError> {
             Ok(())
         }
     }
+}
+
+/// A spec with one more replay.
+fn with_replay(spec: &toml::Table, id: &str, replay: toml::Value) -> toml::Table {
+    let mut spec = spec.clone();
+    let replays = spec.entry("replays");
+    let replays = replays.or_insert_with(|| toml::Table::new().into());
+    if let Some(replays) = replays.as_table_mut() {
+        replays.insert(id.to_owned(), replay);
+    }
+    spec
 }
 
 /// Seconds as MRE shows them.

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use toml::Table;
 
 use super::pipeline::{SLOTS, dependents};
-use super::{plugins, text, texts};
+use super::{plugins, replay_spec, text, texts};
 use crate::store::named::{self, PROFILE};
-use crate::store::{Row, StoreError};
+use crate::store::{Row, StoreError, replays};
 
 /// The only source of a spec that is made here.
 const SOURCE: &str = "video";
@@ -45,8 +45,18 @@ struct Used {
 /// All of them, by the names of their operators.
 type Plugins = BTreeMap<String, Used>;
 
-/// The spec of an event, and how its clips are cut.
-pub fn spec(db: &Connection, event: &Row) -> Result<(String, &'static str), NoSpec> {
+/// What an event comes to.
+pub struct Made {
+    /// Its spec, without replays.
+    pub spec: Table,
+    /// How its clips are cut.
+    pub clips: &'static str,
+    /// Each replay that is asked for, by its id; or what is wrong with it.
+    pub replays: Vec<(String, Result<toml::Value, String>)>,
+}
+
+/// The spec of an event.
+pub fn spec(db: &Connection, event: &Row) -> Result<Made, NoSpec> {
     let name = text(event, "Profile");
     let profile = named::get(db, PROFILE, name)?;
     let profile = profile.ok_or_else(|| NoSpec::Wrong(format!("Profile '{name}' not found")))?;
@@ -66,7 +76,32 @@ pub fn spec(db: &Connection, event: &Row) -> Result<(String, &'static str), NoSp
         true => "exact",
         false => "none",
     };
-    Ok((spec.to_string(), clips))
+    Ok(Made {
+        spec,
+        clips,
+        replays: asked(db, event, &used)?,
+    })
+}
+
+/// The replays that are asked for and not there yet.
+fn asked(
+    db: &Connection,
+    event: &Row,
+    used: &Plugins,
+) -> Result<Vec<(String, Result<toml::Value, String>)>, StoreError> {
+    let chain = [Class::Labeler, Class::Optimizer, Class::Segmenter];
+    let of_class = |class: Class| used.iter().find(|(_, one)| one.class == class);
+    let last = chain.into_iter().find_map(of_class);
+    let input = last.map_or("", |(name, _)| name.as_str());
+    let rows = replays::of_event(db, text(event, "Program"), text(event, "Name"))?;
+    let open = rows
+        .iter()
+        .filter(|row| !matches!(text(row, "Status"), "Complete" | "Error"));
+    let made = open.map(|row| {
+        let replay = replay_spec::replay(row, input).map(table);
+        (text(row, "ReplayId").to_owned(), replay)
+    });
+    Ok(made.collect())
 }
 
 /// What an operator is called: the name of its plugin, as far as it can stand in `inputs`.

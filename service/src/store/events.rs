@@ -123,6 +123,24 @@ fn listed(db: &Connection, query: &str) -> Result<Vec<Row>, StoreError> {
     found.map(|text| row(&text?)).collect()
 }
 
+/// The event whose `Id` this is.
+pub fn of_id(db: &Connection, id: &str) -> Result<Option<Row>, StoreError> {
+    let mut query =
+        db.prepare_cached("SELECT row FROM events WHERE json_extract(row, '$.Id') = ?1")?;
+    let found: Option<String> = query.query_row([id], |row| row.get(0)).optional()?;
+    found.as_deref().map(row).transpose()
+}
+
+/// Notes that an event has replays.
+pub fn set_has_replays(db: &Connection, id: &str) -> Result<(), StoreError> {
+    let mut update = db.prepare_cached(
+        "UPDATE events SET row = json_set(row, '$.hasReplays', json('true'))
+         WHERE json_extract(row, '$.Id') = ?1",
+    )?;
+    update.execute([id])?;
+    Ok(())
+}
+
 /// Changes the status of the event whose `Id` this is, where there is one.
 pub fn set_status(db: &Connection, id: &str, status: &str) -> Result<(), StoreError> {
     let mut update = db.prepare_cached(

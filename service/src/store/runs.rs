@@ -4,7 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, events};
+use super::{StoreError, events, replays};
 
 /// How far an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,8 +167,8 @@ pub fn get(db: &Connection, id: &str) -> Result<Option<Run>, StoreError> {
 /// on, so it is not over there.
 pub fn set(db: &Connection, run: &Run) -> Result<(), StoreError> {
     match run.state {
-        RunState::Running => events::set_status(db, &run.id, "In Progress")?,
-        RunState::Complete | RunState::Stopped => events::set_status(db, &run.id, "Complete")?,
+        RunState::Running => set_status(db, run, "In Progress")?,
+        RunState::Complete | RunState::Stopped => set_status(db, run, "Complete")?,
         _ => {}
     }
     let mut update = db.prepare_cached(
@@ -185,6 +185,27 @@ pub fn set(db: &Connection, run: &Run) -> Result<(), StoreError> {
         epoch,
         counts(run)?
     ])?;
+    Ok(())
+}
+
+/// What MRE's API says of an event, and of the replays that it makes.
+fn set_status(db: &Connection, run: &Run, status: &str) -> Result<(), StoreError> {
+    let Some(event) = events::of_id(db, &run.id)? else {
+        return Ok(());
+    };
+    events::set_status(db, &run.id, status)?;
+    let word = |key: &str| event.get(key).and_then(|word| word.as_str());
+    let (Some(program), Some(name)) = (word("Program"), word("Name")) else {
+        return Err(StoreError::Damaged);
+    };
+    let spec: toml::Table = run.spec.parse().unwrap_or_default();
+    let replays = spec.get("replays").and_then(|part| part.as_table());
+    for id in replays.into_iter().flat_map(|table| table.keys()) {
+        replays::set_status(db, (program, name, id), status)?;
+    }
+    if replays.is_some() && status == "Complete" {
+        events::set_has_replays(db, &run.id)?;
+    }
     Ok(())
 }
 
