@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -341,7 +342,7 @@ fn events_wait_are_stopped_gone_on_with_and_removed() {
     assert_eq!(api.ask("DELETE", "events/fourth", &[], None).status, 202);
     assert_eq!(api.get("events/fourth").status, 404);
     while work.path("data/events/fourth").exists() {
-        std::thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
     }
     let listed = api.get("events?limit=1").json(200);
     assert_eq!(listed["items"][0]["id"], "second");
@@ -466,5 +467,39 @@ fn what_is_said_of_an_event_counts_at_once() {
         late["detail"],
         "event \"said\" is complete: what is said now changes nothing"
     );
+    stops(running);
+}
+
+#[test]
+fn a_service_may_be_killed_at_any_moment() {
+    let source = live(6);
+    source.serve("index.m3u8", DATED.text(6));
+    let spec = spec(&source.url("index.m3u8"));
+    let whole = run(&spec);
+    let mut work = Work::new();
+    let (mut running, api) = service(&mut work, &["--max-events", "2"]);
+    let ids = ["a", "b", "c"];
+    for id in ids {
+        api.run(id, &spec).json(202);
+    }
+    for wait in [90, 350, 20, 600, 5, 1100, 200] {
+        thread::sleep(Duration::from_millis(wait));
+        running.kill();
+        (running, _) = service(&mut work, &["--max-events", "2"]);
+    }
+    running.kill();
+    let (running, api) = service(&mut work, &["--max-events", "2"]);
+    for id in ids {
+        api.until_it_is(id, "complete");
+        let dir = work.path(&format!("data/events/{id}"));
+        same_results(id, &whole.path("out"), &dir);
+        let told: String = api
+            .changes(id, None)
+            .take_while(|message| message.event == "changes")
+            .map(|message| message.data)
+            .collect();
+        let file = fs::read(dir.join("changes.jsonl")).unwrap();
+        same_text(id, told.as_bytes(), &file);
+    }
     stops(running);
 }

@@ -7,9 +7,8 @@ use std::io;
 use axum::Router;
 use serde_json::{Value, json};
 
-use super::schedule::rounded;
 use super::to_spec::operator_name;
-use super::{FRAMEWORK_VERSION, event_names, no_event, text};
+use super::{FRAMEWORK_VERSION, event_names, no_event, rounded, text};
 use crate::api;
 use crate::context::{App, Context};
 use crate::endpoint::{Answer, Call, get};

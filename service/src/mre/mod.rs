@@ -24,6 +24,7 @@ mod versioned;
 
 use axum::Router;
 use jiff::Timestamp;
+use matchcut_model::time::MediaTime;
 use serde_json::Value;
 
 use crate::context::App;
@@ -57,6 +58,11 @@ pub fn routes() -> Router<App> {
 /// The time of day as MRE writes it.
 fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Seconds as MRE shows them.
+fn rounded(seconds: f64) -> f64 {
+    MediaTime::from_seconds_f64(seconds).map_or(seconds, MediaTime::rounded_seconds)
 }
 
 /// A body that its schema calls an object.

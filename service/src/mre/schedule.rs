@@ -3,7 +3,6 @@
 //! begun late.
 
 use jiff::{SignedDuration, Timestamp};
-use matchcut_model::time::MediaTime;
 use serde_json::Value;
 
 use super::text;
@@ -119,11 +118,6 @@ fn with_replay(spec: &toml::Table, id: &str, replay: toml::Value) -> toml::Table
         replays.insert(id.to_owned(), replay);
     }
     spec
-}
-
-/// Seconds as MRE shows them.
-pub fn rounded(seconds: f64) -> f64 {
-    MediaTime::from_seconds_f64(seconds).map_or(seconds, MediaTime::rounded_seconds)
 }
 
 #[cfg(test)]

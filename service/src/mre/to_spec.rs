@@ -45,14 +45,17 @@ struct Used {
 /// All of them, by the names of their operators.
 type Plugins = BTreeMap<String, Used>;
 
+/// A replay that is asked for, by its id; or what is wrong with it.
+pub type Asked = (String, Result<toml::Value, String>);
+
 /// What an event comes to.
 pub struct Made {
     /// Its spec, without replays.
     pub spec: Table,
     /// How its clips are cut.
     pub clips: &'static str,
-    /// Each replay that is asked for, by its id; or what is wrong with it.
-    pub replays: Vec<(String, Result<toml::Value, String>)>,
+    /// The replays that are asked for.
+    pub replays: Vec<Asked>,
 }
 
 /// The spec of an event.
@@ -84,11 +87,7 @@ pub fn spec(db: &Connection, event: &Row) -> Result<Made, NoSpec> {
 }
 
 /// The replays that are asked for and not there yet.
-fn asked(
-    db: &Connection,
-    event: &Row,
-    used: &Plugins,
-) -> Result<Vec<(String, Result<toml::Value, String>)>, StoreError> {
+fn asked(db: &Connection, event: &Row, used: &Plugins) -> Result<Vec<Asked>, StoreError> {
     let chain = [Class::Labeler, Class::Optimizer, Class::Segmenter];
     let of_class = |class: Class| used.iter().find(|(_, one)| one.class == class);
     let last = chain.into_iter().find_map(of_class);

@@ -173,6 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn an_older_file_is_brought_up_to_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, ..] = MIGRATIONS;
+        let older = Connection::open(dir.path().join(FILE)).unwrap();
+        older.execute_batch(first).unwrap();
+        older.pragma_update(None, "user_version", 1).unwrap();
+        let kept = "INSERT INTO events VALUES ('Open', 'Final', '', '{\"Id\":\"a\"}', '{}', NULL)";
+        older.execute_batch(kept).unwrap();
+        drop(older);
+        let database = Database::open(dir.path()).unwrap();
+        let found = database.read(|db| events::of_id(db, "a"));
+        assert_eq!(found.unwrap().unwrap()["Id"], "a");
+        let open: Result<_, StoreError> = database.read(runs::open);
+        assert!(open.unwrap().is_empty());
+    }
+
+    #[test]
     fn what_fails_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let database = Database::open(dir.path()).unwrap();
