@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use matchcut_dataflow::plan::{self, Plan, PlanError};
 use matchcut_dataflow::run::engine::RunError;
+use matchcut_dataflow::run::log::ResumeError;
 use matchcut_dataflow::spec::{self, Catalog, Override, Spec, SpecError};
 use matchcut_model::lines::LineError;
 
@@ -111,9 +112,9 @@ impl CommandError {
             {
                 ExitCode::from(BAD_SPEC)
             }
-            CommandError::Spec(SpecError::Usage(_)) | CommandError::Usage { .. } => {
-                ExitCode::from(BAD_USAGE)
-            }
+            CommandError::Spec(SpecError::Usage(_))
+            | CommandError::Usage { .. }
+            | CommandError::Run(RunError::OneDirectory { .. }) => ExitCode::from(BAD_USAGE),
             // Whoever reads a pipe may stop reading; that is no failure.
             CommandError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 ExitCode::SUCCESS
@@ -155,13 +156,17 @@ impl CommandError {
                     eprintln!("  help: {hint}");
                 }
             }
+            CommandError::Run(error @ RunError::OneDirectory { .. }) => {
+                eprintln!("error: {error}");
+                eprintln!("  help: give one of them another dir");
+            }
             CommandError::Run(error @ RunError::NoOutbox(_)) => {
                 eprintln!("error: {error}");
                 eprintln!("  help: add --out DIR, or a sink of type \"file\"");
             }
             CommandError::Run(RunError::Log(error)) => {
                 eprintln!("error: {error}");
-                if let Some(hint) = crate::commands::home::hint(error) {
+                if let Some(hint) = resume_hint(error) {
                     eprintln!("  help: {hint}");
                 }
             }
@@ -176,6 +181,21 @@ impl CommandError {
             }
         }
         self.exit_code()
+    }
+}
+
+/// What helps against an error of the store.
+fn resume_hint(error: &ResumeError) -> Option<&'static str> {
+    match error {
+        ResumeError::Changed { .. } => Some(
+            "run it with the spec and options it was begun with; or begin anew with --force; or \
+             apply the new spec to what was observed: matchcut replay SPEC --observations \
+             DIR/observations.jsonl",
+        ),
+        ResumeError::Diverged { .. } | ResumeError::Entry { .. } => {
+            Some("begin anew with --force, or go on with the version that wrote it")
+        }
+        ResumeError::Store(error) => error.hint(),
     }
 }
 

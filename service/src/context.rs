@@ -7,14 +7,17 @@ use crate::auth::Gate;
 use crate::body::Bodies;
 use crate::metrics::Metrics;
 use crate::mre::Schemas;
+use crate::runs::Runs;
 use crate::store::Database;
 
 /// What handlers work with.
 pub struct Context {
     /// What is kept.
-    pub database: Database,
+    pub database: Arc<Database>,
     /// What bodies must be like.
     pub schemas: Schemas,
+    /// The events that run.
+    pub runs: Runs,
 }
 
 /// What the server works with.

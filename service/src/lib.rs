@@ -1,7 +1,9 @@
-//! The service: the REST API of AWS Media Replay Engine under `/controlplane/`, the look-up by which
-//! its clients find it, who may use it, and the file in which it keeps what it was told. This crate alone
-//! knows axum; it is asked for by `matchcut serve` and `matchcut access`.
+//! The service: it runs events, which are asked for by our own API under `/api/v1/`; and it has the REST API of AWS Media
+//! Replay Engine under `/controlplane/`, the look-up by which its clients find it, who may use it, and the file in
+//! which it keeps what it was told. This crate alone knows axum; it is asked for by `matchcut serve` and
+//! `matchcut access`.
 
+mod api;
 mod auth;
 pub mod backup;
 mod body;
@@ -10,6 +12,7 @@ mod endpoint;
 mod errors;
 pub mod metrics;
 mod mre;
+mod runs;
 mod server;
 mod ssm;
 mod store;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderName, Method, StatusCode};
+use axum::http::{HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware, routing};
 use tokio::net::TcpListener;
@@ -17,19 +17,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::api::{self, Problem};
 use crate::auth::{AdminKey, Gate, guard};
 use crate::body::Bodies;
 use crate::context::{App, Context, Shared};
 use crate::errors::ApiError;
 use crate::metrics::{Metrics, http};
+use crate::runs::Runs;
 use crate::store::{Database, StoreError};
 use crate::{mre, ssm};
 
-/// What requests get to finish once the server is told to stop.
+/// What requests and events get to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// How often what is counted is tidied up, whether or not somebody reads it.
 const TIDY: Duration = Duration::from_secs(5);
+/// How often is looked which events are due.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How the service is to run.
 pub struct ServeOptions {
@@ -41,6 +45,8 @@ pub struct ServeOptions {
     pub public_url: Option<String>,
     /// Whether requests without credentials are served to this machine.
     pub insecure_loopback: bool,
+    /// How many events run at a time.
+    pub max_events: usize,
     /// A key that is kept nowhere.
     pub admin: Option<AdminKey>,
 }
@@ -76,8 +82,8 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Serves until the process is told to stop (SIGTERM, SIGINT) and requests under way are done. `ready` is told
-/// the address once clients can come.
+/// Serves until the process is told to stop (SIGTERM, SIGINT), and requests and events under way have come to an end;
+/// the next start goes on with those events. `ready` is told the address once clients can come.
 pub fn serve(
     options: ServeOptions,
     ready: impl FnOnce(SocketAddr) -> io::Result<()>,
@@ -85,21 +91,20 @@ pub fn serve(
     if options.insecure_loopback && !options.listen.ip().is_loopback() {
         return Err(ServeError::NotLoopback(options.listen));
     }
-    let context = Context {
-        database: Database::open(&options.data)?,
-        schemas: mre::Schemas::new().map_err(ServeError::Schema)?,
-    };
+    let database = Arc::new(Database::open(&options.data)?);
+    let schemas = mre::Schemas::new().map_err(ServeError::Schema)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let served = runtime.block_on(run(options, context, ready));
+    let served = runtime.block_on(run(options, database, schemas, ready));
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
 async fn run(
     options: ServeOptions,
-    context: Context,
+    database: Arc<Database>,
+    schemas: mre::Schemas,
     ready: impl FnOnce(SocketAddr) -> io::Result<()>,
 ) -> Result<(), ServeError> {
     let failed = |source| ServeError::Listen {
@@ -112,8 +117,19 @@ async fn run(
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let listen = listener.local_addr()?;
     let metrics = Metrics::install().map_err(ServeError::Metrics)?;
+    // Only a server that has its address takes up events.
+    let runs = {
+        let (database, data) = (Arc::clone(&database), options.data.clone());
+        let most = options.max_events;
+        let opened = tokio::task::spawn_blocking(move || Runs::open(database, &data, most)).await;
+        opened.map_err(io::Error::other)??
+    };
     let app: App = Arc::new(Shared {
-        context: Arc::new(context),
+        context: Arc::new(Context {
+            database,
+            schemas,
+            runs: runs.clone(),
+        }),
         gate: Gate {
             admin: options.admin,
             open_to_this_machine: options.insecure_loopback,
@@ -133,7 +149,7 @@ async fn run(
     });
     ready(listen)?;
 
-    let (stop, mut stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(false);
     let stopping = Arc::clone(&app);
     tokio::spawn(async move {
         tokio::select! {
@@ -141,23 +157,57 @@ async fn run(
             _ = interrupt.recv() => {}
         }
         stopping.draining.store(true, Ordering::SeqCst);
+        let runs = stopping.context.runs.clone();
+        // Only an event that holds the lock for long would be in the way.
+        let _ = tokio::task::spawn_blocking(move || runs.close()).await;
         stop.send_replace(true);
     });
+    tokio::spawn(keep_time(Arc::clone(&app.context), stopped.clone()));
     let mut told = stopped.clone();
     let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         // An error would mean that nobody is left to tell it.
         let _ = told.wait_for(|stop| *stop).await;
     });
+    let events = async {
+        let _ = stopped.clone().wait_for(|stop| *stop).await;
+        let waited = tokio::task::spawn_blocking(move || runs.wait(DRAIN)).await;
+        if !matches!(waited, Ok(true)) {
+            tracing::warn!(
+                "events were still under way after {DRAIN:?}; the next start goes on with them"
+            );
+        }
+    };
     let late = async {
-        let _ = stopped.wait_for(|stop| *stop).await;
+        let _ = stopped.clone().wait_for(|stop| *stop).await;
         tokio::time::sleep(DRAIN).await;
     };
-    tokio::select! {
-        served = serving => served?,
-        () = late => tracing::warn!("requests were still under way after {DRAIN:?}"),
+    let requests = async {
+        tokio::select! {
+            served = serving => served,
+            () = late => {
+                tracing::warn!("requests were still under way after {DRAIN:?}");
+                Ok(())
+            }
+        }
+    };
+    let (served, ()) = tokio::join!(requests, events);
+    Ok(served?)
+}
+
+/// Lets events begin and end when it is their time.
+async fn keep_time(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let now = Arc::clone(&context);
+        let ticked = tokio::task::spawn_blocking(move || mre::tick(&now)).await;
+        if let Ok(Err(error)) = ticked {
+            tracing::error!(%error, "it cannot be seen which events are due");
+        }
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
     }
-    Ok(())
 }
 
 /// All routes, and what stands before them: counting outermost, so that refusals are counted, too.
@@ -170,6 +220,8 @@ fn router(app: App) -> Router {
         .route("/readyz", routing::get(ready))
         .route("/metrics", routing::get(http::show))
         .nest("/controlplane", mre::routes())
+        .nest("/dataplane", mre::data_routes())
+        .nest(api::ROOT, api::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::disable())
@@ -188,6 +240,9 @@ fn cors() -> CorsLayer {
         "x-api-key",
         "x-amz-security-token",
         "x-amz-content-sha256",
+        "idempotency-key",
+        "last-event-id",
+        "range",
     ];
     CorsLayer::new()
         .allow_origin(Any)
@@ -201,12 +256,20 @@ fn cors() -> CorsLayer {
         .allow_headers(signed.map(HeaderName::from_static))
 }
 
-async fn no_such_path() -> ApiError {
-    ApiError::not_found("There is no such path")
+async fn no_such_path(uri: Uri) -> Response {
+    refusal(uri.path(), ApiError::not_found("There is no such path"))
 }
 
-async fn no_such_method() -> ApiError {
-    ApiError::method_not_allowed()
+async fn no_such_method(uri: Uri) -> Response {
+    refusal(uri.path(), ApiError::method_not_allowed())
+}
+
+/// A refusal as clients of the API that a path belongs to read it.
+pub fn refusal(path: &str, error: ApiError) -> Response {
+    match path.starts_with("/api/") {
+        true => Problem::from(error).into_response(),
+        false => error.into_response(),
+    }
 }
 
 /// `GET /healthz`: the process answers.

@@ -20,10 +20,10 @@ use matchcut_bench::trace::Trace;
 use matchcut_bench::{Error, live, machine, replay, usopen};
 use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::engine::RunOptions;
+use matchcut_dataflow::run::home::Dirs;
 use matchcut_dataflow::run::target::Begin;
 use matchcut_dataflow::spec::Catalog;
 
-use super::home::Dirs;
 use super::run::Clips;
 use crate::render::{CommandError, count, load, load_plan};
 

@@ -7,7 +7,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use clap::Args;
-use matchcut_dataflow::run::meter;
 use matchcut_service::metrics::{Metrics, expose};
 
 use crate::render::CommandError;
@@ -41,7 +40,6 @@ impl MetricsArgs {
         };
         let metrics = Metrics::install()
             .map_err(|error| failed("no metrics can be kept".to_owned(), &error))?;
-        meter::describe();
         if let Some(listen) = self.metrics {
             let address = expose(&metrics, listen)
                 .map_err(|error| failed(format!("metrics cannot be shown at {listen}"), &error))?;

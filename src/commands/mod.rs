@@ -6,7 +6,6 @@ pub mod bench;
 pub mod clip;
 pub mod doctor;
 pub mod graph;
-pub mod home;
 pub mod medialive;
 mod metrics;
 pub mod operator;

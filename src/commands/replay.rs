@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 use matchcut_dataflow::run::convert;
+use matchcut_dataflow::run::home::Dirs;
 use matchcut_dataflow::run::post::is_outside;
 use matchcut_dataflow::run::recorded::{self, RecordedEvent};
 use matchcut_dataflow::run::target::{Begin, Target};
@@ -14,7 +15,6 @@ use matchcut_dataflow::spec::Catalog;
 use matchcut_model::lines::{LineError, read_feedback};
 use matchcut_model::time::MediaTime;
 
-use super::home::Dirs;
 use super::records;
 use super::run::RunFormat;
 use crate::render::{CommandError, count, load_plan};

@@ -13,6 +13,7 @@ use matchcut_dataflow::plan::Plan;
 use matchcut_dataflow::run::clips::ClipMode;
 use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::engine::{self, Outcome, Progress, Results, RunError, RunOptions};
+use matchcut_dataflow::run::home::{Dirs, Home, How};
 use matchcut_dataflow::run::log::{self, EventStore};
 use matchcut_dataflow::run::look_back::look_back;
 use matchcut_dataflow::run::post::Post;
@@ -25,7 +26,6 @@ use matchcut_model::value::Name;
 use matchcut_sinks::EventInfo;
 
 use crate::allocator;
-use crate::commands::home::{Dirs, Home, How};
 use crate::commands::metrics::MetricsArgs;
 use crate::failures::FailureLines;
 use crate::render::{CommandError, count, load_plan};

@@ -4,15 +4,14 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::Args;
-use matchcut_dataflow::run::meter;
-use matchcut_service::metrics::Metrics;
 use matchcut_service::{AdminKey, ServeError, ServeOptions};
 
 use crate::render::CommandError;
 
-/// Serve the REST API of AWS Media Replay Engine.
+/// Serve: run events by a REST API, and answer that of AWS Media Replay Engine.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
     /// Where to listen; port 0 takes any free one.
@@ -24,6 +23,9 @@ pub struct ServeArgs {
     /// The address under which clients reach it, when that is not the one that they ask at (behind a proxy).
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Events that run at a time; others wait [default: one for each core].
+    #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub max_events: Option<u16>,
     /// Serve requests without credentials, to this machine alone.
     #[arg(long)]
     pub insecure_loopback: bool,
@@ -41,19 +43,23 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, CommandError> {
         data: args.data.clone(),
         public_url: args.public_url.clone(),
         insecure_loopback: args.insecure_loopback,
+        max_events: args.max_events.map_or_else(cores, usize::from),
         admin,
     };
-    // What events count is said here, as the service does not know how they are run.
-    Metrics::install().map_err(usage)?;
-    meter::describe();
     let served = matchcut_service::serve(options, |listen| {
         let mut out = io::stdout();
         writeln!(out, "matchcut is ready at http://{listen}/")?;
         out.flush()
     });
+    // Of events that were not through in time.
+    matchcut_operators::hosts::end_all();
     match served {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error @ ServeError::NotLoopback(_)) => Err(usage(error.to_string())),
         Err(error) => Err(error.into()),
     }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }

@@ -37,6 +37,8 @@ mod scenarios;
 mod scoreboard;
 mod select;
 mod service;
+mod service_events;
+mod service_mre;
 mod tennis;
 mod tools;
 mod variants;

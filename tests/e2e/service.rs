@@ -9,7 +9,7 @@ const KEY: &str = "ADMINOFTESTS";
 const SECRET: &str = "a secret/of+tests";
 
 /// A server on a free port, with a key for admins in its environment, and its address.
-fn server(work: &mut Work, more: &[&str]) -> (Running, String) {
+pub fn server(work: &mut Work, more: &[&str]) -> (Running, String) {
     work.set_env("MATCHCUT_ADMIN_ACCESS_KEY_ID", KEY);
     work.set_env("MATCHCUT_ADMIN_SECRET_ACCESS_KEY", SECRET);
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", "data"];
@@ -21,7 +21,7 @@ fn server(work: &mut Work, more: &[&str]) -> (Running, String) {
 }
 
 /// Told to stop, it stops, and has said nothing of secrets.
-fn stops(running: Running) -> Done {
+pub fn stops(running: Running) -> Done {
     running.terminate();
     let done = running.wait().exits(0);
     for text in [&done.stdout, &done.stderr] {

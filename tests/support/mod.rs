@@ -2,6 +2,7 @@
 //! everything about a run that went otherwise than expected.
 
 pub mod aws_media;
+pub mod http;
 pub mod kafka;
 pub mod ladder;
 pub mod lambda;

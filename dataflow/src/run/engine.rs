@@ -96,6 +96,16 @@ pub enum RunError {
     /// Messages are to be carried, and there is no directory whose store keeps them meanwhile.
     #[error("the sink \"{0}\" needs a directory that keeps what is not published yet")]
     NoOutbox(Name),
+    /// Two sinks would overwrite each other's results.
+    #[error("the sinks \"{one}\" and \"{other}\" write to one directory, {}", dir.display())]
+    OneDirectory {
+        /// The first of them.
+        one: String,
+        /// The other.
+        other: Name,
+        /// Where.
+        dir: PathBuf,
+    },
     /// More than one source.
     #[error("the spec declares {0} sources; an event has one, run one spec for each")]
     SeveralSources(usize),

@@ -12,6 +12,7 @@ pub mod cuts;
 pub mod engine;
 pub mod feedback;
 mod files;
+pub mod home;
 pub mod listen;
 pub mod loader;
 pub mod log;

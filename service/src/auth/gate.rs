@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 
 use super::local::is_local;
@@ -17,6 +17,7 @@ use super::sigv4::{Authorization, Received, Refusal};
 use super::{AdminKey, Role};
 use crate::context::{App, Shared};
 use crate::errors::ApiError;
+use crate::server::refusal;
 use crate::ssm;
 use crate::store::keys;
 
@@ -57,7 +58,11 @@ pub async fn guard(
         let shared = Arc::clone(&app);
         let asked = move || {
             let passed = check(&shared, &parts, &body, peer);
-            passed.map(|()| Request::from_parts(parts, Body::from(body)))
+            passed.map(|role| {
+                let mut request = Request::from_parts(parts, Body::from(body));
+                request.extensions_mut().insert(role);
+                request
+            })
         };
         let checked = tokio::task::spawn_blocking(asked).await;
         checked.unwrap_or_else(|_| Err(ApiError::internal()))
@@ -65,11 +70,12 @@ pub async fn guard(
     match passed.await {
         Ok(request) => next.run(request).await,
         Err(error) if path == "/" => ssm::refusal(error),
-        Err(error) => error.into_response(),
+        Err(error) => refusal(&path, error),
     }
 }
 
-fn check(app: &Shared, parts: &Parts, body: &Bytes, peer: SocketAddr) -> Result<(), ApiError> {
+/// The role of who asks, which suffices.
+fn check(app: &Shared, parts: &Parts, body: &Bytes, peer: SocketAddr) -> Result<Role, ApiError> {
     let path = parts.uri.path();
     let role = match parts.headers.get(AUTHORIZATION) {
         Some(header) => {
@@ -81,7 +87,7 @@ fn check(app: &Shared, parts: &Parts, body: &Bytes, peer: SocketAddr) -> Result<
     };
     let needed = Role::needed(&parts.method, path);
     match role >= needed {
-        true => Ok(()),
+        true => Ok(role),
         false => Err(ApiError::forbidden(format!(
             "This access key has the role {role}, and {} {path} needs {needed}",
             parts.method

@@ -37,11 +37,16 @@ impl Role {
         if matches!(*method, Method::GET | Method::HEAD) || path == "/" {
             return Role::Viewer;
         }
+        let own = path.strip_prefix("/api/v1/events/");
+        if own.is_some_and(|rest| *method == Method::POST && rest.ends_with("/feedback")) {
+            return Role::Editor;
+        }
         let mut parts = path.split('/').skip(1);
         match (parts.next(), parts.next()) {
             (Some("controlplane"), Some("replay")) => Role::Editor,
             (Some("dataplane"), Some("clip")) => Role::Editor,
             (Some("controlplane"), Some("event")) => Role::Operator,
+            (Some("api"), Some("v1")) => Role::Operator,
             _ => Role::Admin,
         }
     }
@@ -80,6 +85,11 @@ mod tests {
             needed("DELETE", "/controlplane/event/a/program/b"),
             Role::Operator
         );
+        assert_eq!(needed("POST", "/api/v1/events"), Role::Operator);
+        assert_eq!(needed("GET", "/api/v1/events"), Role::Viewer);
+        assert_eq!(needed("POST", "/api/v1/events/a/feedback"), Role::Editor);
+        assert_eq!(needed("POST", "/api/v1/events/a/stop"), Role::Operator);
+        assert_eq!(needed("POST", "/api/v2/events"), Role::Admin);
         assert_eq!(needed("POST", "/controlplane/eventual"), Role::Admin);
         assert_eq!(needed("PUT", "/controlplane/profile/a"), Role::Admin);
         assert!(Role::Viewer < Role::Editor && Role::Operator < Role::Admin);

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use matchcut_dataflow::run::meter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
@@ -46,6 +47,7 @@ impl Metrics {
             metrics::describe_gauge!("matchcut_build_info", "The build that runs");
             metrics::gauge!("matchcut_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
             http::describe();
+            meter::describe();
             Ok(handle)
         });
         let handle = installed.clone()?;

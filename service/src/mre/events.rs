@@ -1,4 +1,4 @@
-//! Events, as records: created, read, changed and deleted. Nothing runs them here.
+//! Events, as records: created, read, changed and deleted. When they run is said in `schedule`.
 
 use axum::Router;
 use jiff::civil::DateTime;
@@ -9,6 +9,7 @@ use super::{event_names, no_event, now, object, text};
 use crate::context::{App, Context};
 use crate::endpoint::{Answer, Call, delete, get, patch, post, put};
 use crate::errors::ApiError;
+use crate::runs::RunsError;
 use crate::store::names::{self, PROGRAM};
 use crate::store::{Row, StoreError, events, replays};
 use crate::validation::{one_of, python, text_between};
@@ -168,7 +169,7 @@ fn update(call: &Call, context: &Context) -> Answer {
 
 fn remove(call: &Call, context: &Context) -> Answer {
     let (program, name) = event_names(call)?;
-    context.database.write(|db| {
+    let removed = context.database.write(|db| {
         let found = events::get(db, program, name)?;
         let event = found.ok_or_else(|| no_event(program, name))?;
         if text(&event, "Status") == "In Progress" {
@@ -178,8 +179,20 @@ fn remove(call: &Call, context: &Context) -> Answer {
         }
         replays::remove_all(db, program, name)?;
         events::remove(db, program, name)?;
-        Ok(json!({}))
-    })
+        Ok(text(&event, "Id").to_owned())
+    });
+    let removed: Result<String, ApiError> = removed;
+    match context.runs.delete(&removed?) {
+        Ok(()) | Err(RunsError::Unknown(_)) => Ok(json!({})),
+        Err(error) => Err(of_runs(error)),
+    }
+}
+
+fn of_runs(error: RunsError) -> ApiError {
+    match error {
+        RunsError::Store(error) => error.into(),
+        error => ApiError::view(error.to_string()),
+    }
 }
 
 /// A value of the row of an event.
@@ -197,6 +210,18 @@ fn status(call: &Call, context: &Context) -> Answer {
 fn set_status(call: &Call, context: &Context) -> Answer {
     let status = call.param("status");
     one_of(status, &STATES)?;
+    if status == "Complete" {
+        // What runs is drained, and is complete then.
+        let id = read(call, context, "Id")?.unwrap_or_default();
+        let id = id.as_str().unwrap_or_default();
+        match context.runs.get(id) {
+            Ok(run) if !run.state.is_over() => {
+                return context.runs.stop(id).map(|()| json!({})).map_err(of_runs);
+            }
+            Ok(_) | Err(RunsError::Unknown(_)) => {}
+            Err(error) => return Err(of_runs(error)),
+        }
+    }
     change(call, context, |event| {
         event.insert("Status".to_owned(), Value::from(status));
         Ok(())

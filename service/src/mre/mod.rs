@@ -1,6 +1,7 @@
 //! MRE's control plane: paths, bodies, answers and errors as its services have them. Where those are broken, what
 //! was meant is done; docs/src/reference/rest.md says where.
 
+mod dataplane;
 mod dependencies;
 mod event_lists;
 mod event_schemas;
@@ -13,13 +14,17 @@ mod priorities;
 mod profiles;
 mod prompts;
 mod replay_schemas;
+mod replay_spec;
 mod replays;
+mod schedule;
 mod schemas;
 mod system;
+mod to_spec;
 mod versioned;
 
 use axum::Router;
 use jiff::Timestamp;
+use matchcut_model::time::MediaTime;
 use serde_json::Value;
 
 use crate::context::App;
@@ -28,6 +33,8 @@ use crate::errors::ApiError;
 use crate::store::Row;
 use crate::validation::text_between;
 
+pub use dataplane::routes as data_routes;
+pub use schedule::tick;
 pub use schemas::Schemas;
 
 /// The version of MRE whose API this is.
@@ -51,6 +58,11 @@ pub fn routes() -> Router<App> {
 /// The time of day as MRE writes it.
 fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Seconds as MRE shows them.
+fn rounded(seconds: f64) -> f64 {
+    MediaTime::from_seconds_f64(seconds).map_or(seconds, MediaTime::rounded_seconds)
 }
 
 /// A body that its schema calls an object.

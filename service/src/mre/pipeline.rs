@@ -73,7 +73,8 @@ pub fn names_by_feature(profile: &Row) -> Vec<&str> {
     plugins.map(|plugin| text(plugin, "Name")).collect()
 }
 
-fn dependents(plugin: &Row) -> impl Iterator<Item = &Row> {
+/// What a plugin of a profile depends on.
+pub fn dependents(plugin: &Row) -> impl Iterator<Item = &Row> {
     let list = plugin.get("DependentPlugins").and_then(Value::as_array);
     list.into_iter().flatten().filter_map(Value::as_object)
 }

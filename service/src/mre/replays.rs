@@ -1,4 +1,5 @@
-//! Requests for replays, as records: taken, listed, changed and deleted. Nothing makes replays of them here.
+//! Requests for replays, as records: taken, listed, changed and deleted. Those that are there when their event begins
+//! are made with it.
 
 use axum::Router;
 use serde_json::{Value, json};

@@ -27,6 +27,9 @@ pub enum StoreError {
         /// The newest that is known.
         known: usize,
     },
+    /// Another service runs what is there.
+    #[error("{} is in use by another matchcut serve; give this one another --data", .0.display())]
+    InUse(PathBuf),
     /// SQLite refuses.
     #[error("SQLite: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -100,6 +100,56 @@ pub fn has_program_id(
     Ok(others > 0)
 }
 
+/// Events that wait, and that nothing has tried to run.
+pub fn not_begun(db: &Connection) -> Result<Vec<Row>, StoreError> {
+    listed(
+        db,
+        "SELECT row FROM events WHERE json_extract(row, '$.Status') = 'Queued'
+         AND NOT EXISTS (SELECT 1 FROM runs WHERE id = json_extract(row, '$.Id'))",
+    )
+}
+
+/// Events that are under way.
+pub fn in_progress(db: &Connection) -> Result<Vec<Row>, StoreError> {
+    listed(
+        db,
+        "SELECT row FROM events WHERE json_extract(row, '$.Status') = 'In Progress'",
+    )
+}
+
+fn listed(db: &Connection, query: &str) -> Result<Vec<Row>, StoreError> {
+    let mut query = db.prepare_cached(query)?;
+    let found = query.query_map([], |row| row.get::<_, String>(0))?;
+    found.map(|text| row(&text?)).collect()
+}
+
+/// The event whose `Id` this is.
+pub fn of_id(db: &Connection, id: &str) -> Result<Option<Row>, StoreError> {
+    let mut query =
+        db.prepare_cached("SELECT row FROM events WHERE json_extract(row, '$.Id') = ?1")?;
+    let found: Option<String> = query.query_row([id], |row| row.get(0)).optional()?;
+    found.as_deref().map(row).transpose()
+}
+
+/// Notes that an event has replays.
+pub fn set_has_replays(db: &Connection, id: &str) -> Result<(), StoreError> {
+    let mut update = db.prepare_cached(
+        "UPDATE events SET row = json_set(row, '$.hasReplays', json('true'))
+         WHERE json_extract(row, '$.Id') = ?1",
+    )?;
+    update.execute([id])?;
+    Ok(())
+}
+
+/// Changes the status of the event whose `Id` this is, where there is one.
+pub fn set_status(db: &Connection, id: &str, status: &str) -> Result<(), StoreError> {
+    let mut update = db.prepare_cached(
+        "UPDATE events SET row = json_set(row, '$.Status', ?2) WHERE json_extract(row, '$.Id') = ?1",
+    )?;
+    update.execute([id, status])?;
+    Ok(())
+}
+
 /// Tells events, the newest start first, until `more` has enough. `after` is the last one that was told before:
 /// start, program, name.
 pub fn newest_first(

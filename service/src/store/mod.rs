@@ -7,6 +7,7 @@ pub mod keys;
 pub mod named;
 pub mod names;
 pub mod replays;
+pub mod runs;
 pub mod versioned;
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -25,7 +26,10 @@ pub use error::StoreError;
 pub(crate) const FILE: &str = "service.sqlite";
 
 /// What makes each version of the tables out of the one before it. Only ever appended to.
-const MIGRATIONS: [&str; 1] = [include_str!("../schema.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../schema.sql"),
+    include_str!("../schema_runs.sql"),
+];
 
 /// What a command waits for another process that writes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -166,6 +170,23 @@ mod tests {
         drop(database);
         let refused = Database::open(dir.path()).err().unwrap().to_string();
         assert!(refused.contains("by a newer matchcut"), "{refused}");
+    }
+
+    #[test]
+    fn an_older_file_is_brought_up_to_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, ..] = MIGRATIONS;
+        let older = Connection::open(dir.path().join(FILE)).unwrap();
+        older.execute_batch(first).unwrap();
+        older.pragma_update(None, "user_version", 1).unwrap();
+        let kept = "INSERT INTO events VALUES ('Open', 'Final', '', '{\"Id\":\"a\"}', '{}', NULL)";
+        older.execute_batch(kept).unwrap();
+        drop(older);
+        let database = Database::open(dir.path()).unwrap();
+        let found = database.read(|db| events::of_id(db, "a"));
+        assert_eq!(found.unwrap().unwrap()["Id"], "a");
+        let open: Result<_, StoreError> = database.read(runs::open);
+        assert!(open.unwrap().is_empty());
     }
 
     #[test]

@@ -34,6 +34,20 @@ pub fn set(db: &Connection, (program, event, id): Key<'_>, row: &Row) -> Result<
     Ok(())
 }
 
+/// Changes how far a request is.
+pub fn set_status(
+    db: &Connection,
+    (program, event, id): Key<'_>,
+    status: &str,
+) -> Result<(), StoreError> {
+    let mut update = db.prepare_cached(
+        "UPDATE replays SET row = json_set(row, '$.Status', ?4)
+         WHERE program = ?1 AND event = ?2 AND id = ?3",
+    )?;
+    update.execute([program, event, id, status])?;
+    Ok(())
+}
+
 /// Forgets a request.
 pub fn remove(db: &Connection, (program, event, id): Key<'_>) -> Result<(), StoreError> {
     let mut delete =

@@ -31,6 +31,7 @@ impl Server {
             data: data.path().to_owned(),
             public_url: None,
             insecure_loopback,
+            max_events: 2,
             admin: None,
         };
         thread::spawn(move || {

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use matchcut_dataflow::plan::{Plan, PlanSink};
-use matchcut_dataflow::run::engine::RunError;
-use matchcut_dataflow::run::log::{EventStore, Lock, ResumeError, Taken};
-use matchcut_dataflow::run::target::{Begin, Target};
 use matchcut_sinks::{EventInfo, FileSink, SinkError};
 
-use crate::render::CommandError;
+use super::engine::RunError;
+use super::log::{EventStore, Lock, Taken};
+use super::target::{Begin, Target};
+use crate::plan::{Plan, PlanSink};
 
 /// Where results go.
 pub struct Dirs<'a> {
@@ -24,7 +23,7 @@ pub struct Dirs<'a> {
 
 impl<'a> Dirs<'a> {
     /// The directories of `--out` and of the spec.
-    pub fn new(plan: &'a Plan, out: Option<&'a Path>) -> Result<Self, CommandError> {
+    pub fn new(plan: &'a Plan, out: Option<&'a Path>) -> Result<Self, RunError> {
         // Two writers in one directory would overwrite each other.
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut taken: BTreeMap<PathBuf, String> = BTreeMap::new();
@@ -38,13 +37,10 @@ impl<'a> Dirs<'a> {
                 // What the sink takes is part of everything.
                 Some("--out") => continue,
                 Some(other) => {
-                    return Err(CommandError::Usage {
-                        message: format!(
-                            "the sinks \"{other}\" and \"{}\" write to one directory, {}",
-                            sink.name,
-                            dir.display()
-                        ),
-                        hint: Some("give one of them another dir".to_owned()),
+                    return Err(RunError::OneDirectory {
+                        one: other.to_owned(),
+                        other: sink.name.clone(),
+                        dir,
                     });
                 }
                 None => drop(taken.insert(dir, sink.name.to_string())),
@@ -99,7 +95,7 @@ impl<'a> Dirs<'a> {
         identity: &str,
         how: How,
         info: &EventInfo,
-    ) -> Result<Home, CommandError> {
+    ) -> Result<Home, RunError> {
         let Some(first) = self.all().next() else {
             return Ok(Home::New(Vec::new(), None));
         };
@@ -108,13 +104,13 @@ impl<'a> Dirs<'a> {
         }
         // What is replaced need not be understood.
         if how == How::Replace {
-            let lock = EventStore::take_anew(first).map_err(RunError::from)?;
+            let lock = EventStore::take_anew(first)?;
             return self.begin(plan, identity, info, first, lock);
         }
-        let lock = match (EventStore::take(first).map_err(RunError::from)?, how) {
+        let lock = match (EventStore::take(first)?, how) {
             (Taken::Begun(store), How::Resume { .. }) => {
-                store.check(identity).map_err(RunError::from)?;
-                if store.is_finished().map_err(RunError::from)? {
+                store.check(identity)?;
+                if store.is_finished()? {
                     return Ok(Home::Finished(store));
                 }
                 let targets = self.targets(plan, Begin::Resume, info)?;
@@ -126,8 +122,7 @@ impl<'a> Dirs<'a> {
                 return Err(RunError::Sink(SinkError::HoldsResults {
                     dir,
                     found: "an event that was begun".to_owned(),
-                })
-                .into());
+                }));
             }
             (Taken::Fresh { lock, was_there }, How::Resume { force }) => {
                 // Results without a store are those of somebody else.
@@ -148,9 +143,9 @@ impl<'a> Dirs<'a> {
         info: &EventInfo,
         first: &Path,
         lock: Lock,
-    ) -> Result<Home, CommandError> {
+    ) -> Result<Home, RunError> {
         // First the store: if this is cut short, it says that nothing has begun.
-        let store = EventStore::create(first, lock, identity).map_err(RunError::from)?;
+        let store = EventStore::create(first, lock, identity)?;
         let targets = self.targets(plan, Begin::Replace, info)?;
         Ok(Home::New(targets, Some(store)))
     }
@@ -163,11 +158,11 @@ impl<'a> Dirs<'a> {
         Ok(())
     }
 
-    fn refuse_results(&self) -> Result<(), CommandError> {
+    fn refuse_results(&self) -> Result<(), RunError> {
         for dir in self.all() {
             if let Some(found) = FileSink::holds(dir) {
                 let (dir, found) = (dir.to_owned(), found.to_owned());
-                return Err(RunError::Sink(SinkError::HoldsResults { dir, found }).into());
+                return Err(RunError::Sink(SinkError::HoldsResults { dir, found }));
             }
         }
         Ok(())
@@ -196,19 +191,4 @@ pub enum Home {
     Resumed(Vec<Target>, EventStore),
     /// One that is over.
     Finished(EventStore),
-}
-
-/// What helps against an error of the store.
-pub fn hint(error: &ResumeError) -> Option<&'static str> {
-    match error {
-        ResumeError::Changed { .. } => Some(
-            "run it with the spec and options it was begun with; or begin anew with --force; or \
-             apply the new spec to what was observed: matchcut replay SPEC --observations \
-             DIR/observations.jsonl",
-        ),
-        ResumeError::Diverged { .. } | ResumeError::Entry { .. } => {
-            Some("begin anew with --force, or go on with the version that wrote it")
-        }
-        ResumeError::Store(error) => error.hint(),
-    }
 }

@@ -1,0 +1,408 @@
+//! From an event of MRE and its profile to a spec. A plugin is the operator whose type its name says (`SegmentByShot` is
+//! `segment_by_shot`), or that its configuration names under `type`; a featurer that is none is the function of
+//! Lambda that it was registered with.
+
+use std::collections::BTreeMap;
+
+use matchcut_dataflow::run::open::source_type;
+use matchcut_dataflow::spec::Catalog;
+use matchcut_model::observation::Class;
+use matchcut_operators::sdk::{Description, EdgeKind};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use toml::Table;
+
+use super::pipeline::{SLOTS, dependents};
+use super::{plugins, replay_spec, text, texts};
+use crate::store::named::{self, PROFILE};
+use crate::store::{Row, StoreError, replays};
+
+/// The only source of a spec that is made here.
+const SOURCE: &str = "video";
+
+/// Why an event has no spec.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSpec {
+    /// What is missing or cannot be run.
+    #[error("{0}")]
+    Wrong(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A plugin that a profile uses.
+struct Used {
+    /// As the profile has it.
+    plugin: Row,
+    /// As it was registered.
+    registered: Row,
+    class: Class,
+    /// The plugins that it reads.
+    reads: Vec<String>,
+}
+
+/// All of them, by the names of their operators.
+type Plugins = BTreeMap<String, Used>;
+
+/// A replay that is asked for, by its id; or what is wrong with it.
+pub type Asked = (String, Result<toml::Value, String>);
+
+/// What an event comes to.
+pub struct Made {
+    /// Its spec, without replays.
+    pub spec: Table,
+    /// How its clips are cut.
+    pub clips: &'static str,
+    /// The replays that are asked for.
+    pub replays: Vec<Asked>,
+}
+
+/// The spec of an event.
+pub fn spec(db: &Connection, event: &Row) -> Result<Made, NoSpec> {
+    let name = text(event, "Profile");
+    let profile = named::get(db, PROFILE, name)?;
+    let profile = profile.ok_or_else(|| NoSpec::Wrong(format!("Profile '{name}' not found")))?;
+    let mut spec = Table::new();
+    spec.insert("pipeline".to_owned(), table(pipeline(event, &profile)));
+    let source = json!({ SOURCE: source(event)? });
+    spec.insert("sources".to_owned(), table(source));
+    let used = used(db, &profile)?;
+    let mut operators = Table::new();
+    for (name, one) in &used {
+        let operator = operator(name, one, &used, (event, &profile))?;
+        operators.insert(name.clone(), table(operator));
+    }
+    spec.insert("operators".to_owned(), operators.into());
+    let made = |key: &str| event.get(key) != Some(&Value::Bool(false));
+    let clips = match made("GenerateOrigClips") || made("GenerateOptoClips") {
+        true => "exact",
+        false => "none",
+    };
+    Ok(Made {
+        spec,
+        clips,
+        replays: asked(db, event, &used)?,
+    })
+}
+
+/// The replays that are asked for and not there yet.
+fn asked(db: &Connection, event: &Row, used: &Plugins) -> Result<Vec<Asked>, StoreError> {
+    let chain = [Class::Labeler, Class::Optimizer, Class::Segmenter];
+    let of_class = |class: Class| used.iter().find(|(_, one)| one.class == class);
+    let last = chain.into_iter().find_map(of_class);
+    let input = last.map_or("", |(name, _)| name.as_str());
+    let rows = replays::of_event(db, text(event, "Program"), text(event, "Name"))?;
+    let open = rows
+        .iter()
+        .filter(|row| !matches!(text(row, "Status"), "Complete" | "Error"));
+    let made = open.map(|row| {
+        let replay = replay_spec::replay(row, input).map(table);
+        (text(row, "ReplayId").to_owned(), replay)
+    });
+    Ok(made.collect())
+}
+
+/// What an operator is called: the name of its plugin, as far as it can stand in `inputs`.
+pub fn operator_name(plugin: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    let letter = |letter: char| if plain(letter) { letter } else { '_' };
+    plugin.chars().map(letter).collect()
+}
+
+fn pipeline(event: &Row, profile: &Row) -> Value {
+    let longest = profile
+        .get("MaxSegmentLengthSeconds")
+        .and_then(Value::as_u64);
+    let timecode = match text(event, "TimecodeSource") {
+        "" => "NOT_EMBEDDED",
+        source => source,
+    };
+    json!({
+        "name": text(profile, "Name"),
+        "description": text(event, "Description"),
+        "program": text(event, "Program"),
+        "event": text(event, "Name"),
+        "max_segment": format!("{}s", longest.unwrap_or(300)),
+        "timecode": timecode.to_ascii_lowercase(),
+    })
+}
+
+fn source(event: &Row) -> Result<Value, NoSpec> {
+    match text(event, "SourceVideoUrl") {
+        "" => Err(NoSpec::Wrong(
+            "only events with a SourceVideoUrl are run yet".to_owned(),
+        )),
+        uri => Ok(json!({ "type": source_type(uri), "uri": uri })),
+    }
+}
+
+fn used(db: &Connection, profile: &Row) -> Result<Plugins, NoSpec> {
+    let mut used = Plugins::new();
+    let slot = |slot: &str| profile.get(slot).and_then(Value::as_object);
+    let single = SLOTS.into_iter().filter_map(|name| {
+        let class = match name {
+            "Classifier" => Class::Segmenter,
+            "Optimizer" => Class::Optimizer,
+            _ => Class::Labeler,
+        };
+        Some((class, slot(name)?))
+    });
+    let featurers = profile.get("Featurers").and_then(Value::as_array);
+    let featurers = featurers.into_iter().flatten().filter_map(Value::as_object);
+    for (class, plugin) in single.chain(featurers.map(|plugin| (Class::Featurer, plugin))) {
+        let parts = std::iter::once((class, plugin));
+        let parts = parts.chain(dependents(plugin).map(|plugin| (Class::Featurer, plugin)));
+        for (class, part) in parts {
+            let name = text(part, "Name");
+            let reads = dependents(plugin).filter(|dependent| {
+                let mut readers = texts(dependent, "DependentFor");
+                readers.any(|reader| reader == name)
+            });
+            let reads = reads.map(|dependent| operator_name(text(dependent, "Name")));
+            let registered = plugins::newest(db, name)?;
+            let registered = registered
+                .ok_or_else(|| NoSpec::Wrong(format!("Plugin '{name}' not found in the system")))?;
+            let one = used.entry(operator_name(name)).or_insert_with(|| Used {
+                plugin: part.clone(),
+                registered,
+                class,
+                reads: Vec::new(),
+            });
+            for read in reads {
+                if !one.reads.contains(&read) {
+                    one.reads.push(read);
+                }
+            }
+        }
+    }
+    Ok(used)
+}
+
+fn operator(
+    name: &str,
+    used: &Used,
+    all: &Plugins,
+    (event, profile): (&Row, &Row),
+) -> Result<Value, NoSpec> {
+    let own = text(&used.plugin, "Name");
+    let empty = Row::new();
+    let given = used.plugin.get("Configuration").and_then(Value::as_object);
+    let given = given.unwrap_or(&empty);
+    let kind = match text(given, "type") {
+        "" => snake(own),
+        kind => kind.to_owned(),
+    };
+    let catalog = Catalog::built_in();
+    let found = catalog.operator(&kind).map(|(_, description)| description);
+    let found = found.filter(|description| description.class == used.class || kind == "process");
+    let mut made = Row::new();
+    let Some(description) = found else {
+        if used.class != Class::Featurer {
+            return Err(NoSpec::Wrong(format!(
+                "Plugin '{own}' is no {} of matchcut: there is no type {kind}",
+                used.class
+            )));
+        }
+        return Ok(lambda(used, given, (event, profile)));
+    };
+    made.insert("type".to_owned(), json!(kind));
+    made.insert(
+        "inputs".to_owned(),
+        json!(inputs(name, used, all, &description)),
+    );
+    for (key, value) in given.iter().filter(|(key, _)| *key != "type") {
+        let option = description
+            .options
+            .iter()
+            .find(|option| option.name == **key);
+        let schema = option.map(|option| &option.schema);
+        made.insert(key.clone(), typed(value, schema));
+    }
+    Ok(Value::Object(made))
+}
+
+/// What an operator is wired to: what its type takes, of what the profile has for it.
+fn inputs(name: &str, used: &Used, all: &Plugins, description: &Description) -> Vec<String> {
+    let media = match text(&used.registered, "SupportedMediaType") {
+        "Audio" => EdgeKind::Audio,
+        _ => EdgeKind::Video,
+    };
+    let segments = match used.class {
+        Class::Labeler => [Class::Optimizer, Class::Segmenter],
+        _ => [Class::Segmenter, Class::Segmenter],
+    };
+    let of_class = |class: Class| all.iter().find(|(_, one)| one.class == class);
+    let segments = segments
+        .into_iter()
+        .find_map(of_class)
+        .map(|(name, _)| name);
+    let mut inputs = Vec::new();
+    for rule in &description.inputs {
+        let may = rule.min > 0 || used.reads.is_empty() && rule.kind == media;
+        match rule.kind {
+            EdgeKind::Video if may => inputs.push(format!("{SOURCE}.video")),
+            EdgeKind::Audio if may => inputs.push(format!("{SOURCE}.audio")),
+            EdgeKind::Cues => inputs.push(format!("{SOURCE}.cues")),
+            EdgeKind::Segments => inputs.extend(segments.cloned()),
+            EdgeKind::Observations => inputs.extend(used.reads.iter().cloned()),
+            _ => {}
+        }
+    }
+    inputs.retain(|input| input != name);
+    inputs
+}
+
+/// A featurer that is a function, invoked as MRE does it.
+fn lambda(used: &Used, given: &Row, (event, profile): (&Row, &Row)) -> Value {
+    let registered = &used.registered;
+    let audio = text(registered, "SupportedMediaType") == "Audio";
+    let media = if audio { "audio" } else { "video" };
+    let classifier = profile.get("Classifier").and_then(Value::as_object);
+    let outputs = registered
+        .get("OutputAttributes")
+        .and_then(Value::as_object);
+    let outputs: Row = outputs
+        .into_iter()
+        .flatten()
+        .map(|(name, about)| {
+            let kind = match about
+                .get("Type")
+                .or(about.get("type"))
+                .and_then(Value::as_str)
+            {
+                Some("bool" | "boolean" | "Boolean") => "boolean",
+                Some("number" | "float" | "integer" | "Number") => "number",
+                _ if name == "Label" => "text",
+                _ => return (name.clone(), Value::Null),
+            };
+            (name.clone(), json!(kind))
+        })
+        .filter(|(_, kind)| !kind.is_null())
+        .collect();
+    let longest = profile
+        .get("MaxSegmentLengthSeconds")
+        .and_then(Value::as_u64);
+    let mut made = json!({
+        "type": "lambda",
+        "inputs": [format!("{SOURCE}.{media}")],
+        "media": media,
+        "function": text(registered, "ExecuteLambdaQualifiedARN"),
+        "configuration": given,
+        "mre_plugin": text(&used.plugin, "Name"),
+        "mre_program": text(event, "Program"),
+        "mre_event": text(event, "Name"),
+        "mre_profile": text(profile, "Name"),
+        "mre_classifier": classifier.map_or("", |classifier| text(classifier, "Name")),
+        "event_start": text(event, "Start"),
+        "max_segment": format!("{}s", longest.unwrap_or(300)),
+    });
+    if !outputs.is_empty() {
+        made["output_attributes"] = Value::Object(outputs);
+    }
+    for (key, from) in [
+        ("chunk_size", "ChunkSize"),
+        ("processing_frame_rate", "ProcessingFrameRate"),
+    ] {
+        if let Some(value) = profile.get(from) {
+            made[key] = value.clone();
+        }
+    }
+    made
+}
+
+/// A value of a configuration. Those of MRE are texts; where an option is none, it is read out of it.
+fn typed(value: &Value, schema: Option<&Value>) -> Value {
+    let Some(text) = value.as_str() else {
+        return value.clone();
+    };
+    let kind = schema.and_then(|schema| schema.get("type"));
+    let is_text = match kind {
+        Some(Value::String(kind)) => kind == "string",
+        Some(Value::Array(kinds)) => kinds.contains(&json!("string")),
+        _ => false,
+    };
+    match text {
+        _ if is_text => value.clone(),
+        "True" => json!(true),
+        "False" => json!(false),
+        text => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+    }
+}
+
+/// `DetectSceneChange` as `detect_scene_change`.
+fn snake(name: &str) -> String {
+    let mut made = String::new();
+    let mut before = '_';
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
+            made.push('_');
+        }
+        match letter.is_ascii_alphanumeric() {
+            true => made.push(letter.to_ascii_lowercase()),
+            false => made.push('_'),
+        }
+        before = letter;
+    }
+    made
+}
+
+/// JSON as TOML, which has no null.
+fn table(value: Value) -> toml::Value {
+    match value {
+        Value::Null => toml::Value::Table(Table::new()),
+        Value::Bool(value) => value.into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => number.into(),
+            None => number.as_f64().unwrap_or_default().into(),
+        },
+        Value::String(text) => text.into(),
+        Value::Array(list) => {
+            let list = list.into_iter().filter(|value| !value.is_null());
+            toml::Value::Array(list.map(table).collect())
+        }
+        Value::Object(row) => {
+            let row = row.into_iter().filter(|(_, value)| !value.is_null());
+            toml::Value::Table(row.map(|(key, value)| (key, table(value))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_plugins_are_types_of_operators() {
+        for (name, kind) in [
+            ("SegmentByShot", "segment_by_shot"),
+            ("scene_change", "scene_change"),
+            ("Scene Change", "scene_change"),
+            ("AudioPeaks", "audio_peaks"),
+        ] {
+            assert_eq!(snake(name), kind);
+        }
+        assert_eq!(operator_name("Scene.Change 2"), "Scene_Change_2");
+    }
+
+    #[test]
+    fn values_are_read_where_an_option_is_no_text() {
+        let typed = |value: Value, schema: Value| typed(&value, Some(&schema));
+        assert_eq!(
+            typed(json!("27.5"), json!({ "type": "number" })),
+            json!(27.5)
+        );
+        assert_eq!(typed(json!("27"), json!({ "type": "string" })), json!("27"));
+        assert_eq!(
+            typed(json!("True"), json!({ "type": "boolean" })),
+            json!(true)
+        );
+        assert_eq!(typed(json!("2s"), json!({ "anyOf": [] })), json!("2s"));
+        let list = json!([["near", "far"]]);
+        assert_eq!(
+            typed(json!(list.to_string()), json!({ "type": "array" })),
+            list
+        );
+        assert_eq!(typed(json!(3), json!({ "type": "number" })), json!(3));
+    }
+}

@@ -1,0 +1,147 @@
+//! An event that is not over, as those see it who ask for it while it runs: what it has come to, and which
+//! epochs stand. An epoch that only an interrupt brought is taken back when the event goes on, so it is
+//! never told.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use matchcut_dataflow::run::engine::Progress;
+use matchcut_dataflow::run::publish::News;
+use matchcut_model::change::{Change, EventState, Row};
+use tokio::sync::watch;
+
+use crate::store::runs::Counts;
+
+/// What others follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The last epoch that stands.
+    pub epoch: Option<u64>,
+    /// Nothing more will come.
+    pub over: bool,
+}
+
+#[derive(Default)]
+struct Now {
+    counts: Option<Counts>,
+    finishing: bool,
+    /// The last epoch that was committed.
+    last: Option<u64>,
+}
+
+/// An event that waits or runs.
+pub struct Live {
+    stop: Arc<AtomicBool>,
+    now: Mutex<Now>,
+    standing: watch::Sender<Standing>,
+}
+
+impl Live {
+    /// Of an event of which epochs up to `epoch` stand.
+    pub fn new(epoch: Option<u64>) -> Live {
+        let (standing, _) = watch::channel(Standing { epoch, over: false });
+        Live {
+            stop: Arc::default(),
+            now: Mutex::default(),
+            standing,
+        }
+    }
+
+    /// Tells its source to be read no further.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    /// What its run looks at to see whether it is to stop.
+    pub fn stopping(&self) -> &Arc<AtomicBool> {
+        &self.stop
+    }
+
+    /// What it has come to, where this process knows.
+    pub fn counts(&self) -> Option<Counts> {
+        self.with(|now| now.counts)
+    }
+
+    /// Whether everything is read, and only videos are still made.
+    pub fn finishing(&self) -> bool {
+        self.with(|now| now.finishing)
+    }
+
+    /// The last epoch that stands.
+    pub fn epoch(&self) -> Option<u64> {
+        self.standing.borrow().epoch
+    }
+
+    /// Follows which epochs stand.
+    pub fn follow(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
+    }
+
+    /// Epochs up to `epoch` stand.
+    pub fn stands(&self, epoch: Option<u64>) {
+        self.standing.send_if_modified(|standing| {
+            let more = epoch > standing.epoch;
+            if more {
+                standing.epoch = epoch;
+            }
+            more
+        });
+    }
+
+    /// Nothing more will come.
+    pub fn over(&self) {
+        self.standing.send_modify(|standing| standing.over = true);
+    }
+
+    /// Takes in what happened.
+    pub fn progress(&self, progress: &Progress<'_>) {
+        match progress {
+            Progress::Committed {
+                epoch,
+                changes,
+                state,
+                ..
+            } => self.committed(epoch.0, changes, state),
+            Progress::Finishing => self.with(|now| now.finishing = true),
+            Progress::Failure(failure) => {
+                tracing::warn!(input = failure.input, "{}", failure.message);
+            }
+            Progress::Sink(News::Trouble { sink, error }) => tracing::warn!(%sink, "{error}"),
+            Progress::Sink(News::Recovered { .. }) => {}
+            Progress::Sink(News::Notice { sink, notice }) => match notice.is_warning {
+                true => tracing::warn!(%sink, "{}", notice.text),
+                false => tracing::info!(%sink, "{}", notice.text),
+            },
+        }
+    }
+
+    fn committed(&self, epoch: u64, changes: &[Change], state: &EventState) {
+        let counts = counts(state);
+        let before = self.with(|now| {
+            now.counts = Some(counts);
+            now.last.replace(epoch)
+        });
+        // An end that holds for this process alone is the last epoch of all, and brings no chunk.
+        let brings_chunk = changes
+            .iter()
+            .any(|change| change.diff > 0 && matches!(change.row, Row::Chunk(_) | Row::Gap(_)));
+        self.stands(match brings_chunk {
+            true => Some(epoch),
+            false => before,
+        });
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Now) -> T) -> T {
+        act(&mut self.now.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What stands.
+pub fn counts(state: &EventState) -> Counts {
+    Counts {
+        segments: state.segments().len(),
+        observations: state.observations().len(),
+        replays: state.replays().len(),
+        failures: state.failures().len(),
+    }
+}

@@ -1,0 +1,559 @@
+//! The events that the service runs: at most so many at a time, each on threads of its own, the others in the order in
+//! which they were asked for. How far each is stands in the store, so that a new start goes on where the last
+//! one was; what becomes of one touches no other.
+
+mod live;
+mod one;
+mod said;
+pub mod spec;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+pub use live::{Live, Standing};
+use one::{Ended, Ending};
+
+use crate::store::runs::{self, Run, RunState};
+use crate::store::{Database, StoreError};
+
+/// Why an event cannot be done as it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum RunsError {
+    /// There is none of this id.
+    #[error("there is no event \"{0}\"")]
+    Unknown(String),
+    /// There is one of this id already.
+    #[error("there is an event \"{0}\" already")]
+    Taken(String),
+    /// Another request came under the same key.
+    #[error("this Idempotency-Key was used for another request")]
+    OtherRequest,
+    /// It is in a state in which that has no meaning.
+    #[error("event \"{id}\" is {}: {why}", state.name())]
+    State {
+        /// Its id.
+        id: String,
+        /// Its state.
+        state: RunState,
+        /// What would have been needed.
+        why: &'static str,
+    },
+    /// The service is about to end.
+    #[error("the service is stopping")]
+    Stopping,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// All events.
+#[derive(Clone)]
+pub struct Runs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Arc<Database>,
+    dir: PathBuf,
+    most: usize,
+    /// Held while the state of an event changes, here and in the store.
+    inside: Mutex<Inside>,
+    changed: Condvar,
+    stopping: watch::Sender<bool>,
+    /// No other service runs the same events.
+    _lock: File,
+}
+
+#[derive(Default)]
+struct Inside {
+    queue: VecDeque<String>,
+    live: BTreeMap<String, Arc<Live>>,
+    running: usize,
+}
+
+/// A request for an event.
+pub struct Wanted<'a> {
+    /// The id that it is to have.
+    pub id: &'a str,
+    /// What its spec calls the pipeline.
+    pub name: &'a str,
+    /// Its spec, which was found to be right.
+    pub spec: &'a str,
+    /// How clips are cut.
+    pub clips: &'a str,
+    /// The key of the client, and what says whether the request is the same.
+    pub asked: Option<(&'a str, &'a str)>,
+}
+
+impl Runs {
+    /// Takes up the events of a store: those that were not over go on, at most `most` at a time.
+    pub fn open(database: Arc<Database>, data: &Path, most: usize) -> Result<Runs, StoreError> {
+        let failed = |source: io::Error| StoreError::Io {
+            path: data.to_owned(),
+            source,
+        };
+        let dir = std::path::absolute(data).map_err(failed)?.join("events");
+        fs::create_dir_all(&dir).map_err(failed)?;
+        let lock = File::create(data.join("lock")).map_err(failed)?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::InUse(data.to_owned()),
+            TryLockError::Error(source) => failed(source),
+        })?;
+        let runs = Runs {
+            inner: Arc::new(Inner {
+                database,
+                dir,
+                most: most.max(1),
+                inside: Mutex::default(),
+                changed: Condvar::new(),
+                stopping: watch::channel(false).0,
+                _lock: lock,
+            }),
+        };
+        runs.take_up()?;
+        Ok(runs)
+    }
+
+    fn take_up(&self) -> Result<(), StoreError> {
+        let inner = &self.inner;
+        for mut run in inner.database.read(runs::open)? {
+            if run.state == RunState::Deleting {
+                inner.erase(&run.id);
+                continue;
+            }
+            let live = Live::new(run.epoch);
+            match run.state {
+                // Somebody has stopped it: it is only finished.
+                RunState::Draining => live.stop(),
+                RunState::Queued => {}
+                _ => {
+                    run.state = RunState::Queued;
+                    inner.set(&run)?;
+                }
+            }
+            inner.lock().admit(&run.id, live);
+        }
+        inner.start_next();
+        Ok(())
+    }
+
+    /// The directory of an event.
+    pub fn dir(&self, id: &str) -> PathBuf {
+        self.inner.dir.join(id)
+    }
+
+    /// Becomes true when the service is about to end.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.inner.stopping.subscribe()
+    }
+
+    /// What of an event is not over.
+    pub fn live(&self, id: &str) -> Option<Arc<Live>> {
+        self.inner.lock().live.get(id).cloned()
+    }
+
+    /// The event of an id, as it is now.
+    pub fn get(&self, id: &str) -> Result<Run, RunsError> {
+        let found = self.inner.database.read(|db| runs::get(db, id))?;
+        let found = found.filter(|run| run.state != RunState::Deleting);
+        let run = found.ok_or_else(|| RunsError::Unknown(id.to_owned()))?;
+        Ok(self.now(run))
+    }
+
+    /// A page of events, the newest first.
+    pub fn list(&self, before: Option<i64>, limit: usize) -> Result<Vec<Run>, RunsError> {
+        let page = self
+            .inner
+            .database
+            .read(|db| runs::newest_first(db, before, limit))?;
+        Ok(page.into_iter().map(|run| self.now(run)).collect())
+    }
+
+    /// With what this process alone knows.
+    fn now(&self, mut run: Run) -> Run {
+        let Some(live) = self.live(&run.id).filter(|_| !run.state.is_over()) else {
+            return run;
+        };
+        run.epoch = live.epoch().or(run.epoch);
+        run.counts = live.counts().unwrap_or(run.counts);
+        if run.state == RunState::Running && live.finishing() {
+            run.state = RunState::Draining;
+        }
+        run
+    }
+
+    /// Keeps a new event, and runs it when it is its turn. The same request under the same key is the event that
+    /// there is; its id is given.
+    pub fn create(&self, wanted: &Wanted<'_>) -> Result<String, RunsError> {
+        let inner = &self.inner;
+        let mut inside = inner.lock();
+        if *inner.stopping.borrow() {
+            return Err(RunsError::Stopping);
+        }
+        let run = Run {
+            number: 0,
+            id: wanted.id.to_owned(),
+            name: wanted.name.to_owned(),
+            spec: wanted.spec.to_owned(),
+            clips: wanted.clips.to_owned(),
+            state: RunState::Queued,
+            reason: None,
+            created: now(),
+            started: None,
+            ended: None,
+            epoch: None,
+            counts: runs::Counts::default(),
+        };
+        let id: Result<String, RunsError> = inner.database.write(|db| {
+            if let Some((key, request)) = wanted.asked {
+                match runs::asked(db, key)? {
+                    Some((before, id)) if before == request => return Ok(id),
+                    Some(_) => return Err(RunsError::OtherRequest),
+                    None => {}
+                }
+                let asked = (key, request, wanted.id);
+                runs::note_asked(db, asked, &run.created, &yesterday())?;
+            }
+            match runs::add(db, &run)? {
+                true => Ok(run.id.clone()),
+                false => Err(RunsError::Taken(run.id.clone())),
+            }
+        });
+        let id = id?;
+        if id == run.id && !inside.live.contains_key(&id) && self.is_queued(&id)? {
+            inside.admit(&id, Live::new(None));
+        }
+        drop(inside);
+        inner.start_next();
+        Ok(id)
+    }
+
+    /// Keeps that an event cannot be run, and why. It is tried again when it was deleted.
+    pub fn refuse(&self, id: &str, name: &str, spec: &str, reason: &str) -> Result<(), StoreError> {
+        let _inside = self.inner.lock();
+        tracing::error!(event = id, reason, "an event cannot be run");
+        let run = Run {
+            number: 0,
+            id: id.to_owned(),
+            name: name.to_owned(),
+            spec: spec.to_owned(),
+            clips: "exact".to_owned(),
+            state: RunState::Failed,
+            reason: Some(reason.to_owned()),
+            created: now(),
+            started: None,
+            ended: Some(now()),
+            epoch: None,
+            counts: runs::Counts::default(),
+        };
+        self.inner
+            .database
+            .write(|db| runs::add(db, &run).map(drop))
+    }
+
+    fn is_queued(&self, id: &str) -> Result<bool, StoreError> {
+        let found = self.inner.database.read(|db| runs::get(db, id))?;
+        Ok(found.is_some_and(|run| run.state == RunState::Queued))
+    }
+
+    /// Reads the source of an event no further; what was read is finished.
+    pub fn stop(&self, id: &str) -> Result<(), RunsError> {
+        let mut inside = self.inner.lock();
+        let mut run = self.kept(id)?;
+        match run.state {
+            RunState::Queued => {
+                inside.queue.retain(|queued| queued != id);
+                run.state = RunState::Stopped;
+                run.ended = Some(now());
+                self.inner.set(&run)?;
+                if let Some(live) = inside.live.remove(id) {
+                    live.over();
+                }
+            }
+            RunState::Running => {
+                run.state = RunState::Draining;
+                self.inner.set(&run)?;
+                if let Some(live) = inside.live.get(id) {
+                    live.stop();
+                }
+            }
+            RunState::Draining | RunState::Stopped => {}
+            state => {
+                let (id, why) = (run.id, "only what runs or waits can be stopped");
+                return Err(RunsError::State { id, state, why });
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with an event that was stopped, or that failed.
+    pub fn resume(&self, id: &str) -> Result<(), RunsError> {
+        let mut inside = self.inner.lock();
+        if *self.inner.stopping.borrow() {
+            return Err(RunsError::Stopping);
+        }
+        let mut run = self.kept(id)?;
+        match run.state {
+            RunState::Stopped | RunState::Failed => {}
+            RunState::Queued | RunState::Running => return Ok(()),
+            state => {
+                let (id, why) = (run.id, "only what was stopped or failed can be resumed");
+                return Err(RunsError::State { id, state, why });
+            }
+        }
+        run.state = RunState::Queued;
+        (run.reason, run.ended) = (None, None);
+        self.inner.set(&run)?;
+        // Of what stands, the last epoch may be written anew.
+        let epoch = run.epoch.and_then(|epoch| epoch.checked_sub(1));
+        inside.admit(id, Live::new(epoch));
+        drop(inside);
+        self.inner.start_next();
+        Ok(())
+    }
+
+    /// Removes an event with everything that it came to; one that runs is stopped first.
+    pub fn delete(&self, id: &str) -> Result<(), RunsError> {
+        let mut inside = self.inner.lock();
+        let mut run = self.kept(id)?;
+        let runs_now = matches!(run.state, RunState::Running | RunState::Draining)
+            && inside.live.contains_key(id)
+            && !inside.queue.iter().any(|queued| queued == id);
+        run.state = RunState::Deleting;
+        self.inner.set(&run)?;
+        if runs_now {
+            // Its thread removes it when it is through.
+            if let Some(live) = inside.live.get(id) {
+                live.stop();
+            }
+            return Ok(());
+        }
+        inside.queue.retain(|queued| queued != id);
+        if let Some(live) = inside.live.remove(id) {
+            live.over();
+        }
+        drop(inside);
+        self.inner.erase(id);
+        Ok(())
+    }
+
+    /// Keeps what is said of an event that is not complete, as whole lines. It counts as soon as the event hears it.
+    pub fn say(&self, id: &str, lines: &[u8]) -> Result<(), RunsError> {
+        let _inside = self.inner.lock();
+        let run = self.kept(id)?;
+        if run.state == RunState::Complete {
+            let (id, state) = (run.id, run.state);
+            let why = "what is said now changes nothing";
+            return Err(RunsError::State { id, state, why });
+        }
+        let dir = self.dir(id);
+        said::append(&dir, lines).map_err(|source| StoreError::Io { path: dir, source })?;
+        Ok(())
+    }
+
+    fn kept(&self, id: &str) -> Result<Run, RunsError> {
+        let found = self.inner.database.read(|db| runs::get(db, id))?;
+        let found = found.filter(|run| run.state != RunState::Deleting);
+        found.ok_or_else(|| RunsError::Unknown(id.to_owned()))
+    }
+
+    /// The service is about to end: sources are read no further, and nothing new begins. Events stay what they
+    /// are, so that the next start goes on with them.
+    pub fn close(&self) {
+        self.inner.stopping.send_replace(true);
+        for live in self.inner.lock().live.values() {
+            live.stop();
+        }
+    }
+
+    /// Waits until no event runs; false where some still do after `longest`.
+    pub fn wait(&self, longest: Duration) -> bool {
+        let inside = self.inner.lock();
+        let running = |inside: &mut Inside| inside.running > 0;
+        let waited = self
+            .inner
+            .changed
+            .wait_timeout_while(inside, longest, running);
+        let (inside, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        inside.running == 0
+    }
+}
+
+impl Inside {
+    fn admit(&mut self, id: &str, live: Live) {
+        self.live.insert(id.to_owned(), Arc::new(live));
+        self.queue.push_back(id.to_owned());
+    }
+
+    /// Whether this is what an event now is to those who follow it.
+    fn is(&self, id: &str, live: &Arc<Live>) -> bool {
+        self.live
+            .get(id)
+            .is_some_and(|known| Arc::ptr_eq(known, live))
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, run: &Run) -> Result<(), StoreError> {
+        self.database.write(|db| runs::set(db, run))
+    }
+
+    /// Begins what waits, as far as there is room.
+    fn start_next(self: &Arc<Self>) {
+        let mut inside = self.lock();
+        while inside.running < self.most && !*self.stopping.borrow() {
+            let Some(id) = inside.queue.pop_front() else {
+                return;
+            };
+            let Some(live) = inside.live.get(&id).cloned() else {
+                continue;
+            };
+            inside.running += 1;
+            let inner = Arc::clone(self);
+            let (name, own) = (format!("event {id}"), id.clone());
+            let spawned = thread::Builder::new()
+                .name(name)
+                .spawn(move || inner.work(&own, &live));
+            if let Err(error) = spawned {
+                inside.running -= 1;
+                inside.live.remove(&id);
+                let reason = format!("no thread could be started: {error}");
+                let failed = self.database.write(|db| {
+                    if let Some(mut run) = runs::get(db, &id)? {
+                        (run.state, run.reason) = (RunState::Failed, Some(reason));
+                        runs::set(db, &run)?;
+                    }
+                    Ok::<(), StoreError>(())
+                });
+                if let Err(error) = failed {
+                    tracing::error!(event = id, %error, "the state of an event cannot be kept");
+                }
+            }
+        }
+    }
+
+    /// What the thread of an event does.
+    fn work(self: &Arc<Self>, id: &str, live: &Arc<Live>) {
+        let ended = match self.begin(id, live) {
+            Ok(Some(run)) => Some(one::run(&run, &self.dir.join(id), live)),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(event = id, %error, "an event cannot be begun");
+                None
+            }
+        };
+        let erase = {
+            let mut inside = self.lock();
+            let kept = match inside.is(id, live) {
+                true => self.end(id, ended, live),
+                false => Ok(false),
+            };
+            if inside.is(id, live) {
+                inside.live.remove(id);
+            }
+            kept.unwrap_or_else(|error| {
+                tracing::error!(event = id, %error, "the state of an event cannot be kept");
+                false
+            })
+        };
+        live.over();
+        if erase {
+            self.erase(id);
+        }
+        self.lock().running -= 1;
+        self.changed.notify_all();
+        self.start_next();
+    }
+
+    /// Its turn has come; none where it is not to run any more.
+    fn begin(&self, id: &str, live: &Arc<Live>) -> Result<Option<Run>, StoreError> {
+        let inside = self.lock();
+        let found = self.database.read(|db| runs::get(db, id))?;
+        // Stopped or removed meanwhile, and perhaps asked for again: then another thread will run it.
+        let Some(mut run) = found.filter(|_| inside.is(id, live)) else {
+            return Ok(None);
+        };
+        match run.state {
+            RunState::Queued => run.state = RunState::Running,
+            RunState::Draining => {}
+            _ => return Ok(None),
+        }
+        run.started.get_or_insert_with(now);
+        self.set(&run)?;
+        Ok(Some(run))
+    }
+
+    /// Keeps what came of a run; whether the event is to be removed. The lock is held.
+    fn end(&self, id: &str, ended: Option<Ended>, live: &Live) -> Result<bool, StoreError> {
+        let Some(mut run) = self.database.read(|db| runs::get(db, id))? else {
+            return Ok(false);
+        };
+        if run.state == RunState::Deleting {
+            return Ok(true);
+        }
+        let Some(ended) = ended else {
+            return Ok(false);
+        };
+        run.epoch = ended.epoch;
+        run.counts = ended.counts.unwrap_or(run.counts);
+        live.stands(ended.epoch);
+        let goes_on = *self.stopping.borrow() && run.state == RunState::Running;
+        match ended.ending {
+            Ending::Complete => run.state = RunState::Complete,
+            Ending::Failed(reason) => {
+                tracing::error!(event = id, reason, "an event failed");
+                (run.state, run.reason) = (RunState::Failed, Some(reason));
+            }
+            // The next start of the service goes on with it.
+            Ending::Interrupted if goes_on => {}
+            Ending::Interrupted => run.state = RunState::Stopped,
+        }
+        if run.state.is_over() {
+            run.ended = Some(now());
+        }
+        self.set(&run)?;
+        Ok(false)
+    }
+
+    /// Removes what an event came to, and then the event. What cannot be removed is tried again at the next
+    /// start.
+    fn erase(&self, id: &str) {
+        let dir = self.dir.join(id);
+        let erased = match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
+            _ => {
+                let removed = self.database.write(|db| runs::remove(db, id));
+                removed.map_err(|error: StoreError| error.to_string())
+            }
+        };
+        if let Err(error) = erased {
+            tracing::error!(event = id, error, "an event cannot be removed");
+        }
+    }
+}
+
+fn now() -> String {
+    written(Timestamp::now())
+}
+
+/// What clients asked for before this is forgotten.
+fn yesterday() -> String {
+    let now = Timestamp::now();
+    written(now - jiff::SignedDuration::from_hours(24))
+}
+
+fn written(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}

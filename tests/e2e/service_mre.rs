@@ -1,0 +1,307 @@
+//! Events of MRE that the service runs: a profile of plugins becomes a pipeline, states are those of MRE, and its data
+//! plane tells segments.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+
+use super::service::{server, stops};
+use crate::support::http::Api;
+use crate::support::server::Server;
+use crate::support::stream::{DATED, Playlist, chunks};
+use crate::support::{Work, lines, same_text};
+
+const LIVE: Playlist = Playlist {
+    dated: true,
+    ended: false,
+};
+
+/// What the profile of these tests comes to.
+const SPEC: &str = r#"[pipeline]
+name = "Shots"
+program = "Open"
+event = "Final"
+
+[sources.video]
+type = "hls"
+uri = "URI"
+
+[operators.SceneChange]
+type = "scene_change"
+inputs = ["video.video"]
+threshold = 21.5
+
+[operators.AudioSilence]
+type = "audio_silence"
+inputs = ["video.audio"]
+
+[operators.SegmentByShot]
+type = "segment_by_shot"
+inputs = ["SceneChange"]
+
+[operators.Trim]
+type = "optimize_passthrough"
+inputs = ["SegmentByShot"]
+
+[operators.LabelTemplate]
+type = "label_template"
+inputs = ["Trim"]
+template = "Shot {n}"
+"#;
+
+fn plugin(name: &str, class: &str, media: &str, more: &Json) -> Json {
+    let mut plugin = json!({
+        "Name": name,
+        "Class": class,
+        "ExecutionType": "Sync",
+        "SupportedMediaType": media,
+        "ContentGroups": ["Tests"],
+        "ExecuteLambdaQualifiedARN": "arn:aws:lambda:eu-west-1:123456789012:function:None:$LATEST",
+    });
+    let more = more.as_object().unwrap().clone();
+    plugin.as_object_mut().unwrap().extend(more);
+    plugin
+}
+
+fn event(name: &str, profile: &str, start: &str, uri: &str) -> Json {
+    json!({
+        "Name": name,
+        "Program": "Open",
+        "Profile": profile,
+        "ContentGroup": "Tests",
+        "Start": start,
+        "DurationMinutes": 60,
+        "Archive": false,
+        "SourceVideoUrl": uri,
+    })
+}
+
+/// Plugins that are operators of matchcut, and a profile of them.
+fn profile(control: &Api) {
+    let shots = json!({ "DependentPlugins": ["SceneChange"] });
+    let trim = json!({ "Configuration": { "type": "optimize_passthrough" } });
+    for plugin in [
+        plugin("SceneChange", "Featurer", "Video", &json!({})),
+        plugin("AudioSilence", "Featurer", "Audio", &json!({})),
+        plugin("SegmentByShot", "Classifier", "Video", &shots),
+        plugin("Trim", "Optimizer", "Video", &trim),
+        plugin("LabelTemplate", "Labeler", "Video", &json!({})),
+    ] {
+        control.json("POST", "plugin", &plugin);
+    }
+    let cuts = json!({
+        "Name": "SceneChange",
+        "DependentFor": ["SegmentByShot"],
+        "Configuration": { "threshold": "21.5" },
+    });
+    let profile = json!({
+        "Name": "Shots",
+        "ContentGroups": ["Tests"],
+        "ChunkSize": 2,
+        "MaxSegmentLengthSeconds": 300,
+        "ProcessingFrameRate": 25,
+        "Classifier": { "Name": "SegmentByShot", "DependentPlugins": [cuts] },
+        "Optimizer": { "Name": "Trim" },
+        "Labeler": { "Name": "LabelTemplate", "Configuration": { "template": "Shot {n}" } },
+        "Featurers": [{ "Name": "AudioSilence" }],
+    });
+    control.json("POST", "profile", &profile);
+}
+
+fn until(control: &Api, event: &str, status: &str) {
+    let begun = Instant::now();
+    let path = format!("event/{event}/program/Open/status");
+    loop {
+        let told = control.get(&path);
+        let told = String::from_utf8(told.body).unwrap();
+        if told == status {
+            return;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(100),
+            "{event} is {told}"
+        );
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn an_event_of_mre_runs_by_its_profile() {
+    let source = Server::start();
+    source.serve_all(chunks());
+    source.serve("index.m3u8", LIVE.text(3));
+    let uri = source.url("index.m3u8");
+    let mut work = Work::new();
+    let (running, url) = server(&mut work, &["--insecure-loopback", "--max-events", "2"]);
+    let [control, data] = ["controlplane", "dataplane"].map(|path| Api::under(&url, path));
+    let own = Api::new(&url);
+    profile(&control);
+    control.json(
+        "POST",
+        "event",
+        &event("Final", "Shots", "2020-01-01T00:00:00Z", &uri),
+    );
+    control.json(
+        "POST",
+        "event",
+        &event("Later", "Shots", "2099-01-01T00:00:00Z", &uri),
+    );
+    control.json(
+        "POST",
+        "event",
+        &event("Wrong", "Nothing", "2020-01-01T00:00:00Z", &uri),
+    );
+    let features = json!([{ "Name": "SceneChange | hard_cut | true", "Weight": 1 }]);
+    let nothing = json!([{ "Name": "Nobody | says | true", "Weight": 1 }]);
+    let id = |name: &str| {
+        let told = control.json("GET", &format!("event/{name}/program/Open"), &Json::Null);
+        told["Id"].as_str().unwrap().to_owned()
+    };
+
+    until(&control, "Final", "In Progress");
+    let refused = control.ask("DELETE", "event/Final/program/Open", &[], None);
+    assert_eq!(refused.status, 400);
+    source.serve("index.m3u8", DATED.text(6));
+    until(&control, "Final", "Complete");
+    let whole = Work::new();
+    whole.write("spec.toml", SPEC.replace("URI", &uri));
+    whole.ok(["run", "spec.toml", "--out", "out"]);
+    let dir = format!("data/events/{}", id("Final"));
+    for file in ["segments.jsonl", "observations.jsonl", "changes.jsonl"] {
+        let other = fs::read(work.path(&dir).join(file)).unwrap();
+        same_text(
+            file,
+            &fs::read(whole.path("out").join(file)).unwrap(),
+            &other,
+        );
+    }
+
+    // What waits, and what cannot be run, says so.
+    until(&control, "Later", "Queued");
+    until(&control, "Wrong", "Queued");
+    let wrong = own.until_it_is(&id("Wrong"), "failed");
+    assert_eq!(wrong["reason"], "Profile 'Nothing' not found");
+    assert_eq!(own.get(&format!("events/{}", id("Later"))).status, 404);
+
+    // The data plane.
+    let segments = lines(&whole.path("out/segments.jsonl"));
+    assert_eq!(
+        data.json("GET", "version", &Json::Null)["api_version"],
+        "2.10.1"
+    );
+    let path = "event/Final/program/Open/profileClassifier/SegmentByShot/track/1/segments";
+    let cards = data.json("GET", path, &Json::Null)["Segments"].clone();
+    let cards = cards.as_array().unwrap();
+    assert_eq!(cards.len(), segments.len());
+    let (first, last) = (segments.first().unwrap(), cards.last().unwrap());
+    let clip = first["clips"][0]["path"].as_str().unwrap();
+    assert_eq!(
+        last,
+        &json!({
+            "OriginalClipLocation": "",
+            "OriginalThumbnailLocation": "",
+            "OptimizedClipLocation": format!("/api/v1/events/{}/files/{clip}", id("Final")),
+            "OptimizedThumbnailLocation": "",
+            "StartTime": 0.0,
+            "Label": "Shot 1",
+            "FeatureCount": "TBD",
+            "OrigLength": 1.2,
+            "OptoLength": 1.2,
+            "OptimizedDurationPerTrack": [{ "1": 1.2 }],
+            "OptoStartCode": "Opto succeeded",
+            "OptoEndCode": "Opto succeeded",
+        })
+    );
+    let mut seen = Vec::new();
+    let mut key = String::new();
+    loop {
+        let page = data.json(
+            "GET",
+            &format!("{path}/v2?limit=4&LastEvaluatedKey={key}"),
+            &Json::Null,
+        );
+        seen.extend(page["Items"]["Segments"].as_array().unwrap().clone());
+        match &page["LastEvaluatedKey"] {
+            Json::String(none) if none.is_empty() => break,
+            more => {
+                key = more
+                    .to_string()
+                    .bytes()
+                    .map(|byte| format!("%{byte:02X}"))
+                    .collect()
+            }
+        }
+    }
+    assert_eq!(&seen, cards);
+    let edl = data.json("GET", &format!("{path}/for/edl"), &Json::Null);
+    assert_eq!(
+        edl[1],
+        json!({ "Start": 1.2, "End": 2.4, "OptoStart": 1.2, "OptoEnd": 2.4 })
+    );
+    let path = "segments/all/program/Open/event/Final/classifier/SegmentByShot/replay";
+    let rows = data.json("GET", path, &Json::Null);
+    assert_eq!(rows[1]["OptoEnd"], json!({ "1": 2.4 }));
+
+    // An event that somebody ends is drained, and complete then; what is deleted is gone.
+    source.serve("index.m3u8", LIVE.text(3));
+    control.json(
+        "POST",
+        "event",
+        &event("Endless", "Shots", "2020-01-01T00:00:00Z", &uri),
+    );
+    until(&control, "Endless", "In Progress");
+    own.until(&id("Endless"), |told| told["epoch"].as_u64() >= Some(3));
+    control.json(
+        "PUT",
+        "event/Endless/program/Open/status/Complete",
+        &Json::Null,
+    );
+    until(&control, "Endless", "Complete");
+    own.until_it_is(&id("Endless"), "stopped");
+
+    // Replays that were asked for before an event begins are made with it.
+    source.serve("index.m3u8", DATED.text(6));
+    let replay = |label: &str, clips: &Json| {
+        json!({
+            "Program": "Open",
+            "Event": "Later",
+            "AudioTrack": 1,
+            "Description": "Best",
+            "UxLabel": label,
+            "Requester": "tests",
+            "DurationbasedSummarization": { "Duration": 3, "ToleranceMaxLimitInSecs": 1 },
+            "Priorities": { "Clips": clips },
+        })
+    };
+    control.json("POST", "replay", &replay("Cuts", &features));
+    control.json("POST", "replay", &replay("None", &nothing));
+    let start = json!({ "Start": "2020-01-01T00:00:00Z" });
+    control.json("PUT", "event/Later/program/Open", &start);
+    until(&control, "Later", "Complete");
+    let told = control.json("GET", "replay/program/Open/event/Later/all", &Json::Null);
+    let told = told.as_array().unwrap();
+    let of = |label: &str| told.iter().find(|row| row["UxLabel"] == label).unwrap();
+    assert_eq!(of("None")["Status"], "Error");
+    assert_eq!(of("Cuts")["Status"], "Complete");
+    let later = control.json("GET", "event/Later/program/Open", &Json::Null);
+    assert_eq!(later["hasReplays"], true);
+    let replay = of("Cuts")["ReplayId"].as_str().unwrap();
+    let path = format!("event/Later/program/Open/replay/{replay}/segments");
+    let chosen = data.json("GET", &path, &Json::Null);
+    let document = own.get(&format!("events/{}/replays/{replay}", id("Later")));
+    let starts = |list: &Json, key: &str| -> Vec<f64> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|row| row[key].as_f64().unwrap()).collect()
+    };
+    let selected = starts(&document.json(200)["selected"], "start");
+    assert_eq!(starts(&chosen, "Start"), selected);
+    assert_eq!(selected, [1.2, 2.4, 3.6]);
+
+    let gone = id("Final");
+    control.json("DELETE", "event/Final/program/Open", &Json::Null);
+    assert_eq!(own.get(&format!("events/{gone}")).status, 404);
+    assert!(!work.path(&dir).exists());
+    stops(running);
+}
