@@ -249,6 +249,41 @@ fn a_service_that_is_killed_or_stopped_goes_on_at_its_next_start() {
 }
 
 #[test]
+fn a_copy_that_was_taken_while_an_event_ran_goes_on_where_it_was_taken() {
+    let source = live(3);
+    let spec = spec(&source.url("index.m3u8"));
+    let mut work = Work::new();
+    let (mut running, api) = service(&mut work, &[]);
+    api.run("cup", &spec).json(202);
+    running.until("data/events/cup/log.jsonl", |text| text.contains("c02.ts"));
+    let copy = ["backup", "--data", "data", "--to", "copy"];
+    work.ok(copy).says("copied to copy: 2 stores, ");
+    work.fails(1, copy).says("copy is not empty");
+    // It counts meanwhile, under the id of the event.
+    let page = api.metrics();
+    assert!(page.sum("matchcut_chunks_total", &[r#"event="cup""#]) >= 3.0);
+    source.serve("index.m3u8", LIVE.text(5));
+    running.until("data/events/cup/log.jsonl", |text| text.contains("c04.ts"));
+
+    // The disk is lost.
+    running.kill();
+    fs::remove_dir_all(work.path("data")).unwrap();
+    let back = ["restore", "--from", "copy", "--data", "data"];
+    work.ok(back).says("restored to data: 2 stores, ");
+    assert!(!has_read(&work, "cup", 5));
+    source.serve("index.m3u8", DATED.text(6));
+    let (running, api) = service(&mut work, &[]);
+    api.until_it_is("cup", "complete");
+    let whole = run(&spec);
+    same_results(
+        "restored",
+        &whole.path("out"),
+        &work.path("data/events/cup"),
+    );
+    stops(running);
+}
+
+#[test]
 fn what_becomes_of_one_event_touches_no_other() {
     let source = live(6);
     source.serve("index.m3u8", DATED.text(6));

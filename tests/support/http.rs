@@ -8,6 +8,8 @@ use serde_json::{Value as Json, json};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Request};
 
+use super::metrics::Page;
+
 /// What takes longer has hung.
 const HUNG: Duration = Duration::from_secs(200);
 
@@ -38,6 +40,7 @@ impl Reply {
 
 /// The API of a service.
 pub struct Api {
+    root: String,
     url: String,
     agent: Agent,
 }
@@ -52,6 +55,7 @@ impl Api {
     pub fn under(url: &str, path: &str) -> Api {
         let agent = Agent::config_builder().http_status_as_error(false).build();
         Api {
+            root: url.to_owned(),
             url: format!("{url}/{path}"),
             agent: agent.into(),
         }
@@ -66,7 +70,7 @@ impl Api {
     ) -> ureq::http::Response<ureq::Body> {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}/{path}", self.url));
+            .uri(format!("{}/{path}", self.url).trim_end_matches('/'));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -92,6 +96,12 @@ impl Api {
             headers: parts.headers,
             body: bytes,
         }
+    }
+
+    /// What the service counts.
+    pub fn metrics(&self) -> Page {
+        let page = Api::under(&self.root, "metrics").send("GET", "", &[], None);
+        Page::new(page.into_body().read_to_string().unwrap())
     }
 
     pub fn get(&self, path: &str) -> Reply {

@@ -10,6 +10,11 @@ use super::Running;
 pub struct Page(String);
 
 impl Page {
+    /// This page.
+    pub fn new(text: String) -> Page {
+        Page(text)
+    }
+
     /// The page in a file.
     pub fn read(path: &Path) -> Page {
         Page(std::fs::read_to_string(path).unwrap())
