@@ -271,13 +271,13 @@ fn killed_again_and_again_it_tells_everything_once() {
 }
 
 /// A stream of which more is to come.
-const LIVE: Playlist = Playlist {
+pub(super) const LIVE: Playlist = Playlist {
     ended: false,
     ..DATED
 };
 
 /// A run of a live stream of which it has read the first `number` chunks, and waits for more.
-fn live(spec: &str, number: usize) -> (Server, Work, Running) {
+pub(super) fn live(spec: &str, number: usize) -> (Server, Work, Running) {
     let server = Server::start();
     for chunk in CHUNKS {
         server.serve(chunk, fs::read(chunks().join(chunk)).unwrap());

@@ -9,6 +9,14 @@ use super::Running;
 /// What was counted.
 pub struct Page(String);
 
+/// The address at which a program shows metrics; it says so on stderr.
+pub fn address(running: &mut Running) -> String {
+    let said = running.until_it_complains(|text| text.contains("metrics at http://"));
+    let (_, rest) = said.split_once("metrics at http://").unwrap();
+    let (address, _) = rest.split_once("/metrics").unwrap();
+    address.to_owned()
+}
+
 impl Page {
     /// This page.
     pub fn new(text: String) -> Page {
@@ -20,12 +28,10 @@ impl Page {
         Page(std::fs::read_to_string(path).unwrap())
     }
 
-    /// What a program shows that says on stderr where.
+    /// What a program shows now.
     pub fn of(running: &mut Running) -> Page {
-        let said = running.until_it_complains(|text| text.contains("metrics at http://"));
-        let (_, rest) = said.split_once("metrics at http://").unwrap();
-        let (address, _) = rest.split_once("/metrics").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
+        let address = address(running);
+        let mut stream = TcpStream::connect(&address).unwrap();
         let ask = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(ask.as_bytes()).unwrap();
         let mut answer = String::new();
