@@ -51,7 +51,7 @@ MEDIA = f"(sum(delta(matchcut_event_seconds{{{EVENT}}}[$__rate_interval])) > 0)"
 
 FLEET = {
     "Now": [
-        number("Events", "none", "count(count by (event) (matchcut_epoch)) or vector(0)"),
+        number("Events that are read", "none", "sum(matchcut_source_open) or vector(0)"),
         number(
             "Processes away", "none", 'count(up{job="matchcut"} == 0) or vector(0)', bad=1,
             about="Addresses in targets/*.yml that show no metrics.",

@@ -343,6 +343,7 @@ pub fn run(
                 if is_new {
                     admitter.begin(replays);
                 }
+                meter.open(!ended);
                 if !ended {
                     let setting = loader::Setting {
                         store: &media,
@@ -357,6 +358,7 @@ pub fn run(
                         admitter.admit(loads)
                     });
                 }
+                meter.open(false);
                 admitter.close();
                 // The runtime is needed until the last clip is cut.
                 runtime

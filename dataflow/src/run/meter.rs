@@ -38,6 +38,7 @@ pub struct Metric {
     pub help: &'static str,
 }
 
+const OPEN: &str = "matchcut_source_open";
 const CHUNKS: &str = "matchcut_chunks_total";
 const BYTES: &str = "matchcut_chunk_bytes_total";
 const FRAMES: &str = "matchcut_frames_total";
@@ -77,6 +78,7 @@ const fn metric(
 /// Every metric of a run.
 #[rustfmt::skip]
 pub const METRICS: &[Metric] = &[
+    metric(OPEN, Kind::Gauge, &["source"], "1 while a source is read, 0 when it has ended"),
     metric(CHUNKS, Kind::Counter, &["source", "outcome"], "Chunks that entered the log: placed on the timeline, or declared missing"),
     metric(BYTES, Kind::Counter, &["source"], "Bytes of the media of chunks that entered the log"),
     metric(FRAMES, Kind::Counter, &[], "Frames of committed chunks"),
@@ -145,6 +147,12 @@ impl Meter {
 
     fn event(&self) -> SharedString {
         self.event.clone()
+    }
+
+    /// Whether the source is read.
+    pub(super) fn open(&self, open: bool) {
+        let source = self.source.clone();
+        gauge!(OPEN, "event" => self.event(), "source" => source).set(f64::from(u8::from(open)));
     }
 
     /// The source tells of a chunk.
