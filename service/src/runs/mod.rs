@@ -133,6 +133,7 @@ impl Runs {
             match run.state {
                 // Somebody has stopped it: it is only finished.
                 RunState::Draining => live.stop(),
+                RunState::Ending => live.end(),
                 RunState::Queued => {}
                 _ => {
                     run.state = RunState::Queued;
@@ -184,7 +185,7 @@ impl Runs {
         };
         run.epoch = live.epoch().or(run.epoch);
         run.counts = live.counts().unwrap_or(run.counts);
-        if run.state == RunState::Running && live.finishing() {
+        if run.state == RunState::Running && live.finishing() || run.state == RunState::Ending {
             run.state = RunState::Draining;
         }
         run
@@ -285,12 +286,44 @@ impl Runs {
                     live.stop();
                 }
             }
-            RunState::Draining | RunState::Stopped => {}
+            RunState::Draining | RunState::Ending | RunState::Stopped => {}
             state => {
                 let (id, why) = (run.id, "only what runs or waits can be stopped");
                 return Err(RunsError::State { id, state, why });
             }
         }
+        Ok(())
+    }
+
+    /// Ends an event where it is: what runs is read no further and complete then, as if its source had ended; what was
+    /// stopped or failed is finished. What waits is stopped.
+    pub fn end(&self, id: &str) -> Result<(), RunsError> {
+        let mut inside = self.inner.lock();
+        let mut run = self.kept(id)?;
+        let before = run.state;
+        match before {
+            RunState::Queued => {
+                drop(inside);
+                return self.stop(id);
+            }
+            RunState::Complete | RunState::Ending | RunState::Deleting => return Ok(()),
+            RunState::Stopped | RunState::Failed if *self.inner.stopping.borrow() => {
+                return Err(RunsError::Stopping);
+            }
+            RunState::Stopped | RunState::Failed => (run.reason, run.ended) = (None, None),
+            RunState::Running | RunState::Draining => {}
+        }
+        run.state = RunState::Ending;
+        self.inner.set(&run)?;
+        if before.is_over() {
+            let live = Live::new(run.epoch.and_then(|epoch| epoch.checked_sub(1)));
+            live.end();
+            inside.admit(id, live);
+        } else if let Some(live) = inside.live.get(id) {
+            live.end();
+        }
+        drop(inside);
+        self.inner.start_next();
         Ok(())
     }
 
@@ -324,7 +357,8 @@ impl Runs {
     pub fn delete(&self, id: &str) -> Result<(), RunsError> {
         let mut inside = self.inner.lock();
         let mut run = self.kept(id)?;
-        let runs_now = matches!(run.state, RunState::Running | RunState::Draining)
+        let begun = [RunState::Running, RunState::Draining, RunState::Ending];
+        let runs_now = begun.contains(&run.state)
             && inside.live.contains_key(id)
             && !inside.queue.iter().any(|queued| queued == id);
         run.state = RunState::Deleting;
@@ -487,7 +521,7 @@ impl Inner {
         };
         match run.state {
             RunState::Queued => run.state = RunState::Running,
-            RunState::Draining => {}
+            RunState::Draining | RunState::Ending => {}
             _ => return Ok(None),
         }
         run.started.get_or_insert_with(now);
