@@ -79,6 +79,16 @@ struct Inside {
     running: usize,
 }
 
+/// What becomes of an event whose run is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// It is removed.
+    Erase,
+    /// It runs once more, to its end.
+    Again,
+}
+
 /// A request for an event.
 pub struct Wanted<'a> {
     /// The id that it is to have.
@@ -488,22 +498,29 @@ impl Inner {
                 None
             }
         };
-        let erase = {
+        let then = {
             let mut inside = self.lock();
-            let kept = match inside.is(id, live) {
+            let mine = inside.is(id, live);
+            let kept = match mine {
                 true => self.end(id, ended, live),
-                false => Ok(false),
+                false => Ok(Then::Nothing),
             };
-            if inside.is(id, live) {
+            if mine {
                 inside.live.remove(id);
             }
-            kept.unwrap_or_else(|error| {
+            let then = kept.unwrap_or_else(|error| {
                 tracing::error!(event = id, %error, "the state of an event cannot be kept");
-                false
-            })
+                Then::Nothing
+            });
+            if then == Then::Again {
+                let again = Live::new(live.epoch().and_then(|epoch| epoch.checked_sub(1)));
+                again.end();
+                inside.admit(id, again);
+            }
+            then
         };
         live.over();
-        if erase {
+        if then == Then::Erase {
             self.erase(id);
         }
         self.lock().running -= 1;
@@ -529,21 +546,22 @@ impl Inner {
         Ok(Some(run))
     }
 
-    /// Keeps what came of a run; whether the event is to be removed. The lock is held.
-    fn end(&self, id: &str, ended: Option<Ended>, live: &Live) -> Result<bool, StoreError> {
+    /// Keeps what came of a run. The lock is held.
+    fn end(&self, id: &str, ended: Option<Ended>, live: &Live) -> Result<Then, StoreError> {
         let Some(mut run) = self.database.read(|db| runs::get(db, id))? else {
-            return Ok(false);
+            return Ok(Then::Nothing);
         };
         if run.state == RunState::Deleting {
-            return Ok(true);
+            return Ok(Then::Erase);
         }
         let Some(ended) = ended else {
-            return Ok(false);
+            return Ok(Then::Nothing);
         };
         run.epoch = ended.epoch;
         run.counts = ended.counts.unwrap_or(run.counts);
         live.stands(ended.epoch);
         let goes_on = *self.stopping.borrow() && run.state == RunState::Running;
+        let mut then = Then::Nothing;
         match ended.ending {
             Ending::Complete => run.state = RunState::Complete,
             Ending::Failed(reason) => {
@@ -552,13 +570,15 @@ impl Inner {
             }
             // The next start of the service goes on with it.
             Ending::Interrupted if goes_on => {}
+            // It was about to stop when it was told to end.
+            Ending::Interrupted if run.state == RunState::Ending => then = Then::Again,
             Ending::Interrupted => run.state = RunState::Stopped,
         }
         if run.state.is_over() {
             run.ended = Some(now());
         }
         self.set(&run)?;
-        Ok(false)
+        Ok(then)
     }
 
     /// Removes what an event came to, and then the event. What cannot be removed is tried again at the next
