@@ -220,7 +220,7 @@ async fn what_is_not_there_is_404_and_what_is_too_large_413() {
     for path in [
         "/controlplane/",
         "/controlplane/workflow/execution",
-        "/dataplane/version",
+        "/dataplane/media/bucket/key",
         "/x",
     ] {
         assert_eq!(ask(Method::GET, path, "").await, nothing, "{path}");

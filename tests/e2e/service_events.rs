@@ -538,3 +538,52 @@ fn a_service_may_be_killed_at_any_moment() {
     }
     stops(running);
 }
+
+#[test]
+fn an_event_that_is_ended_is_what_it_would_be_if_its_source_had_ended() {
+    let source = live(3);
+    let live_spec = spec(&source.url("index.m3u8"));
+    source.serve("ended.m3u8", DATED.text(3));
+    let whole = run(&spec(&source.url("ended.m3u8")));
+    let mut work = Work::new();
+    let (mut running, api) = service(&mut work, &["--max-events", "3"]);
+    for id in ["now", "both", "later"] {
+        api.run(id, &live_spec).json(202);
+        api.until(id, |_| has_read(&work, id, 3));
+    }
+    let ended = api.post("events/now/end").json(202)["state"].clone();
+    assert!(["draining", "complete"].iter().any(|state| ended == *state));
+    // Stopped, and told to end before it was.
+    api.post("events/both/stop").json(202);
+    api.post("events/both/end").json(202);
+    // Also one that was only stopped, and though the service dies before it is over.
+    api.post("events/later/stop").json(202);
+    api.until_it_is("later", "stopped");
+    api.until_it_is("both", "complete");
+    api.post("events/later/end").json(202);
+    running.kill();
+    let (running, api) = service(&mut work, &["--max-events", "3"]);
+    // These name the source.
+    let sources = [
+        ".m3u8",
+        ".otio",
+        ".fcpxml",
+        ".html",
+        "event.json",
+        "replay_all.json",
+    ];
+    for id in ["now", "both", "later"] {
+        api.until_it_is(id, "complete");
+        let dir = work.path(&format!("data/events/{id}"));
+        same_but_for(id, &whole.path("out"), &dir, &sources);
+        let changes: Vec<_> = api.changes(id, None).collect();
+        assert_eq!(changes.last().unwrap().event, "end");
+        let told = changes.iter().filter(|one| one.event == "changes");
+        let all: String = told.map(|one| one.data.as_str()).collect();
+        let file = fs::read(dir.join("changes.jsonl")).unwrap();
+        same_text(id, all.as_bytes(), &file);
+        api.post(&format!("events/{id}/end")).json(202);
+        api.post(&format!("events/{id}/resume")).json(409);
+    }
+    stops(running);
+}

@@ -259,7 +259,7 @@ fn an_event_of_mre_runs_by_its_profile() {
         &Json::Null,
     );
     until(&control, "Endless", "Complete");
-    own.until_it_is(&id("Endless"), "stopped");
+    own.until_it_is(&id("Endless"), "complete");
 
     // Replays that were asked for before an event begins are made with it.
     source.serve("index.m3u8", DATED.text(6));

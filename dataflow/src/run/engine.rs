@@ -46,6 +46,8 @@ use crate::plan::Plan;
 pub struct RunOptions {
     /// Timely workers.
     pub workers: usize,
+    /// When this is true a stop is the end of the event, and not one that can be gone on behind.
+    pub ends: Arc<AtomicBool>,
     /// Threads that decode, one chunk each.
     pub decode_threads: usize,
     /// How clips are cut.
@@ -75,6 +77,7 @@ impl Default for RunOptions {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         RunOptions {
             workers: 1,
+            ends: Arc::default(),
             decode_threads: cores,
             clips: ClipMode::default(),
             max_epochs: cores * 2 + 2,
@@ -322,6 +325,7 @@ pub fn run(
     let loading = {
         let mut admitter = Admitter {
             gate: gate.clone(),
+            ends: Arc::clone(&options.ends),
             feed: feed.clone(),
             tell: tell.clone(),
             owner: owner.clone(),
@@ -593,6 +597,7 @@ fn turn(
 /// Puts entries into the log, one epoch each, as credits allow.
 struct Admitter {
     gate: Gate,
+    ends: Arc<AtomicBool>,
     feed: Sender<Feed>,
     tell: Sender<Told>,
     owner: Thread,
@@ -662,6 +667,7 @@ impl Admitter {
                 progress,
             } => {
                 // An end that is no end of the event is not kept: the run can be gone on with.
+                let interrupted = interrupted && !self.ends.load(Ordering::SeqCst);
                 let provisional = interrupted || broken.is_some();
                 self.controls(vec![(Control::End(at), 1)], &progress, provisional);
                 self.tell.send(Told::Ended { broken }).is_ok()

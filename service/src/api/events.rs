@@ -210,6 +210,11 @@ pub async fn stop(State(app): State<App>, named: Named) -> Result<Response, Prob
     change(&app, named.id, Runs::stop).await
 }
 
+/// `POST /events/ID/end`.
+pub async fn end(State(app): State<App>, named: Named) -> Result<Response, Problem> {
+    change(&app, named.id, Runs::end).await
+}
+
 /// `POST /events/ID/resume`.
 pub async fn resume(State(app): State<App>, named: Named) -> Result<Response, Problem> {
     change(&app, named.id, Runs::resume).await

@@ -34,6 +34,7 @@ pub fn routes() -> Router<App> {
         .route("/events", get(events::list).post(events::create))
         .route("/events/{id}", get(events::one).delete(events::remove))
         .route("/events/{id}/stop", post(events::stop))
+        .route("/events/{id}/end", post(events::end))
         .route("/events/{id}/resume", post(events::resume))
         .route("/events/{id}/feedback", post(feedback::say))
         .route("/events/{id}/segments", get(results::segments))

@@ -216,7 +216,7 @@ fn set_status(call: &Call, context: &Context) -> Answer {
         let id = id.as_str().unwrap_or_default();
         match context.runs.get(id) {
             Ok(run) if !run.state.is_over() => {
-                return context.runs.stop(id).map(|()| json!({})).map_err(of_runs);
+                return context.runs.end(id).map(|()| json!({})).map_err(of_runs);
             }
             Ok(_) | Err(RunsError::Unknown(_)) => {}
             Err(error) => return Err(of_runs(error)),

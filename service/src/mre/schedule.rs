@@ -1,5 +1,5 @@
 //! When events of MRE run: one whose start has passed at once, another at its start less the time that it has to get
-//! ready. A live one is stopped when its time is over. An event that nothing ran while the service was away is
+//! ready. A live one is ended when its time is over. An event that nothing ran while the service was away is
 //! begun late.
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::runs::{RunsError, Wanted, spec};
 use crate::store::{Row, StoreError, events, replays};
 
-/// Begins what is due, and stops what is over. To be called again and again.
+/// Begins what is due, and ends what is over. To be called again and again.
 pub fn tick(context: &Context) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let (queued, running) = context.database.read(|db| {
@@ -22,10 +22,10 @@ pub fn tick(context: &Context) -> Result<(), StoreError> {
         begin(context, event)?;
     }
     for event in running.iter().filter(|event| is_past(event, now)) {
-        match context.runs.stop(text(event, "Id")) {
+        match context.runs.end(text(event, "Id")) {
             Ok(()) | Err(RunsError::Unknown(_) | RunsError::State { .. }) => {}
             Err(RunsError::Store(error)) => return Err(error),
-            Err(error) => tracing::warn!(%error, "an event cannot be stopped"),
+            Err(error) => tracing::warn!(%error, "an event cannot be ended"),
         }
     }
     Ok(())

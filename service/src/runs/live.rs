@@ -32,6 +32,7 @@ struct Now {
 /// An event that waits or runs.
 pub struct Live {
     stop: Arc<AtomicBool>,
+    ends: Arc<AtomicBool>,
     now: Mutex<Now>,
     standing: watch::Sender<Standing>,
 }
@@ -42,6 +43,7 @@ impl Live {
         let (standing, _) = watch::channel(Standing { epoch, over: false });
         Live {
             stop: Arc::default(),
+            ends: Arc::default(),
             now: Mutex::default(),
             standing,
         }
@@ -50,6 +52,17 @@ impl Live {
     /// Tells its source to be read no further.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
+    }
+
+    /// The same, and the event is over with it.
+    pub fn end(&self) {
+        self.ends.store(true, Ordering::SeqCst);
+        self.stop();
+    }
+
+    /// What its run looks at to see whether a stop is the end.
+    pub fn ending(&self) -> &Arc<AtomicBool> {
+        &self.ends
     }
 
     /// What its run looks at to see whether it is to stop.

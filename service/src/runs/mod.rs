@@ -79,6 +79,16 @@ struct Inside {
     running: usize,
 }
 
+/// What becomes of an event whose run is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    /// It is removed.
+    Erase,
+    /// It runs once more, to its end.
+    Again,
+}
+
 /// A request for an event.
 pub struct Wanted<'a> {
     /// The id that it is to have.
@@ -133,6 +143,7 @@ impl Runs {
             match run.state {
                 // Somebody has stopped it: it is only finished.
                 RunState::Draining => live.stop(),
+                RunState::Ending => live.end(),
                 RunState::Queued => {}
                 _ => {
                     run.state = RunState::Queued;
@@ -184,7 +195,7 @@ impl Runs {
         };
         run.epoch = live.epoch().or(run.epoch);
         run.counts = live.counts().unwrap_or(run.counts);
-        if run.state == RunState::Running && live.finishing() {
+        if run.state == RunState::Running && live.finishing() || run.state == RunState::Ending {
             run.state = RunState::Draining;
         }
         run
@@ -285,12 +296,44 @@ impl Runs {
                     live.stop();
                 }
             }
-            RunState::Draining | RunState::Stopped => {}
+            RunState::Draining | RunState::Ending | RunState::Stopped => {}
             state => {
                 let (id, why) = (run.id, "only what runs or waits can be stopped");
                 return Err(RunsError::State { id, state, why });
             }
         }
+        Ok(())
+    }
+
+    /// Ends an event where it is: what runs is read no further and complete then, as if its source had ended; what was
+    /// stopped or failed is finished. What waits is stopped.
+    pub fn end(&self, id: &str) -> Result<(), RunsError> {
+        let mut inside = self.inner.lock();
+        let mut run = self.kept(id)?;
+        let before = run.state;
+        match before {
+            RunState::Queued => {
+                drop(inside);
+                return self.stop(id);
+            }
+            RunState::Complete | RunState::Ending | RunState::Deleting => return Ok(()),
+            RunState::Stopped | RunState::Failed if *self.inner.stopping.borrow() => {
+                return Err(RunsError::Stopping);
+            }
+            RunState::Stopped | RunState::Failed => (run.reason, run.ended) = (None, None),
+            RunState::Running | RunState::Draining => {}
+        }
+        run.state = RunState::Ending;
+        self.inner.set(&run)?;
+        if before.is_over() {
+            let live = Live::new(run.epoch.and_then(|epoch| epoch.checked_sub(1)));
+            live.end();
+            inside.admit(id, live);
+        } else if let Some(live) = inside.live.get(id) {
+            live.end();
+        }
+        drop(inside);
+        self.inner.start_next();
         Ok(())
     }
 
@@ -324,7 +367,8 @@ impl Runs {
     pub fn delete(&self, id: &str) -> Result<(), RunsError> {
         let mut inside = self.inner.lock();
         let mut run = self.kept(id)?;
-        let runs_now = matches!(run.state, RunState::Running | RunState::Draining)
+        let begun = [RunState::Running, RunState::Draining, RunState::Ending];
+        let runs_now = begun.contains(&run.state)
             && inside.live.contains_key(id)
             && !inside.queue.iter().any(|queued| queued == id);
         run.state = RunState::Deleting;
@@ -454,22 +498,29 @@ impl Inner {
                 None
             }
         };
-        let erase = {
+        let then = {
             let mut inside = self.lock();
-            let kept = match inside.is(id, live) {
+            let mine = inside.is(id, live);
+            let kept = match mine {
                 true => self.end(id, ended, live),
-                false => Ok(false),
+                false => Ok(Then::Nothing),
             };
-            if inside.is(id, live) {
+            if mine {
                 inside.live.remove(id);
             }
-            kept.unwrap_or_else(|error| {
+            let then = kept.unwrap_or_else(|error| {
                 tracing::error!(event = id, %error, "the state of an event cannot be kept");
-                false
-            })
+                Then::Nothing
+            });
+            if then == Then::Again {
+                let again = Live::new(live.epoch().and_then(|epoch| epoch.checked_sub(1)));
+                again.end();
+                inside.admit(id, again);
+            }
+            then
         };
         live.over();
-        if erase {
+        if then == Then::Erase {
             self.erase(id);
         }
         self.lock().running -= 1;
@@ -487,7 +538,7 @@ impl Inner {
         };
         match run.state {
             RunState::Queued => run.state = RunState::Running,
-            RunState::Draining => {}
+            RunState::Draining | RunState::Ending => {}
             _ => return Ok(None),
         }
         run.started.get_or_insert_with(now);
@@ -495,21 +546,22 @@ impl Inner {
         Ok(Some(run))
     }
 
-    /// Keeps what came of a run; whether the event is to be removed. The lock is held.
-    fn end(&self, id: &str, ended: Option<Ended>, live: &Live) -> Result<bool, StoreError> {
+    /// Keeps what came of a run. The lock is held.
+    fn end(&self, id: &str, ended: Option<Ended>, live: &Live) -> Result<Then, StoreError> {
         let Some(mut run) = self.database.read(|db| runs::get(db, id))? else {
-            return Ok(false);
+            return Ok(Then::Nothing);
         };
         if run.state == RunState::Deleting {
-            return Ok(true);
+            return Ok(Then::Erase);
         }
         let Some(ended) = ended else {
-            return Ok(false);
+            return Ok(Then::Nothing);
         };
         run.epoch = ended.epoch;
         run.counts = ended.counts.unwrap_or(run.counts);
         live.stands(ended.epoch);
         let goes_on = *self.stopping.borrow() && run.state == RunState::Running;
+        let mut then = Then::Nothing;
         match ended.ending {
             Ending::Complete => run.state = RunState::Complete,
             Ending::Failed(reason) => {
@@ -518,13 +570,15 @@ impl Inner {
             }
             // The next start of the service goes on with it.
             Ending::Interrupted if goes_on => {}
+            // It was about to stop when it was told to end.
+            Ending::Interrupted if run.state == RunState::Ending => then = Then::Again,
             Ending::Interrupted => run.state = RunState::Stopped,
         }
         if run.state.is_over() {
             run.ended = Some(now());
         }
         self.set(&run)?;
-        Ok(false)
+        Ok(then)
     }
 
     /// Removes what an event came to, and then the event. What cannot be removed is tried again at the next

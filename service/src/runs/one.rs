@@ -5,6 +5,7 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use matchcut_dataflow::run::clips::ClipMode;
@@ -112,6 +113,7 @@ fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
     said::prepare(dir).map_err(told)?;
     let options = RunOptions {
         clips,
+        ends: Arc::clone(live.ending()),
         feedback: vec![said::path(dir)],
         called: Some(run.id.clone()),
         ..RunOptions::default()

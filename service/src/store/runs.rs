@@ -18,6 +18,8 @@ pub enum RunState {
     Draining,
     /// It is over, and everything is written.
     Complete,
+    /// It reads no further because it is to be over; to clients this is draining.
+    Ending,
     /// It could not go on; what it came to until then is there.
     Failed,
     /// Somebody has stopped it.
@@ -27,10 +29,11 @@ pub enum RunState {
 }
 
 /// All states with their names.
-const NAMES: [(RunState, &str); 7] = [
+const NAMES: [(RunState, &str); 8] = [
     (RunState::Queued, "queued"),
     (RunState::Running, "running"),
     (RunState::Draining, "draining"),
+    (RunState::Ending, "ending"),
     (RunState::Complete, "complete"),
     (RunState::Failed, "failed"),
     (RunState::Stopped, "stopped"),
@@ -237,7 +240,7 @@ pub fn newest_first(
 pub fn open(db: &Connection) -> Result<Vec<Run>, StoreError> {
     let mut query = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM runs
-         WHERE state IN ('queued', 'running', 'draining', 'deleting') ORDER BY number"
+         WHERE state IN ('queued', 'running', 'draining', 'ending', 'deleting') ORDER BY number"
     ))?;
     let found = query.query_map([], read)?;
     Ok(found.collect::<Result<_, _>>()?)
