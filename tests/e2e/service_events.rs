@@ -284,6 +284,43 @@ fn a_copy_that_was_taken_while_an_event_ran_goes_on_where_it_was_taken() {
 }
 
 #[test]
+fn an_event_whose_disk_is_full_fails_and_goes_on_when_there_is_room() {
+    let source = live(3);
+    let spec = spec(&source.url("index.m3u8"));
+    let mut work = Work::new();
+    if !work.on_a_small_disk("data", "20m") {
+        return;
+    }
+    let (mut running, api) = service(&mut work, &[]);
+    api.run("cup", &spec).json(202);
+    api.until("cup", |told| told["epoch"].as_u64() >= Some(3));
+    running.inside("! dd if=/dev/zero of=data/fill bs=1k 2>/dev/null");
+    let refused = api.run("other", &spec).json(507);
+    assert_eq!(
+        refused["detail"],
+        "The disk of the service is full. Free space and ask again."
+    );
+    source.serve("index.m3u8", DATED.text(6));
+    // Not even that it failed can be kept; the service answers all the same.
+    running.until_it_complains(|text| text.contains("the state of an event cannot be kept yet"));
+    api.get("events/cup").json(200);
+
+    running.inside("rm data/fill");
+    let told = api.until_it_is("cup", "failed");
+    let reason = told["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("full") || reason.contains("No space"),
+        "{reason}"
+    );
+    api.post("events/cup/resume").json(202);
+    api.until_it_is("cup", "complete");
+    running.inside("cp -r data/events/cup cup");
+    let whole = run(&spec);
+    same_results("full", &whole.path("out"), &work.path("cup"));
+    stops(running);
+}
+
+#[test]
 fn what_becomes_of_one_event_touches_no_other() {
     let source = live(6);
     source.serve("index.m3u8", DATED.text(6));

@@ -43,6 +43,8 @@ pub struct Work {
     runs: AtomicU32,
     /// Variables of the environment of its runs.
     env: Vec<(String, OsString)>,
+    /// A directory that is a small disk to its runs, and the size of that.
+    disk: Option<(PathBuf, String)>,
 }
 
 impl Work {
@@ -53,7 +55,36 @@ impl Work {
             logs: dir(),
             runs: AtomicU32::new(0),
             env: Vec::new(),
+            disk: None,
         }
+    }
+
+    /// Makes `dir` a disk of its own to each of the runs that follow, which nobody else sees and which goes with
+    /// the run; false, with a word said, where that may not be.
+    pub fn on_a_small_disk(&mut self, dir: &str, size: &str) -> bool {
+        let tried = Command::new("unshare").args(["--mount", "true"]).output();
+        let may = tried.is_ok_and(|tried| tried.status.success());
+        if !may {
+            eprintln!("skipped: mounting is not allowed here");
+            return false;
+        }
+        let dir = self.path(dir);
+        fs::create_dir_all(&dir).unwrap();
+        self.disk = Some((dir, size.to_owned()));
+        true
+    }
+
+    /// The program, on its small disk if it has one.
+    fn program(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_matchcut");
+        let Some((dir, size)) = &self.disk else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("unshare");
+        let script = "mount -t tmpfs -o size=$1 tmpfs \"$0\" && shift && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script]).arg(dir);
+        command.args([size, program]);
+        command
     }
 
     /// Sets a variable of the environment of the runs that follow.
@@ -87,7 +118,7 @@ impl Work {
         let number = self.runs.fetch_add(1, Ordering::SeqCst);
         let stdout = self.logs.path().join(format!("{number}.out"));
         let stderr = self.logs.path().join(format!("{number}.err"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_matchcut"));
+        let mut command = self.program();
         command
             .args(args)
             .current_dir(dir)
@@ -205,6 +236,17 @@ impl Running {
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Does something where it runs, as it sees the disk.
+    pub fn inside(&self, script: &str) {
+        let id = self.child.id().to_string();
+        let done = Command::new("nsenter")
+            .args(["--target", &id, "--mount", "sh", "-c"])
+            .arg(format!("cd \"$0\" && {script}"))
+            .arg(&self.dir)
+            .status();
+        assert!(done.unwrap().success(), "{script}");
     }
 
     /// Presses Ctrl-C.

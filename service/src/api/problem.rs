@@ -104,18 +104,27 @@ impl From<ApiError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
+        if error.is_full() {
+            tracing::error!(%error, "the disk of the service is full");
+            let detail = "The disk of the service is full. Free space and ask again.";
+            return Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail);
+        }
         Problem::internal(&error)
     }
 }
 
 impl From<RunsError> for Problem {
     fn from(error: RunsError) -> Problem {
+        let error = match error {
+            RunsError::Store(error) => return error.into(),
+            error => error,
+        };
         let status = match &error {
             RunsError::Unknown(_) => StatusCode::NOT_FOUND,
             RunsError::Taken(_) | RunsError::State { .. } => StatusCode::CONFLICT,
             RunsError::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
             RunsError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            RunsError::Store(error) => return Problem::internal(error),
+            RunsError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Problem::new(status, error.to_string())
     }

@@ -79,6 +79,9 @@ struct Inside {
     running: usize,
 }
 
+/// How long until what could not be kept is kept again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// What becomes of an event whose run is over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
@@ -490,37 +493,12 @@ impl Inner {
 
     /// What the thread of an event does.
     fn work(self: &Arc<Self>, id: &str, live: &Arc<Live>) {
-        let ended = match self.begin(id, live) {
-            Ok(Some(run)) => Some(one::run(&run, &self.dir.join(id), live)),
-            Ok(None) => None,
-            Err(error) => {
-                tracing::error!(event = id, %error, "an event cannot be begun");
-                None
-            }
-        };
-        let then = {
-            let mut inside = self.lock();
-            let mine = inside.is(id, live);
-            let kept = match mine {
-                true => self.end(id, ended, live),
-                false => Ok(Then::Nothing),
-            };
-            if mine {
-                inside.live.remove(id);
-            }
-            let then = kept.unwrap_or_else(|error| {
-                tracing::error!(event = id, %error, "the state of an event cannot be kept");
-                Then::Nothing
-            });
-            if then == Then::Again {
-                let again = Live::new(live.epoch().and_then(|epoch| epoch.checked_sub(1)));
-                again.end();
-                inside.admit(id, again);
-            }
-            then
-        };
+        let begun = self.until_kept(id, |inside| self.begin(inside, id, live));
+        let run = |run: Run| one::run(&run, &self.dir.join(id), live);
+        let ended = begun.flatten().map(run);
+        let settled = self.until_kept(id, |inside| self.settle(inside, id, ended.as_ref(), live));
         live.over();
-        if then == Then::Erase {
+        if settled == Some(Then::Erase) {
             self.erase(id);
         }
         self.lock().running -= 1;
@@ -528,9 +506,60 @@ impl Inner {
         self.start_next();
     }
 
+    /// Does what changes the state of an event. When the store cannot keep it (its disk may be full) it is done again
+    /// until it can, or the service ends, whose next start finds the state of before.
+    fn until_kept<T>(
+        &self,
+        id: &str,
+        mut act: impl FnMut(&mut Inside) -> Result<T, StoreError>,
+    ) -> Option<T> {
+        let mut told = false;
+        let mut inside = self.lock();
+        loop {
+            match act(&mut inside) {
+                Ok(done) => return Some(done),
+                Err(error) if !told => {
+                    tracing::error!(event = id, %error, "the state of an event cannot be kept yet");
+                    told = true;
+                }
+                Err(_) => {}
+            }
+            if *self.stopping.borrow() {
+                return None;
+            }
+            let waited = self.changed.wait_timeout(inside, AGAIN);
+            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Keeps what came of the thread of an event.
+    fn settle(
+        &self,
+        inside: &mut Inside,
+        id: &str,
+        ended: Option<&Ended>,
+        live: &Arc<Live>,
+    ) -> Result<Then, StoreError> {
+        if !inside.is(id, live) {
+            return Ok(Then::Nothing);
+        }
+        let then = self.end(id, ended, live)?;
+        inside.live.remove(id);
+        if then == Then::Again {
+            let again = Live::new(live.epoch().and_then(|epoch| epoch.checked_sub(1)));
+            again.end();
+            inside.admit(id, again);
+        }
+        Ok(then)
+    }
+
     /// Its turn has come; none where it is not to run any more.
-    fn begin(&self, id: &str, live: &Arc<Live>) -> Result<Option<Run>, StoreError> {
-        let inside = self.lock();
+    fn begin(
+        &self,
+        inside: &Inside,
+        id: &str,
+        live: &Arc<Live>,
+    ) -> Result<Option<Run>, StoreError> {
         let found = self.database.read(|db| runs::get(db, id))?;
         // Stopped or removed meanwhile, and perhaps asked for again: then another thread will run it.
         let Some(mut run) = found.filter(|_| inside.is(id, live)) else {
@@ -547,7 +576,7 @@ impl Inner {
     }
 
     /// Keeps what came of a run. The lock is held.
-    fn end(&self, id: &str, ended: Option<Ended>, live: &Live) -> Result<Then, StoreError> {
+    fn end(&self, id: &str, ended: Option<&Ended>, live: &Live) -> Result<Then, StoreError> {
         let Some(mut run) = self.database.read(|db| runs::get(db, id))? else {
             return Ok(Then::Nothing);
         };
@@ -562,11 +591,10 @@ impl Inner {
         live.stands(ended.epoch);
         let goes_on = *self.stopping.borrow() && run.state == RunState::Running;
         let mut then = Then::Nothing;
-        match ended.ending {
+        match &ended.ending {
             Ending::Complete => run.state = RunState::Complete,
             Ending::Failed(reason) => {
-                tracing::error!(event = id, reason, "an event failed");
-                (run.state, run.reason) = (RunState::Failed, Some(reason));
+                (run.state, run.reason) = (RunState::Failed, Some(reason.clone()));
             }
             // The next start of the service goes on with it.
             Ending::Interrupted if goes_on => {}
@@ -578,6 +606,9 @@ impl Inner {
             run.ended = Some(now());
         }
         self.set(&run)?;
+        if let Ending::Failed(reason) = &ended.ending {
+            tracing::error!(event = id, reason, "an event failed");
+        }
         Ok(then)
     }
 
