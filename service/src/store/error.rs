@@ -31,11 +31,23 @@ pub enum StoreError {
     #[error("{} is in use by another matchcut serve; give this one another --data", .0.display())]
     InUse(PathBuf),
     /// SQLite refuses.
-    #[error("SQLite: {0}")]
+    #[error("SQLite: {0}{}", mended(.0))]
     Sqlite(#[from] rusqlite::Error),
     /// A row is not what was written.
     #[error("a row of the store is damaged")]
     Damaged,
+}
+
+/// What helps, where that is known.
+fn mended(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
+    match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => {
+            "; the store of the service is damaged: go on with a copy of it (matchcut restore)"
+        }
+        Some(DiskFull) => "; free space on the disk of the service",
+        _ => "",
+    }
 }
 
 impl StoreError {
