@@ -31,7 +31,7 @@ pub enum StoreError {
     #[error("{} is in use by another matchcut serve; give this one another --data", .0.display())]
     InUse(PathBuf),
     /// SQLite refuses.
-    #[error("SQLite: {0}{}", mended(.0))]
+    #[error("SQLite: {0}{help}", help = mended(.0))]
     Sqlite(#[from] rusqlite::Error),
     /// A row is not what was written.
     #[error("a row of the store is damaged")]
