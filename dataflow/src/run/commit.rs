@@ -193,7 +193,15 @@ impl Committer<'_> {
             LogInput::Gap(..) => None,
         };
         let ends = admitted.input.ends();
-        let seen = placed.and_then(|placed| self.meter.take_seen(placed.chunk.position));
+        let seen = match &admitted.input {
+            LogInput::Chunk(placed) => self.meter.take_seen(placed.chunk.position),
+            LogInput::Gap(position, _) => {
+                // It was seen and could not be read: nothing came of it.
+                self.meter.take_seen(*position);
+                None
+            }
+            LogInput::Controls(_) => None,
+        };
         let mut changes: Vec<Change> = changes
             .into_iter()
             .map(|(row, diff)| Change {

@@ -267,6 +267,7 @@ pub fn run(
         Some(name) => meter.called(name),
         None => meter,
     };
+    meter.begin(plan);
     let start = |error: std::io::Error| RunError::Start(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -433,8 +434,11 @@ pub fn run(
 /// The same graph, whose ordered parts are timed.
 fn timed(mut graph: EventGraph, meter: &Meter) -> EventGraph {
     for node in &mut graph.operators {
+        let Some(watch) = meter.stopwatch(&node.name) else {
+            continue;
+        };
         node.operator = node.operator.take().map(|operator| {
-            let fold = operator.fold().clone().timed(meter.stopwatch(&node.name));
+            let fold = operator.fold().clone().timed(watch);
             operator.with_fold(fold)
         });
     }

@@ -2,15 +2,17 @@
 //! kept. Every source, operator and sink is counted here, by name, so that none of them can forget to.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use matchcut_model::change::{Change, Row};
 use matchcut_model::chunk::{Epoch, Position};
 use matchcut_model::failure::Failure;
+use matchcut_model::observation::Class;
 use matchcut_model::time::MediaTime;
 use matchcut_operators::sdk::Stopwatch;
-use metrics::{SharedString, Unit, counter, gauge, histogram};
+use metrics::{Label, SharedString, Unit, counter, gauge, histogram};
 
 use crate::plan::Plan;
 
@@ -102,7 +104,10 @@ pub const METRICS: &[Metric] = &[
     metric(UP, Kind::Gauge, &["sink"], "1 while a sink can be reached, 0 while it cannot"),
 ];
 
-/// Tells the recorder what the metrics mean. Once, when a recorder is installed.
+/// Whether somebody keeps what is counted.
+static KEPT: AtomicBool = AtomicBool::new(false);
+
+/// Tells the recorder what the metrics mean. Once, when a recorder is installed: runs that begin later are counted.
 pub fn describe() {
     for metric in METRICS {
         let help = metric.help;
@@ -112,6 +117,7 @@ pub fn describe() {
             Kind::Histogram => metrics::describe_histogram!(metric.name, Unit::Seconds, help),
         }
     }
+    KEPT.store(true, Ordering::SeqCst);
 }
 
 /// A number as gauges take it. Exact up to 2^53, which nothing that is counted here reaches.
@@ -119,9 +125,16 @@ fn number(value: impl TryInto<u64>) -> f64 {
     value.try_into().unwrap_or(u64::MAX) as f64
 }
 
-/// Counts what happens in one event; cheap to clone.
+/// Names of labels beside `event`, with their values.
+type Labels<'a> = &'a [(&'static str, &'a str)];
+
+/// Chunks that are remembered until they are committed; some never are, as they came too late.
+const SEEN: usize = 1024;
+
+/// Counts what happens in one event, if somebody keeps it; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
+    kept: bool,
     event: SharedString,
     source: SharedString,
     seen: Arc<Mutex<BTreeMap<Position, Instant>>>,
@@ -133,6 +146,7 @@ impl Meter {
         let shared = |text: &str| SharedString::from_shared(Arc::from(text));
         let source = plan.sources.first();
         Meter {
+            kept: KEPT.load(Ordering::SeqCst),
             event: shared(plan.pipeline.event()),
             source: shared(source.map_or("", |source| source.name.as_str())),
             seen: Arc::default(),
@@ -145,20 +159,64 @@ impl Meter {
         self
     }
 
-    fn event(&self) -> SharedString {
-        self.event.clone()
+    fn labels(&self, more: Labels<'_>) -> Vec<Label> {
+        let event = Label::new("event", self.event.clone());
+        let more = more.iter();
+        let more = more.map(|(name, value)| Label::new(*name, (*value).to_owned()));
+        std::iter::once(event).chain(more).collect()
+    }
+
+    fn count(&self, name: &'static str, labels: Labels<'_>, by: u64) {
+        if self.kept {
+            counter!(name, self.labels(labels)).increment(by);
+        }
+    }
+
+    fn set(&self, name: &'static str, labels: Labels<'_>, value: f64) {
+        if self.kept {
+            gauge!(name, self.labels(labels)).set(value);
+        }
+    }
+
+    fn add(&self, name: &'static str, labels: Labels<'_>, difference: i64) {
+        if self.kept {
+            gauge!(name, self.labels(labels)).increment(difference as f64);
+        }
+    }
+
+    fn time(&self, name: &'static str, labels: Labels<'_>, took: Duration) {
+        if self.kept {
+            histogram!(name, self.labels(labels)).record(took);
+        }
+    }
+
+    /// The event begins, or is gone on with: what an earlier run of it has left here holds no longer.
+    pub(super) fn begin(&self, plan: &Plan) {
+        let segmenters = plan.operators.iter();
+        for operator in segmenters.filter(|operator| operator.class == Class::Segmenter) {
+            self.set(SEGMENTS, &[("segmenter", &operator.name)], 0.0);
+        }
+        for replay in &plan.replays {
+            self.set(CHOSEN, &[("replay", &replay.name)], 0.0);
+        }
     }
 
     /// Whether the source is read.
     pub(super) fn open(&self, open: bool) {
-        let source = self.source.clone();
-        gauge!(OPEN, "event" => self.event(), "source" => source).set(f64::from(u8::from(open)));
+        let open = f64::from(u8::from(open));
+        self.set(OPEN, &[("source", &self.source)], open);
     }
 
     /// The source tells of a chunk.
     pub(super) fn seen(&self, position: Position) {
+        if !self.kept {
+            return;
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(position, Instant::now());
+        if seen.len() > SEEN {
+            seen.pop_first();
+        }
     }
 
     /// When the source told of a chunk; only once.
@@ -169,8 +227,7 @@ impl Meter {
 
     /// A chunk entered the log.
     pub(super) fn placed(&self, bytes: u64) {
-        let source = self.source.clone();
-        counter!(BYTES, "event" => self.event(), "source" => source).increment(bytes);
+        self.count(BYTES, &[("source", &self.source)], bytes);
         self.chunk("placed");
     }
 
@@ -180,100 +237,90 @@ impl Meter {
     }
 
     fn chunk(&self, outcome: &'static str) {
-        let source = self.source.clone();
-        let event = self.event();
-        counter!(CHUNKS, "event" => event, "source" => source, "outcome" => outcome).increment(1);
+        let labels = [("source", &*self.source), ("outcome", outcome)];
+        self.count(CHUNKS, &labels, 1);
     }
 
     /// A chunk was decoded.
     pub(super) fn decoded(&self, took: Duration) {
-        histogram!(DECODE, "event" => self.event()).record(took);
+        self.time(DECODE, &[], took);
     }
 
     /// An operator scanned a chunk.
     pub(super) fn scanned(&self, operator: &str, took: Duration) {
-        let operator = operator.to_owned();
-        let event = self.event();
-        histogram!(OPERATOR, "event" => event, "operator" => operator, "part" => "scan")
-            .record(took);
+        self.time(OPERATOR, &[("operator", operator), ("part", "scan")], took);
     }
 
     /// Times the ordered part of an operator.
-    pub(super) fn stopwatch(&self, operator: &str) -> Stopwatch {
-        let (event, operator) = (self.event(), operator.to_owned());
-        let histogram =
-            histogram!(OPERATOR, "event" => event, "operator" => operator, "part" => "step");
-        Arc::new(move |took| histogram.record(took))
+    pub(super) fn stopwatch(&self, operator: &str) -> Option<Stopwatch> {
+        if !self.kept {
+            return None;
+        }
+        let labels = self.labels(&[("operator", operator), ("part", "step")]);
+        let histogram = histogram!(OPERATOR, labels);
+        Some(Arc::new(move |took| histogram.record(took)))
     }
 
     /// An epoch was committed. One that an earlier process had committed counts only for what stands now.
     pub(super) fn committed(&self, changes: &[Change], is_new: bool) {
+        if !self.kept {
+            return;
+        }
         let mut sums = Sums::default();
         changes.iter().for_each(|change| sums.add(change));
         for (segmenter, count) in sums.segments {
-            let segmenter = segmenter.to_owned();
-            gauge!(SEGMENTS, "event" => self.event(), "segmenter" => segmenter)
-                .increment(count as f64);
+            self.add(SEGMENTS, &[("segmenter", segmenter)], count);
         }
         for (replay, count) in sums.chosen {
-            let replay = replay.to_owned();
-            gauge!(CHOSEN, "event" => self.event(), "replay" => replay).increment(count as f64);
+            self.add(CHOSEN, &[("replay", replay)], count);
         }
         if !is_new {
             return;
         }
-        counter!(FRAMES, "event" => self.event()).increment(sums.frames);
+        self.count(FRAMES, &[], sums.frames);
         for (operator, count) in sums.observations {
-            let operator = operator.to_owned();
-            counter!(OBSERVATIONS, "event" => self.event(), "operator" => operator)
-                .increment(count);
+            self.count(OBSERVATIONS, &[("operator", operator)], count);
         }
         for (operator, count) in sums.failures {
-            self.failed(operator, count);
+            self.count(FAILURES, &[("operator", operator)], count);
         }
         for ((kind, diff), count) in sums.kinds {
-            counter!(CHANGES, "event" => self.event(), "kind" => kind, "diff" => diff)
-                .increment(count);
+            self.count(CHANGES, &[("kind", kind), ("diff", diff)], count);
         }
     }
 
     /// How far it is.
     pub(super) fn reached(&self, epoch: Epoch, end: MediaTime) {
-        gauge!(EPOCH, "event" => self.event()).set(number(epoch.0));
-        gauge!(END, "event" => self.event()).set(end.as_seconds_f64());
+        self.set(EPOCH, &[], number(epoch.0));
+        self.set(END, &[], end.as_seconds_f64());
     }
 
     /// Something failed outside of the dataflow.
     pub(super) fn failure(&self, failure: &Failure) {
-        self.failed(operator_of(failure), 1);
-    }
-
-    fn failed(&self, operator: &str, count: u64) {
-        let operator = operator.to_owned();
-        counter!(FAILURES, "event" => self.event(), "operator" => operator).increment(count);
+        self.count(FAILURES, &[("operator", operator_of(failure))], 1);
     }
 
     /// What is under way.
     pub(super) fn in_flight(&self, (epochs, bytes): (usize, u64)) {
-        gauge!(EPOCHS_IN_FLIGHT, "event" => self.event()).set(number(epochs));
-        gauge!(BYTES_IN_FLIGHT, "event" => self.event()).set(number(bytes));
+        self.set(EPOCHS_IN_FLIGHT, &[], number(epochs));
+        self.set(BYTES_IN_FLIGHT, &[], number(bytes));
     }
 
     /// How long after a chunk was seen something had come of it.
     pub(super) fn stage(&self, stage: &'static str, took: Duration) {
-        histogram!(STAGE, "event" => self.event(), "stage" => stage).record(took);
+        self.time(STAGE, &[("stage", stage)], took);
     }
 
     /// The clips of a segment were made, failed, or were removed.
     pub(super) fn clips(&self, outcome: &'static str) {
-        counter!(CLIPS, "event" => self.event(), "outcome" => outcome).increment(1);
+        self.count(CLIPS, &[("outcome", outcome)], 1);
     }
 
     /// Counts for one of its sinks.
     pub(super) fn of_sink(&self, sink: &str) -> SinkMeter {
         SinkMeter {
             meter: self.clone(),
-            sink: SharedString::from_shared(Arc::from(sink)),
+            sink: sink.to_owned(),
         }
     }
 }
@@ -334,29 +381,35 @@ fn operator_of(failure: &Failure) -> &str {
 #[derive(Clone, Debug)]
 pub(super) struct SinkMeter {
     meter: Meter,
-    sink: SharedString,
+    sink: String,
 }
 
 impl SinkMeter {
+    /// Whether somebody keeps it.
+    pub fn is_kept(&self) -> bool {
+        self.meter.kept
+    }
+
     /// So much waits for it.
     pub fn waiting(&self, rows: u64) {
-        let (event, sink) = (self.meter.event(), self.sink.clone());
-        gauge!(OUTBOX, "event" => event, "sink" => sink).set(number(rows));
+        let labels = [("sink", &*self.sink)];
+        self.meter.set(OUTBOX, &labels, number(rows));
     }
 
     /// Whether it can be reached.
     pub fn up(&self, up: bool) {
-        let (event, sink) = (self.meter.event(), self.sink.clone());
-        gauge!(UP, "event" => event, "sink" => sink).set(f64::from(u8::from(up)));
+        let labels = [("sink", &*self.sink)];
+        self.meter.set(UP, &labels, f64::from(u8::from(up)));
     }
 
     /// It was tried: how much has arrived, or that it failed.
     pub fn tried(&self, took: Duration, arrived: Option<u64>) {
-        let (event, sink) = (self.meter.event(), self.sink.clone());
-        histogram!(CARRYING, "event" => event.clone(), "sink" => sink.clone()).record(took);
-        let carried = counter!(CARRIED, "event" => event.clone(), "sink" => sink.clone());
-        carried.increment(arrived.unwrap_or_default());
-        counter!(ERRORS, "event" => event, "sink" => sink).increment(u64::from(arrived.is_none()));
+        let labels = [("sink", &*self.sink)];
+        self.meter.time(CARRYING, &labels, took);
+        let failed = u64::from(arrived.is_none());
+        self.meter
+            .count(CARRIED, &labels, arrived.unwrap_or_default());
+        self.meter.count(ERRORS, &labels, failed);
     }
 
     /// Nothing waits for it any more, since something that was posted for a chunk.

@@ -22,6 +22,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// An outbox is looked at again after so long, also when nobody says that there is something in it.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// How often is counted what waits in an outbox.
+const COUNTING: Duration = Duration::from_secs(1);
+
 /// How often is looked whether everything is carried, at the end.
 const DRAINING: Duration = Duration::from_millis(10);
 
@@ -110,6 +113,7 @@ impl Publisher {
             outlet,
             shared: Arc::clone(&shared),
             meter: meter.of_sink(&sink),
+            counted: None,
             trouble: None,
             pause: FIRST_PAUSE,
         };
@@ -212,6 +216,8 @@ struct Carrier {
     outlet: Box<dyn Outlet>,
     shared: Arc<Shared>,
     meter: SinkMeter,
+    /// When was counted what waits.
+    counted: Option<Instant>,
     /// Since when the sink cannot be reached.
     trouble: Option<Instant>,
     pause: Duration,
@@ -223,7 +229,7 @@ impl Carrier {
         self.meter.up(true);
         loop {
             let (seen, end) = self.shared.with(|state| (state.posted, state.end));
-            self.meter.waiting(self.outbox.len().unwrap_or_default());
+            self.count();
             match self.carry() {
                 Ok(Did::All) => continue,
                 Ok(Did::Some(again)) => {
@@ -259,10 +265,20 @@ impl Carrier {
         }
     }
 
+    /// Says how much waits, now and then: counting looks at every row.
+    fn count(&mut self) {
+        let lately = |at: Instant| at.elapsed() < COUNTING;
+        if self.meter.is_kept() && !self.counted.is_some_and(lately) {
+            self.counted = Some(Instant::now());
+            self.meter.waiting(self.outbox.len().unwrap_or_default());
+        }
+    }
+
     /// Carries one batch.
     fn carry(&mut self) -> Result<Did, OutletError> {
         let rows = self.outbox.first(BATCH).map_err(broken)?;
         if rows.is_empty() {
+            self.meter.waiting(0);
             // What is posted from now on is of a later chunk.
             if let Some(oldest) = self.shared.with(|state| state.oldest.take()) {
                 self.meter.emptied(oldest);
@@ -313,6 +329,9 @@ impl Carrier {
 
     fn tell(&mut self, error: OutletError) {
         if self.trouble.is_none() || error.is_final {
+            // Whoever sees that it is away sees what waits for it, too.
+            self.counted = None;
+            self.count();
             self.meter.up(false);
             self.trouble.get_or_insert_with(Instant::now);
             let sink = self.sink.clone();
@@ -326,7 +345,9 @@ impl Carrier {
         while self.shared.with(|state| state.end.is_none()) {
             self.shared.wait_while(IDLE, |state| state.end.is_none());
         }
-        self.outbox.len().unwrap_or(u64::MAX)
+        let left = self.outbox.len().unwrap_or(u64::MAX);
+        self.meter.waiting(left);
+        left
     }
 }
 
