@@ -31,9 +31,17 @@ pub fn tick(context: &Context) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Longer is nothing that is waited for, and no time of day can overflow by it.
+const LONGEST_MINUTES: i64 = 60 * 24 * 366;
+
 fn minutes(event: &Row, key: &str) -> SignedDuration {
     let minutes = event.get(key).and_then(Value::as_i64);
-    SignedDuration::from_mins(minutes.unwrap_or_default())
+    SignedDuration::from_mins(minutes.unwrap_or_default().clamp(0, LONGEST_MINUTES))
+}
+
+/// A time and what is between it and another; the time itself where there is no such other.
+fn after(time: Timestamp, duration: SignedDuration) -> Timestamp {
+    time.checked_add(duration).unwrap_or(time)
 }
 
 fn start(event: &Row) -> Option<Timestamp> {
@@ -41,14 +49,16 @@ fn start(event: &Row) -> Option<Timestamp> {
 }
 
 fn is_due(event: &Row, now: Timestamp) -> bool {
-    start(event).is_some_and(|start| start - minutes(event, "BootstrapTimeInMinutes") <= now)
+    let early = -minutes(event, "BootstrapTimeInMinutes");
+    start(event).is_some_and(|start| after(start, early) <= now)
 }
 
 /// A recording ends by itself.
 fn is_past(event: &Row, now: Timestamp) -> bool {
     let created: Option<Timestamp> = text(event, "Created").parse().ok();
     let live = start(event).filter(|start| Some(*start) > created);
-    live.is_some_and(|start| start + minutes(event, "DurationMinutes") <= now)
+    let duration = minutes(event, "DurationMinutes");
+    live.is_some_and(|start| after(start, duration) <= now)
 }
 
 fn begin(context: &Context, event: &Row) -> Result<(), StoreError> {
@@ -147,5 +157,28 @@ mod tests {
         assert!(!is_past(&event("2020-01-01T00:00:00Z", 0, 1, early), now));
         assert!(!is_past(&event("2026-07-12T12:00:00Z", 0, 61, early), now));
         assert!(is_past(&event("2026-07-12T12:00:00Z", 0, 60, early), now));
+        // Whatever a client says, nothing breaks.
+        for minutes in [i64::MIN, -1, i64::MAX] {
+            for start in [
+                "2026-07-12T12:00:00Z",
+                "-009999-01-02T01:59:59Z",
+                "9999-12-30T22:00:00Z",
+            ] {
+                let odd = row(json!({
+                    "Start": start,
+                    "BootstrapTimeInMinutes": minutes,
+                    "DurationMinutes": minutes,
+                    "Created": "-009999-01-02T01:59:59Z",
+                }));
+                let begun = start < "2026-07-12T13:00:00Z";
+                assert_eq!(
+                    is_due(&odd, now),
+                    begun || minutes == 0,
+                    "{start} {minutes}"
+                );
+                let over = start.starts_with("2026") && minutes < 0;
+                assert_eq!(is_past(&odd, now), over, "{start} {minutes}");
+            }
+        }
     }
 }
