@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use matchcut_sinks::files::present;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
@@ -232,14 +233,6 @@ fn look_through(dir: &Path) -> Result<(), BackupError> {
         }
     }
     Ok(())
-}
-
-fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -159,6 +159,15 @@ impl AppendFile {
     }
 }
 
+/// What was read, or that it is not there.
+pub fn present<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A file name from free text: letters, digits, `.`, `_` and `-`; never empty, hidden or `..`.
 pub fn safe_file_name(text: &str) -> String {
     let safe: String = text

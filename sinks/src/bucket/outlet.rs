@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::options::BucketOptions;
 use super::record::{Entry, Record};
 use super::tree::{Found, content_type, is_growing, is_immutable, scan};
+use crate::files::present;
 use crate::outlet::{Carried, Outlet, OutletError, Posted};
 
 /// What the outbox has for a bucket: the directory has changed.
@@ -201,11 +202,8 @@ fn digest(dir: &Path, file: &Found) -> Result<Option<String>, OutletError> {
     }
     let path = dir.join(&file.path);
     let read = fs::File::open(&path).and_then(|open| hasher.update_reader(open).map(drop));
-    match read {
-        Ok(()) => Ok(Some(hasher.finalize().to_hex().to_string())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(&path, &error)),
-    }
+    let read = present(read).map_err(|error| unreadable(&path, &error))?;
+    Ok(read.map(|()| hasher.finalize().to_hex().to_string()))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> OutletError {

@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files::present;
+
 /// Logs that grow: they are taken when they are complete.
 const LOGS: [&str; 2] = ["changes.jsonl", "log.jsonl"];
 
@@ -204,14 +206,6 @@ fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     }
     all.sort();
     Ok(all)
-}
-
-fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]
