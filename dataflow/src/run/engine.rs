@@ -22,15 +22,16 @@ use matchcut_sinks::SinkError;
 use matchcut_store::StoreError;
 
 use super::admission::Gate;
+use super::admitter::{Admitter, Feed};
 use super::answers::Answers;
 use super::catchup::CatchUp;
 use super::clip_plan::ClipPlanner;
 use super::clips::{ClipMaker, ClipMode};
-use super::commit::{Admitted, Committer, Told, UnderWay};
+use super::commit::{Committer, Told, UnderWay};
 use super::convert;
 use super::listen::Sources;
-use super::loader::{self, Entry, Loads};
-use super::log::{EventStore, InputProgress, LogInput, Logged, ResumeError};
+use super::loader;
+use super::log::{EventStore, LogInput, Logged, ResumeError};
 use super::media::{Budget, MediaStore};
 use super::meter::Meter;
 use super::pool::Pool;
@@ -38,7 +39,7 @@ use super::post::Post;
 use super::publish::News;
 use super::scan::MediaScanner;
 use super::target::Target;
-use crate::flow::{ChunkEntry, Control, EventGraph, ScanRow, Scanned, Scanner, install, panicked};
+use crate::flow::{ChunkEntry, EventGraph, ScanRow, Scanner, install, panicked};
 use crate::plan::Plan;
 
 /// How an event is run.
@@ -185,13 +186,6 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// How many messages of each sink are still in the outbox.
     pub unsent: Vec<(Name, u64)>,
-}
-
-/// An entry for the dataflow, or the end of the log.
-enum Feed {
-    Chunk(u64, ChunkEntry),
-    Controls(u64, Vec<(Control, i64)>),
-    Close,
 }
 
 /// Tells the committing thread when a thread that feeds it panics: it would wait for ever.
@@ -595,130 +589,5 @@ fn turn(
         }
         // Sleeps until a peer, the loader or a result of the pool wakes this thread.
         worker.step_or_park(if close { Some(Duration::ZERO) } else { None });
-    }
-}
-
-/// Puts entries into the log, one epoch each, as credits allow.
-struct Admitter {
-    gate: Gate,
-    ends: Arc<AtomicBool>,
-    feed: Sender<Feed>,
-    tell: Sender<Told>,
-    owner: Thread,
-    under_way: UnderWay,
-    media: Arc<MediaStore>,
-    meter: Meter,
-}
-
-impl Admitter {
-    /// Passes on what an earlier process had committed.
-    fn feed_again(&mut self, entries: Vec<Logged>) {
-        for logged in entries {
-            let epoch = logged.epoch;
-            let feed = match (&logged.input, logged.scanned()) {
-                (LogInput::Controls(controls), _) => Feed::Controls(epoch, controls.clone()),
-                (_, Some(scanned)) => Feed::Chunk(epoch, ChunkEntry::Scanned(scanned)),
-                (_, None) => continue,
-            };
-            let admitted = Admitted {
-                input: logged.input,
-                rows: Vec::new(),
-                progress: Vec::new(),
-                stored: Some(logged.digest),
-                provisional: false,
-            };
-            self.under_way.admit(epoch, admitted);
-            self.send(feed);
-        }
-    }
-
-    /// The first entry: the replays of the spec.
-    fn begin(&mut self, replays: Vec<Control>) -> bool {
-        let controls = replays.into_iter().map(|control| (control, 1)).collect();
-        let progress = InputProgress::default();
-        self.controls(controls, &progress, false)
-    }
-
-    fn admit(&mut self, loads: Loads) -> bool {
-        match loads {
-            Loads::Entry(Entry::Chunk(placed, loaded), bytes, progress) => {
-                let Some(epoch) = self.gate.admit(bytes) else {
-                    return false;
-                };
-                self.media.pin(epoch, loaded);
-                self.meter.placed(bytes);
-                let input = LogInput::Chunk(Arc::clone(&placed));
-                self.under_way(epoch, input, Vec::new(), &progress, false);
-                self.send(Feed::Chunk(epoch.0, ChunkEntry::Placed { epoch, placed }))
-            }
-            Loads::Entry(Entry::Gap(position, rows, again), bytes, progress) => {
-                let Some(epoch) = self.gate.admit(bytes) else {
-                    return false;
-                };
-                self.meter.missing();
-                let input = LogInput::Gap(position, again.map(Box::new));
-                self.under_way(epoch, input, rows.clone(), &progress, false);
-                let scanned = Scanned { position, rows };
-                self.send(Feed::Chunk(epoch.0, ChunkEntry::Scanned(scanned)))
-            }
-            Loads::Entry(Entry::Controls(controls), _, progress) => {
-                self.controls(controls, &progress, false)
-            }
-            Loads::End {
-                at,
-                broken,
-                interrupted,
-                progress,
-            } => {
-                // An end that is no end of the event is not kept: the run can be gone on with.
-                let interrupted = interrupted && !self.ends.load(Ordering::SeqCst);
-                let provisional = interrupted || broken.is_some();
-                self.controls(vec![(Control::End(at), 1)], &progress, provisional);
-                self.tell.send(Told::Ended { broken }).is_ok()
-            }
-        }
-    }
-
-    fn under_way(
-        &self,
-        epoch: Epoch,
-        input: LogInput,
-        rows: Vec<ScanRow>,
-        progress: &InputProgress,
-        provisional: bool,
-    ) {
-        let admitted = Admitted {
-            input,
-            rows,
-            progress: serde_json::to_vec(progress).unwrap_or_default(),
-            stored: None,
-            provisional,
-        };
-        self.under_way.admit(epoch.0, admitted);
-    }
-
-    fn controls(
-        &mut self,
-        controls: Vec<(Control, i64)>,
-        progress: &InputProgress,
-        provisional: bool,
-    ) -> bool {
-        let Some(epoch) = self.gate.admit(0) else {
-            return false;
-        };
-        let input = LogInput::Controls(controls.clone());
-        self.under_way(epoch, input, Vec::new(), progress, provisional);
-        self.send(Feed::Controls(epoch.0, controls))
-    }
-
-    fn close(&mut self) {
-        self.send(Feed::Close);
-    }
-
-    fn send(&self, feed: Feed) -> bool {
-        self.meter.in_flight(self.gate.in_flight());
-        let sent = self.feed.send(feed).is_ok();
-        self.owner.unpark();
-        sent
     }
 }

@@ -2,6 +2,7 @@
 //! and commits what it delivers, and the same without media from a recording.
 
 pub mod admission;
+mod admitter;
 mod answers;
 pub mod catchup;
 pub mod clip_plan;

@@ -2,24 +2,22 @@
 //! which they were asked for. How far each is stands in the store, so that a new start goes on where the last
 //! one was; what becomes of one touches no other.
 
+mod inner;
 mod live;
 mod one;
 mod said;
 pub mod spec;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 
+use inner::{Inner, Inside, now, yesterday};
 pub use live::{Live, Standing};
-use one::{Ended, Ending};
 
 use crate::store::runs::{self, Run, RunState};
 use crate::store::{Database, StoreError};
@@ -58,38 +56,6 @@ pub enum RunsError {
 #[derive(Clone)]
 pub struct Runs {
     inner: Arc<Inner>,
-}
-
-struct Inner {
-    database: Arc<Database>,
-    dir: PathBuf,
-    most: usize,
-    /// Held while the state of an event changes, here and in the store.
-    inside: Mutex<Inside>,
-    changed: Condvar,
-    stopping: watch::Sender<bool>,
-    /// No other service runs the same events.
-    _lock: File,
-}
-
-#[derive(Default)]
-struct Inside {
-    queue: VecDeque<String>,
-    live: BTreeMap<String, Arc<Live>>,
-    running: usize,
-}
-
-/// How long until what could not be kept is kept again.
-const AGAIN: Duration = Duration::from_secs(1);
-
-/// What becomes of an event whose run is over.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
-    Nothing,
-    /// It is removed.
-    Erase,
-    /// It runs once more, to its end.
-    Again,
 }
 
 /// A request for an event.
@@ -432,213 +398,4 @@ impl Runs {
         let (inside, _) = waited.unwrap_or_else(PoisonError::into_inner);
         inside.running == 0
     }
-}
-
-impl Inside {
-    fn admit(&mut self, id: &str, live: Live) {
-        self.live.insert(id.to_owned(), Arc::new(live));
-        self.queue.push_back(id.to_owned());
-    }
-
-    /// Whether this is what an event now is to those who follow it.
-    fn is(&self, id: &str, live: &Arc<Live>) -> bool {
-        self.live
-            .get(id)
-            .is_some_and(|known| Arc::ptr_eq(known, live))
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, run: &Run) -> Result<(), StoreError> {
-        self.database.write(|db| runs::set(db, run))
-    }
-
-    /// Begins what waits, as far as there is room.
-    fn start_next(self: &Arc<Self>) {
-        let mut inside = self.lock();
-        while inside.running < self.most && !*self.stopping.borrow() {
-            let Some(id) = inside.queue.pop_front() else {
-                return;
-            };
-            let Some(live) = inside.live.get(&id).cloned() else {
-                continue;
-            };
-            inside.running += 1;
-            let inner = Arc::clone(self);
-            let (name, own) = (format!("event {id}"), id.clone());
-            let spawned = thread::Builder::new()
-                .name(name)
-                .spawn(move || inner.work(&own, &live));
-            if let Err(error) = spawned {
-                inside.running -= 1;
-                inside.live.remove(&id);
-                let reason = format!("no thread could be started: {error}");
-                let failed = self.database.write(|db| {
-                    if let Some(mut run) = runs::get(db, &id)? {
-                        (run.state, run.reason) = (RunState::Failed, Some(reason));
-                        runs::set(db, &run)?;
-                    }
-                    Ok::<(), StoreError>(())
-                });
-                if let Err(error) = failed {
-                    tracing::error!(event = id, %error, "the state of an event cannot be kept");
-                }
-            }
-        }
-    }
-
-    /// What the thread of an event does.
-    fn work(self: &Arc<Self>, id: &str, live: &Arc<Live>) {
-        let begun = self.until_kept(id, |inside| self.begin(inside, id, live));
-        let run = |run: Run| one::run(&run, &self.dir.join(id), live);
-        let ended = begun.flatten().map(run);
-        let settled = self.until_kept(id, |inside| self.settle(inside, id, ended.as_ref(), live));
-        live.over();
-        if settled == Some(Then::Erase) {
-            self.erase(id);
-        }
-        self.lock().running -= 1;
-        self.changed.notify_all();
-        self.start_next();
-    }
-
-    /// Does what changes the state of an event. When the store cannot keep it (its disk may be full) it is done again
-    /// until it can, or the service ends, whose next start finds the state of before.
-    fn until_kept<T>(
-        &self,
-        id: &str,
-        mut act: impl FnMut(&mut Inside) -> Result<T, StoreError>,
-    ) -> Option<T> {
-        let mut told = false;
-        let mut inside = self.lock();
-        loop {
-            match act(&mut inside) {
-                Ok(done) => return Some(done),
-                Err(error) if !told => {
-                    tracing::error!(event = id, %error, "the state of an event cannot be kept yet");
-                    told = true;
-                }
-                Err(_) => {}
-            }
-            if *self.stopping.borrow() {
-                return None;
-            }
-            let waited = self.changed.wait_timeout(inside, AGAIN);
-            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Keeps what came of the thread of an event.
-    fn settle(
-        &self,
-        inside: &mut Inside,
-        id: &str,
-        ended: Option<&Ended>,
-        live: &Arc<Live>,
-    ) -> Result<Then, StoreError> {
-        if !inside.is(id, live) {
-            return Ok(Then::Nothing);
-        }
-        let then = self.end(id, ended, live)?;
-        inside.live.remove(id);
-        if then == Then::Again {
-            let again = Live::new(live.epoch().and_then(|epoch| epoch.checked_sub(1)));
-            again.end();
-            inside.admit(id, again);
-        }
-        Ok(then)
-    }
-
-    /// Its turn has come; none where it is not to run any more.
-    fn begin(
-        &self,
-        inside: &Inside,
-        id: &str,
-        live: &Arc<Live>,
-    ) -> Result<Option<Run>, StoreError> {
-        let found = self.database.read(|db| runs::get(db, id))?;
-        // Stopped or removed meanwhile, and perhaps asked for again: then another thread will run it.
-        let Some(mut run) = found.filter(|_| inside.is(id, live)) else {
-            return Ok(None);
-        };
-        match run.state {
-            RunState::Queued => run.state = RunState::Running,
-            RunState::Draining | RunState::Ending => {}
-            _ => return Ok(None),
-        }
-        run.started.get_or_insert_with(now);
-        self.set(&run)?;
-        Ok(Some(run))
-    }
-
-    /// Keeps what came of a run. The lock is held.
-    fn end(&self, id: &str, ended: Option<&Ended>, live: &Live) -> Result<Then, StoreError> {
-        let Some(mut run) = self.database.read(|db| runs::get(db, id))? else {
-            return Ok(Then::Nothing);
-        };
-        if run.state == RunState::Deleting {
-            return Ok(Then::Erase);
-        }
-        let Some(ended) = ended else {
-            return Ok(Then::Nothing);
-        };
-        run.epoch = ended.epoch;
-        run.counts = ended.counts.unwrap_or(run.counts);
-        live.stands(ended.epoch);
-        let goes_on = *self.stopping.borrow() && run.state == RunState::Running;
-        let mut then = Then::Nothing;
-        match &ended.ending {
-            Ending::Complete => run.state = RunState::Complete,
-            Ending::Failed(reason) => {
-                (run.state, run.reason) = (RunState::Failed, Some(reason.clone()));
-            }
-            // The next start of the service goes on with it.
-            Ending::Interrupted if goes_on => {}
-            // It was about to stop when it was told to end.
-            Ending::Interrupted if run.state == RunState::Ending => then = Then::Again,
-            Ending::Interrupted => run.state = RunState::Stopped,
-        }
-        if run.state.is_over() {
-            run.ended = Some(now());
-        }
-        self.set(&run)?;
-        if let Ending::Failed(reason) = &ended.ending {
-            tracing::error!(event = id, reason, "an event failed");
-        }
-        Ok(then)
-    }
-
-    /// Removes what an event came to, and then the event. What cannot be removed is tried again at the next
-    /// start.
-    fn erase(&self, id: &str) {
-        let dir = self.dir.join(id);
-        let erased = match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
-            _ => {
-                let removed = self.database.write(|db| runs::remove(db, id));
-                removed.map_err(|error: StoreError| error.to_string())
-            }
-        };
-        if let Err(error) = erased {
-            tracing::error!(event = id, error, "an event cannot be removed");
-        }
-    }
-}
-
-fn now() -> String {
-    written(Timestamp::now())
-}
-
-/// What clients asked for before this is forgotten.
-fn yesterday() -> String {
-    let now = Timestamp::now();
-    written(now - jiff::SignedDuration::from_hours(24))
-}
-
-fn written(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
