@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::s3_server::{Fault, KEY, S3Server, SECRET};
 use crate::support::Work;
 use crate::support::media::{frames, pictures};
+use crate::support::metrics::Page;
 use crate::support::s3::with_s3;
 use crate::support::stream::{SPEC, UNDATED, copy};
 
@@ -206,7 +207,14 @@ fn an_event_goes_on_while_s3_refuses_and_all_of_it_arrives_afterwards() {
     let server = server();
     let work = work_for(&server, "drain = \"0.1s\"\nretries = 0\n");
     server.fault(|_| Fault::Error(503, "SlowDown"));
-    let done = work.fails(1, ["run", "bucket.toml", "--out", "out"]);
+    let counted = ["--metrics-file", "m.prom"];
+    let run = ["run", "bucket.toml", "--out", "out"];
+    let done = work.fails(1, run.into_iter().chain(counted));
+    let page = Page::read(&work.path("m.prom"));
+    let bucket = [r#"sink="bucket""#];
+    assert_eq!(page.sum("matchcut_sink_up", &bucket), 0.0);
+    assert!(page.sum("matchcut_sink_errors_total", &bucket) >= 1.0);
+    assert!(page.sum("matchcut_outbox_rows", &bucket) >= 1.0);
     done.says("warning: sink \"bucket\": s3://results/live/shots/")
         .says("too many requests (SlowDown)")
         .says("not published")
@@ -238,7 +246,15 @@ fn credentials_that_are_renewed_meanwhile_are_taken() {
     work.write("config", "");
     work.set_env("AWS_SHARED_CREDENTIALS_FILE", file.clone());
     work.set_env("AWS_CONFIG_FILE", work.path("config"));
-    let mut running = work.matchcut(["run", "bucket.toml", "--out", "out"]);
+    let run = [
+        "run",
+        "bucket.toml",
+        "--out",
+        "out",
+        "--metrics-file",
+        "m.prom",
+    ];
+    let mut running = work.matchcut(run);
     running.until_or_end(|| !server.lines().is_empty());
     std::thread::sleep(Duration::from_millis(300));
     fs::write(&file, keys(SECRET)).unwrap();
@@ -248,6 +264,11 @@ fn credentials_that_are_renewed_meanwhile_are_taken() {
         .says("AWS does not take the credentials (SignatureDoesNotMatch)")
         .says("sink \"bucket\" is reached again")
         .says_times(0, "one-that-has-expired");
+    let page = Page::read(&work.path("m.prom"));
+    let bucket = [r#"sink="bucket""#];
+    assert!(page.sum("matchcut_sink_errors_total", &bucket) >= 1.0);
+    assert_eq!(page.sum("matchcut_sink_up", &bucket), 1.0);
+    assert_eq!(page.sum("matchcut_outbox_rows", &bucket), 0.0);
     check_bucket(&server, &work.path("out"));
 }
 

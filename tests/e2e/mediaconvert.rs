@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::s3_server::{KEY, S3Server, SECRET};
 use crate::support::media::{frames, lumas, pictures, sound, tool};
 use crate::support::mediaconvert::{MediaConvert, program};
+use crate::support::metrics::Page;
 use crate::support::python::python;
 use crate::support::s3::with_s3;
 use crate::support::stream::{CHUNKS, Playlist, SPEC, UNDATED, chunks, copy};
@@ -119,7 +120,12 @@ fn what_mediaconvert_makes_are_the_frames_that_are_cut_here() {
     work.write("cloud.toml", spec(&double, ""));
     // It is throttled at first: the event goes on, and the jobs wait in the outbox.
     double.control(&json!({ "throttle": 3 }));
-    let done = work.ok(RUN);
+    let done = work.ok(RUN.into_iter().chain(["--metrics-file", "m.prom"]));
+    let page = Page::read(&work.path("m.prom"));
+    let cloud = [r#"sink="cloud""#];
+    assert!(page.sum("matchcut_sink_errors_total", &cloud) >= 1.0);
+    assert_eq!(page.sum("matchcut_sink_up", &cloud), 1.0);
+    assert_eq!(page.sum("matchcut_outbox_rows", &cloud), 0.0);
     done.says_times(
         1,
         "warning: sink \"cloud\": MediaConvert: a job: too many requests (TooManyRequestsException)",

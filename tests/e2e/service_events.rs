@@ -314,6 +314,10 @@ fn an_event_whose_disk_is_full_fails_and_goes_on_when_there_is_room() {
     );
     api.post("events/cup/resume").json(202);
     api.until_it_is("cup", "complete");
+    // What stood before it was gone on with is not counted twice.
+    let told = api.get("events/cup").json(200);
+    let standing = api.metrics().sum("matchcut_segments", &[r#"event="cup""#]);
+    assert_eq!(told["counts"]["segments"].as_f64(), Some(standing));
     running.inside("cp -r data/events/cup cup");
     let whole = run(&spec);
     same_results("full", &whole.path("out"), &work.path("cup"));
