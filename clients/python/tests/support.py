@@ -209,6 +209,8 @@ class Network:
                         if not piece:
                             return
                         key.data.sendall(piece)
+                        if told == self.most:
+                            return
                     except OSError:
                         return
 

@@ -150,16 +150,22 @@ def test_an_event_that_fails_says_why(source: Source, client: Client) -> None:
     client.events.delete("failing")
 
 
-def test_what_is_said_of_an_event_counts(source: Source, client: Client) -> None:
+def test_what_is_said_of_an_event_counts(service: Service, source: Source, client: Client) -> None:
     source.ended = False
     client.events.create(spec(source.uri), id="said")
     until(lambda: len(client.events.segments("said")) > 3)
     label = {"class": "segmenter", "operator": "shot", "start": 0.56, "label": "Match point ä"}
     assert client.events.feedback("said", [label, {"start": 1.2, "feedback": "like"}]) == 2
-    until(lambda: "Match point ä" in [segment.label for segment in client.events.segments("said")])
     with pytest.raises(Unprocessable) as raised:
         client.events.feedback("said", [label, {"start": 1}])
     assert [finding.line for finding in raised.value.findings] == [2]
+    until(lambda: "Match point" in service.file("said", "changes.jsonl").read_text())
+    client.events.end("said")
+    client.events.wait_until("said", timeout=30)
+    labels = {segment.start: segment.label for segment in client.events.segments("said")}
+    assert labels[0.56] == "Match point ä" and labels[1.12] is None
+    with pytest.raises(Conflict, match="is complete"):
+        client.events.feedback("said", [label])
     client.events.delete("said")
 
 
