@@ -50,6 +50,7 @@ kafka:
 test: setup-test
 	cargo test --workspace --locked
 	cd operators/python && $(CURDIR)/.venv/bin/python -m pytest -q
+	cd clients/python && $(CURDIR)/.venv/bin/python -m mypy && $(CURDIR)/.venv/bin/python -m pytest -q
 	.venv/bin/python -m pytest -q infra/tests
 
 format: setup

@@ -144,7 +144,7 @@ class Source:
 
         handler = functools.partial(Handler, directory=str(PROGRAMME))
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def uri(self) -> str:
