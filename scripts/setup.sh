@@ -33,20 +33,24 @@ if [ "${1:-}" = test ] && [ -z "${MATCHCUT_KAFKA:-}" ]; then
   scripts/kafka.sh fetch
 fi
 
-# AWS's emulator of Lambda, a Go module. Tests that need it are skipped where there is no Go.
-if [ "${1:-}" = test ]; then
-  emulator=github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie
-  emulator+=@v0.0.0-20261030222936-bef5c4ba774d
-  stamp=.venv/bin/aws-lambda-rie.version
-  go=$(command -v go || command -v /usr/local/go/bin/go || true)
-  if [ -n "$go" ] && [ "$(cat "$stamp" 2>/dev/null)" != "$emulator" ]; then
-    if GOBIN=$PWD/.venv/bin GOFLAGS=-trimpath "$go" install "$emulator"; then
-      echo "$emulator" >"$stamp"
-    else
-      echo "no emulator of Lambda: tests that need it are skipped" >&2
-      echo skipped >"$stamp"
-    fi
+# go_program NAME MODULE@VERSION: a program that is a Go module. Tests that need it are skipped where there is no Go.
+go_program() {
+  local stamp=.venv/bin/$1.version
+  if [ -z "$go" ] || [ "$(cat "$stamp" 2>/dev/null)" = "$2" ]; then return; fi
+  if GOBIN=$PWD/.venv/bin GOFLAGS=-trimpath "$go" install "$2"; then
+    echo "$2" >"$stamp"
+  else
+    echo "no $1: tests that need it are skipped" >&2
+    echo skipped >"$stamp"
   fi
+}
+
+# AWS's emulator of Lambda, and who renders charts of infra/helm.
+if [ "${1:-}" = test ]; then
+  go=$(command -v go || command -v /usr/local/go/bin/go || true)
+  go_program aws-lambda-rie \
+    github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda-rie@v0.0.0-20261030222936-bef5c4ba774d
+  go_program helm helm.sh/helm/v3/cmd/helm@v3.22.0
 fi
 
 # What browser tests load. They are skipped where there is no npm.
