@@ -31,7 +31,6 @@ VALUES = {
         "image": {"repository": "registry.example.com/matchcut", "digest": "sha256:" + "0" * 64},
         "imagePullSecrets": [{"name": "pull"}],
         "publicUrl": "https://matchcut.example.com",
-        "extraArgs": ["--verbose"],
         "env": [{"name": "AWS_REGION", "value": "eu-central-1"}],
         "envFrom": [{"secretRef": {"name": "kafka"}}],
         "adminKey": {"existingSecret": "first-key"},
@@ -138,7 +137,7 @@ def test_names_and_values_arrive():
     pod = made["StatefulSet"]["spec"]["template"]["spec"]
     [container] = pod["containers"]
     assert container["image"] == "registry.example.com/matchcut@sha256:" + "0" * 64
-    assert container["args"][-3:] == ["--public-url", "https://matchcut.example.com", "--verbose"]
+    assert container["args"][-2:] == ["--public-url", "https://matchcut.example.com"]
     keys = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one}
     assert keys == {
         "MATCHCUT_ADMIN_ACCESS_KEY_ID": {"name": "first-key", "key": "accessKeyId"},
