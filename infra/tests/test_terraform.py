@@ -1,7 +1,7 @@
-"""infra/terraform, judged without AWS and without its provider, which cannot be had everywhere: Terraform itself runs the
-modules that need no provider (what policies and blocks of a spec come out) and the checks of variables; resources are
-held against the names that the provider's schema has (aws_schema.json, of hashicorp/aws 6.62.0); moto says what a policy
-lets through; matchcut reads the blocks."""
+"""infra/terraform, judged without AWS and without its provider, which cannot be had everywhere. Terraform itself validates
+the configuration and runs its tests, with a provider that has the schemas alone (aws_provider.py; names and types are
+those of hashicorp/aws 6.62.0); policies and blocks of a spec come out of modules that need no provider. moto says
+what a policy lets through, and matchcut reads the blocks."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import tomllib
 import boto3
 import hcl2
 import pytest
+from aws_provider import Provider
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from botocore.session import get_session
@@ -51,8 +52,10 @@ EVERYTHING = RIGHTS | {
 }
 
 
-def terraform(dir, *command):
+def terraform(dir, *command, provider=None):
     environment = os.environ | {"CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull, "TF_IN_AUTOMATION": "1"}
+    if provider:
+        environment["TF_REATTACH_PROVIDERS"] = provider.reattach
     return subprocess.run(
         [TERRAFORM, f"-chdir={dir}", *command], capture_output=True, text=True, env=environment, timeout=120
     )
@@ -75,6 +78,59 @@ def outputs(dir, module, variables):
 def test_files_are_formatted():
     done = terraform(MODULE, "fmt", "-check", "-recursive", "-diff", "-no-color")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The module, and what Terraform says of it."""
+    dir = tmp_path / "terraform"
+    shutil.copytree(MODULE, dir, ignore=shutil.ignore_patterns(".terraform*"))
+    with Provider() as provider:
+
+        def said(of, *command):
+            for one in (["init", "-backend=false", "-input=false"], command):
+                done = terraform(dir / of, *one, "-no-color", provider=provider)
+            return done.returncode, " ".join((done.stdout + done.stderr).replace("│", " ").split())
+
+        yield dir, said
+
+
+@needs_terraform
+@pytest.mark.parametrize("of", [".", "example"])
+def test_terraform_finds_it_valid(copy, of):
+    _, said = copy
+    assert said(of, "validate") == (0, "Success! The configuration is valid.")
+
+
+@needs_terraform
+@pytest.mark.parametrize(
+    "file, right, wrong, found",
+    [
+        ("kafka.tf", "latest_revision", "newest_revision", 'no argument, nested block, or exported attribute named "newest_revision"'),
+        ("medialive.tf", "bitrate           = 128000", 'bitrate = "much"', "a number is required"),
+        ("mediaconvert.tf", "name = var.name\n  tags", "tags", 'The argument "name" is required'),
+        ("access.tf", "jobs_rule_arn ", "rule_arn ", 'An argument named "rule_arn" is not expected'),
+    ],
+)
+def test_terraform_finds_a_mistake(copy, file, right, wrong, found):
+    dir, said = copy
+    text = (dir / file).read_text()
+    assert right in text
+    (dir / file).write_text(text.replace(right, wrong))
+    status, told = said(".", "validate")
+    assert status == 1 and found in told
+
+
+@needs_terraform
+def test_its_own_tests_pass(copy):
+    dir, said = copy
+    status, told = said(".", "test")
+    assert status == 0, told
+    assert f"{(dir / 'tests/module.tftest.hcl').read_text().count(chr(10) + 'run ')} passed, 0 failed" in told
+    text = (dir / "storage.tf").read_text()
+    (dir / "storage.tf").write_text(text.replace("days = rule.value", "days = 1"))
+    status, told = said(".", "test")
+    assert status == 1 and "a tag says its days" in told
 
 
 # What a resource or block may have beside what the schema says.
