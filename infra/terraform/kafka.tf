@@ -43,6 +43,14 @@ resource "aws_msk_configuration" "this" {
   EOT
 }
 
+resource "aws_cloudwatch_log_group" "kafka" {
+  count = length(local.kafka)
+
+  name              = "/${var.name}/kafka"
+  retention_in_days = 14
+  tags              = var.tags
+}
+
 resource "aws_msk_cluster" "this" {
   count = length(local.kafka)
 
@@ -80,6 +88,15 @@ resource "aws_msk_cluster" "this" {
     encryption_in_transit {
       client_broker = "TLS"
       in_cluster    = true
+    }
+  }
+
+  logging_info {
+    broker_logs {
+      cloudwatch_logs {
+        enabled   = true
+        log_group = aws_cloudwatch_log_group.kafka[0].name
+      }
     }
   }
 }
