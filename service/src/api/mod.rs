@@ -7,12 +7,14 @@ mod events;
 mod feedback;
 mod files;
 mod problem;
+mod replays;
 mod results;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, RawPathParams};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 
 use crate::context::App;
@@ -40,7 +42,12 @@ pub fn routes() -> Router<App> {
         .route("/events/{id}/segments", get(results::segments))
         .route("/events/{id}/clips", get(results::clips))
         .route("/events/{id}/replays", get(results::replays))
-        .route("/events/{id}/replays/{name}", get(results::replay))
+        .route(
+            "/events/{id}/replays/{name}",
+            get(results::replay)
+                .put(replays::ask)
+                .delete(replays::withdraw),
+        )
         .route("/events/{id}/changes", get(changes::follow))
         .route("/events/{id}/files/{*path}", get(files::file))
 }
@@ -88,6 +95,28 @@ async fn blocking<T: Send + 'static>(
 /// The event of an id.
 async fn event(app: &App, id: String) -> Result<Run, Problem> {
     blocking(app, move |runs| Ok(runs.get(&id)?)).await
+}
+
+/// In what form a body is.
+enum Kind {
+    Json,
+    Toml,
+}
+
+impl Kind {
+    /// By the headers of a request; JSON where they say nothing.
+    fn of(headers: &HeaderMap) -> Result<Kind, Problem> {
+        let kind = match headers.get(CONTENT_TYPE).map(|kind| kind.to_str()) {
+            Some(Ok(kind)) => kind.split(';').next().unwrap_or_default().trim(),
+            Some(Err(_)) => return Err(not_this_type("that")),
+            None => return Ok(Kind::Json),
+        };
+        match kind.to_ascii_lowercase().as_str() {
+            "application/json" => Ok(Kind::Json),
+            "application/toml" => Ok(Kind::Toml),
+            other => Err(not_this_type(other)),
+        }
+    }
 }
 
 /// 415.

@@ -6,6 +6,7 @@ mod dependencies;
 mod event_lists;
 mod event_schemas;
 mod events;
+mod late;
 mod models;
 mod names;
 mod pipeline;
