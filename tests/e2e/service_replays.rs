@@ -15,14 +15,14 @@ use crate::support::{Work, document, files, same_text};
 /// A replay as JSON, and as a spec has it.
 fn pauses(duration: &str) -> (Json, String) {
     let table = json!({
-        "inputs": ["gap"],
+        "inputs": ["shot"],
         "duration": duration,
         "catchup": true,
-        "weights": { "quiet.silence": 1 },
+        "weights": { "cuts.hard_cut": 1 },
     });
     let text = format!(
-        "\n[replays.pauses]\ninputs = [\"gap\"]\nduration = \"{duration}\"\ncatchup = true\n\
-         weights = {{ \"quiet.silence\" = 1 }}\n"
+        "\n[replays.pauses]\ninputs = [\"shot\"]\nduration = \"{duration}\"\ncatchup = true\n\
+         weights = {{ \"cuts.hard_cut\" = 1 }}\n"
     );
     (table, text)
 }
