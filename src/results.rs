@@ -7,6 +7,7 @@ use std::path::Path;
 use matchcut_dataflow::plan::Plan;
 use matchcut_model::change::{EventState, GapRow};
 use matchcut_model::time::MediaTime;
+use matchcut_model::value::Name;
 use serde_json::json;
 
 use crate::failures::FailureLines;
@@ -35,13 +36,13 @@ pub fn text(
         }
         writeln!(out, "  {label}")?;
     }
-    for replay in &plan.replays {
-        let chosen: Vec<_> = state.chosen(&replay.name).collect();
+    for replay in names(plan, state) {
+        let chosen: Vec<_> = state.chosen(replay).collect();
         let length: MediaTime = chosen.iter().map(|choice| choice.marks.duration()).sum();
         writeln!(
             out,
             "replay {}: {}, {length} s",
-            replay.name,
+            replay,
             count(chosen.len(), "segment")
         )?;
         for choice in chosen {
@@ -83,6 +84,14 @@ pub fn text(
     Ok(())
 }
 
+/// The replays of the spec, and those that were asked for beside them.
+fn names<'a>(plan: &'a Plan, state: &'a EventState) -> impl Iterator<Item = &'a Name> {
+    let of_spec = plan.replays.iter().map(|replay| &replay.name);
+    let others = state.replays().map(|row| &row.name);
+    let others = others.filter(|name| plan.replays.iter().all(|replay| replay.name != **name));
+    of_spec.chain(others)
+}
+
 /// One JSON document.
 pub fn json(
     out: &mut impl Write,
@@ -94,12 +103,10 @@ pub fn json(
         .segments()
         .map(matchcut_model::lines::SegmentLine::new)
         .collect();
-    let replays: serde_json::Map<String, serde_json::Value> = plan
-        .replays
-        .iter()
+    let replays: serde_json::Map<String, serde_json::Value> = names(plan, state)
         .map(|replay| {
             let selected: Vec<_> = state
-                .chosen(&replay.name)
+                .chosen(replay)
                 .map(|choice| {
                     let score = choice.score.map(|score| json!(score.get()));
                     json!({
@@ -114,7 +121,7 @@ pub fn json(
                     })
                 })
                 .collect();
-            (replay.name.to_string(), json!({ "selected": selected }))
+            (replay.to_string(), json!({ "selected": selected }))
         })
         .collect();
     let gap = |gap: &GapRow| {

@@ -141,6 +141,7 @@ fn measure_one(size: usize, workers: usize) -> Result<Measured, Error> {
         name: Name::new(REPLAY),
         segmenter: Name::new(SEGMENTER),
         request: request.clone(),
+        asked: None,
     };
     let mut told = Told::default();
     let mut controls = vec![Control::Replay(Arc::new(definition))];

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{RawPathParams, RawQuery, State};
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{self, MethodRouter};
+use axum::routing::{self, MethodFilter, MethodRouter};
+use axum::{Json, Router};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -25,9 +26,6 @@ pub struct Call {
 
 /// What a handler says. A text is sent as it is, as MRE's services do.
 pub type Answer = Result<Value, ApiError>;
-
-/// Answers a call.
-pub type Handler = fn(&Call, &Context) -> Answer;
 
 impl Call {
     /// A part of the path; empty where the route has none of this name.
@@ -69,33 +67,143 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Answers calls; a plain function of a call and the context.
+pub trait Handler: Fn(&Call, &Context) -> Answer + Copy + Send + Sync + 'static {}
+
+impl<F: Fn(&Call, &Context) -> Answer + Copy + Send + Sync + 'static> Handler for F {}
+
+/// What is known of a route beside how it is answered.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// The method.
+    pub method: Method,
+    /// The path, below the plane.
+    pub path: String,
+    /// Module and function that answer: `models.register`.
+    pub id: String,
+    /// The schema of the body, where there is one.
+    pub body: Option<fn() -> Value>,
+}
+
+/// The methods of a path.
+pub struct Methods {
+    router: MethodRouter<App>,
+    described: Vec<Described>,
+}
+
+impl Methods {
+    fn new<H: Handler>(method: Method, filter: MethodFilter, handler: H) -> Methods {
+        let described = Described {
+            method,
+            path: String::new(),
+            id: id_of(std::any::type_name::<H>()),
+            body: None,
+        };
+        Methods {
+            router: routing::on(filter, move |app, params, query, body| {
+                run(handler, app, params, query, body)
+            }),
+            described: vec![described],
+        }
+    }
+
+    /// These, and others of the same path.
+    pub fn merge(mut self, others: Methods) -> Methods {
+        self.router = self.router.merge(others.router);
+        self.described.extend(others.described);
+        self
+    }
+
+    /// With the schema that bodies are held to.
+    pub fn takes(mut self, body: fn() -> Value) -> Methods {
+        for described in &mut self.described {
+            described.body = Some(body);
+        }
+        self
+    }
+}
+
+/// `matchcut_service::mre::models::register` is `models.register`; where a function serves several kinds, the kind's
+/// module counts.
+fn id_of(name: &str) -> String {
+    let (function, kind) = match name.split_once('<') {
+        Some((function, kind)) => (function, kind),
+        None => (name, name),
+    };
+    let function = function.rsplit("::").next().unwrap_or(function);
+    let module = kind.rsplit("::").nth(1).unwrap_or_default();
+    format!("{module}.{function}")
+}
+
+/// Routes that know what they are.
+#[derive(Default)]
+pub struct Routes {
+    router: Router<App>,
+    described: Vec<Described>,
+}
+
+impl Routes {
+    /// None.
+    pub fn new() -> Routes {
+        Routes::default()
+    }
+
+    /// With the methods of one more path.
+    pub fn route(mut self, path: &str, methods: Methods) -> Routes {
+        self.router = self.router.route(path, methods.router);
+        let described = methods.described.into_iter();
+        self.described.extend(described.map(|described| Described {
+            path: path.to_owned(),
+            ..described
+        }));
+        self
+    }
+
+    /// With those of others.
+    pub fn merge(mut self, others: Routes) -> Routes {
+        self.router = self.router.merge(others.router);
+        self.described.extend(others.described);
+        self
+    }
+
+    /// What answers.
+    pub fn router(self) -> Router<App> {
+        self.router
+    }
+
+    /// What is known of all of them.
+    pub fn described(&self) -> &[Described] {
+        &self.described
+    }
+}
+
 /// Answers GET.
-pub fn get(handler: Handler) -> MethodRouter<App> {
-    routing::get(move |app, params, query, body| run(handler, app, params, query, body))
+pub fn get(handler: impl Handler) -> Methods {
+    Methods::new(Method::GET, MethodFilter::GET, handler)
 }
 
 /// Answers POST.
-pub fn post(handler: Handler) -> MethodRouter<App> {
-    routing::post(move |app, params, query, body| run(handler, app, params, query, body))
+pub fn post(handler: impl Handler) -> Methods {
+    Methods::new(Method::POST, MethodFilter::POST, handler)
 }
 
 /// Answers PUT.
-pub fn put(handler: Handler) -> MethodRouter<App> {
-    routing::put(move |app, params, query, body| run(handler, app, params, query, body))
+pub fn put(handler: impl Handler) -> Methods {
+    Methods::new(Method::PUT, MethodFilter::PUT, handler)
 }
 
 /// Answers PATCH.
-pub fn patch(handler: Handler) -> MethodRouter<App> {
-    routing::patch(move |app, params, query, body| run(handler, app, params, query, body))
+pub fn patch(handler: impl Handler) -> Methods {
+    Methods::new(Method::PATCH, MethodFilter::PATCH, handler)
 }
 
 /// Answers DELETE.
-pub fn delete(handler: Handler) -> MethodRouter<App> {
-    routing::delete(move |app, params, query, body| run(handler, app, params, query, body))
+pub fn delete(handler: impl Handler) -> Methods {
+    Methods::new(Method::DELETE, MethodFilter::DELETE, handler)
 }
 
 async fn run(
-    handler: Handler,
+    handler: impl Handler,
     State(app): State<App>,
     params: RawPathParams,
     RawQuery(query): RawQuery,
@@ -125,6 +233,19 @@ async fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_route_is_called_by_who_answers() {
+        let id = |name| id_of(name);
+        assert_eq!(
+            id("matchcut_service::mre::models::register"),
+            "models.register"
+        );
+        assert_eq!(
+            id("matchcut_service::mre::versioned::all<matchcut_service::mre::models::Model>"),
+            "models.all"
+        );
+    }
 
     #[test]
     fn a_query_is_decoded_as_forms_are() {

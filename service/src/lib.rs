@@ -12,6 +12,7 @@ mod endpoint;
 mod errors;
 pub mod metrics;
 mod mre;
+pub mod openapi;
 mod runs;
 mod server;
 mod ssm;

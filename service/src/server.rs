@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::{Router, middleware, routing};
+use axum::{Json, Router, middleware, routing};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -25,7 +25,7 @@ use crate::errors::ApiError;
 use crate::metrics::{Metrics, http};
 use crate::runs::Runs;
 use crate::store::{Database, StoreError};
-use crate::{mre, ssm};
+use crate::{mre, openapi, ssm};
 
 /// What requests and events get to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -219,8 +219,9 @@ fn router(app: App) -> Router {
         .route("/healthz", routing::get(alive))
         .route("/readyz", routing::get(ready))
         .route("/metrics", routing::get(http::show))
-        .nest("/controlplane", mre::routes())
-        .nest("/dataplane", mre::data_routes())
+        .route("/openapi/{api}", routing::get(described))
+        .nest("/controlplane", mre::routes().router())
+        .nest("/dataplane", mre::data_routes().router())
         .nest(api::ROOT, api::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -270,6 +271,17 @@ pub fn refusal(path: &str, error: ApiError) -> Response {
         true => Problem::from(error).into_response(),
         false => error.into_response(),
     }
+}
+
+/// `GET /openapi/API.json`: what an API is.
+async fn described(Path(name): Path<String>) -> Response {
+    let document = match name.as_str() {
+        "v1.json" => openapi::own::own(),
+        "controlplane.json" => openapi::control_plane(),
+        "dataplane.json" => openapi::data_plane(),
+        _ => return ApiError::not_found("There is no such path").into_response(),
+    };
+    Json(document).into_response()
 }
 
 /// `GET /healthz`: the process answers.

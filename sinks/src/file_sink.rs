@@ -25,6 +25,7 @@ use matchcut_model::chunk::TrackNumber;
 use matchcut_model::replay::Feedback;
 use matchcut_model::time::MediaTime;
 use matchcut_model::timeline::EventTimeline;
+use matchcut_model::value::Name;
 use serde::Serialize;
 
 use crate::changes::{self, Told};
@@ -34,9 +35,11 @@ use crate::error::SinkError;
 use crate::exact::Exact;
 use crate::export::ExportFormat;
 use crate::fcpxml;
-use crate::files::{AppendFile, create_dir, safe_file_name, write_atomically, write_atomically_by};
+use crate::files::{
+    AppendFile, create_dir, present, safe_file_name, write_atomically, write_atomically_by,
+};
 use crate::found::Observed;
-use crate::info::{EventInfo, Media};
+use crate::info::{EventInfo, Media, ReplayInfo};
 use crate::mre_json::Exports;
 use crate::otio::Otio;
 use crate::replay_document::{Replay, document, replays};
@@ -145,6 +148,32 @@ impl FileSink {
     /// What viewers said, for the exports.
     pub fn heard(&mut self, feedback: &[Feedback]) {
         self.info.feedback = feedback.to_vec();
+    }
+
+    /// A replay is asked for, or asked for otherwise than before.
+    pub fn ask(&mut self, name: Name, replay: ReplayInfo) {
+        self.info.replays.insert(name, replay);
+    }
+
+    /// A replay is not wanted any more; what is there of it is left until it is [swept](FileSink::sweep).
+    pub fn withdraw(&mut self, name: &Name) {
+        self.info.replays.remove(name);
+    }
+
+    /// Removes the files of a replay that is not wanted any more.
+    pub fn sweep(&self, name: &Name) -> Result<(), SinkError> {
+        let name = safe_file_name(name);
+        for (part, kinds) in PARTS.iter().filter(|(part, _)| *part == "replays") {
+            remove_kinds(&self.dir.join(part).join(&name), kinds, 1)?;
+        }
+        for end in ["json", "csv"] {
+            let path = self
+                .dir
+                .join("exports")
+                .join(format!("replay_{name}.{end}"));
+            present(fs::remove_file(&path)).map_err(SinkError::io("remove", &path))?;
+        }
+        Ok(())
     }
 
     /// The directory.

@@ -10,6 +10,7 @@ use matchcut_model::segment::SegmentId;
 use matchcut_model::time::{FrameRate, MediaTime};
 use matchcut_model::timecode::TimecodeSource;
 use matchcut_model::value::Name;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::edl::EdlOptions;
@@ -96,7 +97,7 @@ pub struct Media {
 }
 
 /// The videos of a replay.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayMedia {
     /// One MP4 file.
     pub mp4: Option<String>,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use matchcut_dataflow::plan::Plan;
+use matchcut_dataflow::run::asks::Asks;
 use matchcut_dataflow::run::clips::ClipMode;
 use matchcut_dataflow::run::convert;
 use matchcut_dataflow::run::engine::{self, Outcome, Progress, Results, RunError, RunOptions};
@@ -18,7 +19,7 @@ use matchcut_dataflow::run::log::{self, EventStore};
 use matchcut_dataflow::run::look_back::look_back;
 use matchcut_dataflow::run::post::Post;
 use matchcut_dataflow::run::publish::News;
-use matchcut_dataflow::spec::Catalog;
+use matchcut_dataflow::spec::{Catalog, Override};
 use matchcut_model::change::{Change, EventState, Row};
 use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::time::MediaTime;
@@ -58,8 +59,9 @@ pub struct RunArgs {
     /// Go on with an event that was begun and is not over: nothing is read or decoded twice.
     #[arg(long)]
     pub resume: bool,
-    /// JSON lines of what people say while the event runs: thumbs, marked, trimmed and named segments.
-    /// The file may grow. May be given several times.
+    /// JSON lines of what people say while the event runs: thumbs, marked, trimmed and named segments, replays that
+    /// are asked for. The file may grow. May be given several times. With --resume an event that is over hears
+    /// what was said since.
     #[arg(long, value_name = "FILE")]
     pub feedback: Vec<PathBuf>,
     /// How clips are cut: not at all, as playlists over the chunks, or frame by frame: copied, with
@@ -117,8 +119,10 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
     // A directory is touched only when there is something to run.
     engine::check(&plan)?;
     let info = convert::event_info(&plan, &Catalog::built_in());
+    // What people said after the end is heard when the event is taken up once more.
+    let revises = args.resume && !args.feedback.is_empty();
     let how = match (args.resume, args.force) {
-        (true, force) => How::Resume { force },
+        (true, force) => How::Resume { force, revises },
         (false, true) => How::Replace,
         (false, false) => How::New,
     };
@@ -144,6 +148,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         workers: usize::from(args.workers),
         clips: args.clips.into(),
         feedback: args.feedback.clone(),
+        asks: asks(args, &plan)?,
+        revises,
         ..RunOptions::default()
     };
     if let Some(threads) = args.decode_threads {
@@ -174,6 +180,14 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, CommandError> {
         args.format,
     )?;
     Ok(exit_code(&outcome, stop.load(Ordering::SeqCst)))
+}
+
+/// What replays can be asked for by lines of feedback.
+fn asks(args: &RunArgs, plan: &Plan) -> Result<Option<Arc<Asks>>, CommandError> {
+    let overrides = args.set.iter().cloned().map(Override).collect();
+    let text = std::fs::read_to_string(&args.spec)?;
+    let asks = Asks::new(text, &args.spec, overrides, plan);
+    Ok(Some(Arc::new(asks)))
 }
 
 /// An event that is over changes no more; what its sinks have not carried yet goes out now.

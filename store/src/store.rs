@@ -314,16 +314,13 @@ impl Store {
             }
             for (key, value) in left {
                 match value {
-                    Some(value) => transaction
-                        .prepare_cached(
-                            "INSERT INTO published (key, value) VALUES (?1, ?2) \
-                             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                        )?
-                        .execute(params![key, value])?,
-                    None => transaction
-                        .prepare_cached("DELETE FROM published WHERE key = ?1")?
-                        .execute([key])?,
-                };
+                    Some(value) => leave(&transaction, key, value)?,
+                    None => drop(
+                        transaction
+                            .prepare_cached("DELETE FROM published WHERE key = ?1")?
+                            .execute([key])?,
+                    ),
+                }
             }
             post(&transaction, epoch, told)?;
             transaction.commit()
@@ -358,10 +355,13 @@ impl Store {
     }
 
     /// Notes that the run is over and all of its results are written, and tells others of it.
-    pub fn finish(&mut self, epoch: u64, told: &[Posting]) -> Tried<()> {
+    pub fn finish(&mut self, epoch: u64, left: &[(String, String)], told: &[Posting]) -> Tried<()> {
         let failed = sqlite(&self.path, "cannot be written");
         let mut write = || {
             let transaction = self.db.transaction()?;
+            for (key, value) in left {
+                leave(&transaction, key, value)?;
+            }
             post(&transaction, epoch, told)?;
             set(&transaction, "finished", b"1")?;
             transaction.commit()
@@ -382,6 +382,15 @@ impl Store {
             .optional()
             .map_err(sqlite(&self.path, "cannot be read"))
     }
+}
+
+fn leave(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO published (key, value) VALUES (?1, ?2) \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    )?
+    .execute(params![key, value])
+    .map(drop)
 }
 
 fn post(db: &Connection, epoch: u64, postings: &[Posting]) -> rusqlite::Result<()> {

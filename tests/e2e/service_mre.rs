@@ -287,10 +287,10 @@ fn an_event_of_mre_runs_by_its_profile() {
     assert_eq!(of("Cuts")["Status"], "Complete");
     let later = control.json("GET", "event/Later/program/Open", &Json::Null);
     assert_eq!(later["hasReplays"], true);
-    let replay = of("Cuts")["ReplayId"].as_str().unwrap();
-    let path = format!("event/Later/program/Open/replay/{replay}/segments");
+    let first = of("Cuts")["ReplayId"].as_str().unwrap();
+    let path = format!("event/Later/program/Open/replay/{first}/segments");
     let chosen = data.json("GET", &path, &Json::Null);
-    let document = own.get(&format!("events/{}/replays/{replay}", id("Later")));
+    let document = own.get(&format!("events/{}/replays/{first}", id("Later")));
     let starts = |list: &Json, key: &str| -> Vec<f64> {
         let list = list.as_array().unwrap().iter();
         list.map(|row| row[key].as_f64().unwrap()).collect()
@@ -298,6 +298,27 @@ fn an_event_of_mre_runs_by_its_profile() {
     let selected = starts(&document.json(200)["selected"], "start");
     assert_eq!(starts(&chosen, "Start"), selected);
     assert_eq!(selected, [1.2, 2.4, 3.6]);
+
+    // One that is asked for when its event is over is made at once, and the same.
+    control.json("POST", "replay", &replay("Late", &features));
+    let begun = Instant::now();
+    let late = loop {
+        let told = control.json("GET", "replay/program/Open/event/Later/all", &Json::Null);
+        let told = told.as_array().unwrap().iter();
+        let late = told.clone().find(|row| row["UxLabel"] == "Late").unwrap();
+        if late["Status"] == "Complete" {
+            break late["ReplayId"].as_str().unwrap().to_owned();
+        }
+        assert_ne!(late["Status"], "Error");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{late}");
+        thread::sleep(Duration::from_millis(20));
+    };
+    let path = format!("event/Later/program/Open/replay/{late}/segments");
+    assert_eq!(data.json("GET", &path, &Json::Null), chosen);
+    let path = format!("replay/event/Later/program/Open/id/{late}");
+    control.json("DELETE", &path, &Json::Null);
+    let path = format!("events/{}/replays/{late}", id("Later"));
+    assert_eq!(own.get(&path).status, 404);
 
     let gone = id("Final");
     control.json("DELETE", "event/Final/program/Open", &Json::Null);

@@ -119,6 +119,13 @@ impl Api {
         self.ask(method, path, &json, body.as_deref()).json(200)
     }
 
+    /// Asks for a replay of an event.
+    pub fn replay(&self, path: &str, table: &Json) -> Reply {
+        let json = [("content-type", "application/json")];
+        let path = format!("events/{path}");
+        self.ask("PUT", &path, &json, Some(&table.to_string()))
+    }
+
     /// Has an event run.
     pub fn run(&self, id: &str, spec: &str) -> Reply {
         let body = json!({ "id": id, "spec": spec }).to_string();

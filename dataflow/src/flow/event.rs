@@ -42,6 +42,9 @@ pub struct ReplayDefinition {
     pub segmenter: Name,
     /// What it asks for.
     pub request: ReplayRequest,
+    /// The table by which it was asked for (JSON), where the spec has none for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Arc<str>>,
 }
 
 /// The nodes of an event, in an order in which every operator stands behind its inputs.

@@ -423,6 +423,7 @@ fn log(random: &mut Random) -> Vec<Entry> {
                     name: Name::new(format!("replay-{index}")),
                     segmenter: "runs".into(),
                     request: request(random),
+                    asked: None,
                 };
                 vec![(Control::Replay(Arc::new(definition)), 1)]
             }
@@ -540,6 +541,7 @@ fn live_log(random: &mut Random) -> Vec<Entry> {
                     name: Name::new(format!("replay-{number}")),
                     segmenter: "runs".into(),
                     request: request(random),
+                    asked: None,
                 };
                 entries.push(Entry::Controls(vec![(
                     Control::Replay(Arc::new(definition)),

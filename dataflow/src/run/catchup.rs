@@ -92,6 +92,7 @@ struct Followed {
 pub struct CatchUp {
     place: Place,
     replays: BTreeMap<Name, Followed>,
+    resumed: bool,
 }
 
 impl CatchUp {
@@ -100,6 +101,7 @@ impl CatchUp {
         CatchUp {
             place,
             replays: BTreeMap::new(),
+            resumed: false,
         }
     }
 
@@ -113,13 +115,10 @@ impl CatchUp {
         self.replays.values().map(|followed| followed.version).sum()
     }
 
-    /// For a run that goes on: what `replays` have published stays as it is, and is only counted
-    /// while the epochs of the log come again.
-    pub fn resume<'a>(&mut self, replays: impl IntoIterator<Item = &'a Name>) {
-        for name in replays {
-            let published = self.pointer(name).map_or(0, |pointer| pointer.version);
-            self.replays.entry(name.clone()).or_default().published = published;
-        }
+    /// For a run that goes on: what replays have published stays as it is, and is only counted while the epochs
+    /// of the log come again.
+    pub fn resume(&mut self) {
+        self.resumed = true;
     }
 
     /// Where the files of a replay are, relative to the directory.
@@ -146,7 +145,17 @@ impl CatchUp {
         make: impl FnOnce(&Path) -> Result<Instant, String>,
     ) -> Result<Option<String>, String> {
         let content = content(wanted, timeline);
-        let followed = self.replays.entry(name.clone()).or_default();
+        let published = match self.resumed && !self.replays.contains_key(name) {
+            true => self.pointer(name).map_or(0, |pointer| pointer.version),
+            false => 0,
+        };
+        let followed = self
+            .replays
+            .entry(name.clone())
+            .or_insert_with(|| Followed {
+                published,
+                ..Followed::default()
+            });
         if content == followed.content || (followed.version == 0 && content.is_empty()) {
             return Ok(None);
         }
@@ -449,7 +458,7 @@ mod tests {
             };
             let first = stamp(dir.path());
             let mut again = CatchUp::new(Place::of(dir.path()));
-            again.resume([&Name::new("best")]);
+            again.resume();
             play(&mut again, 7, 0);
             assert_eq!(files(dir.path()), before, "killed after {killed} epochs");
             if killed > 1 {

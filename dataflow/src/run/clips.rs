@@ -26,9 +26,10 @@ use serde::{Deserialize, Serialize};
 use super::catchup::CatchUp;
 use super::clip_plan::stem_of;
 use super::cuts::{StoredPieces, cut_to_render, exact_cut};
-use super::media::MediaStore;
+use super::media::{MediaStore, content_of};
 use super::playlist::{self, Instant, Wanted};
 use super::target::Place;
+use crate::plan::PlanReplay;
 use crate::spec::RenderBy;
 
 /// The width of thumbnails in pixels.
@@ -82,6 +83,7 @@ pub struct MadeClips {
 }
 
 /// A piece of a replay.
+#[derive(Debug)]
 pub struct Piece {
     /// The marks that are played.
     pub marks: TimeRange,
@@ -333,6 +335,13 @@ impl ClipMaker {
             }
         }
         Some(path)
+    }
+
+    /// What the videos of a replay are made of: equal for equal ones.
+    pub fn digest_of(&self, replay: &PlanReplay, pieces: &[Piece]) -> u64 {
+        let (render, by) = (&replay.render, replay.render_by);
+        let how = (self.mode, replay.request.catchup, render, by);
+        content_of(&[format!("{how:?} {pieces:?}").as_bytes()]).0
     }
 
     /// Makes the videos of a replay: the playlist, and one MP4, rendered when its spec says how or when

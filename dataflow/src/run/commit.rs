@@ -14,11 +14,12 @@ use matchcut_model::replay::Feedback;
 use matchcut_model::segment::SegmentId;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
-use matchcut_sinks::{Media, name_of_choice};
+use matchcut_sinks::{Media, ReplayInfo, name_of_choice};
 use matchcut_store::Posting;
 
 use super::admission::Gate;
 use super::answers::Answers;
+use super::asked::Asked;
 use super::catchup::CatchUp;
 use super::clip_plan::{ClipJob, ClipPlanner};
 use super::clips::{ClipMaker, MadeClips, Piece};
@@ -91,6 +92,8 @@ impl UnderWay {
 /// Commits epochs in order.
 pub(super) struct Committer<'a> {
     pub plan: &'a Plan,
+    /// The replays that there are, and what others can be asked for.
+    pub asked: Asked,
     pub targets: &'a mut [Target],
     pub store: Option<&'a mut EventStore>,
     /// Sinks that carry messages.
@@ -128,12 +131,13 @@ impl Committer<'_> {
             let made: Option<(SegmentId, MadeClips)> = serde_json::from_str(&value).ok();
             if let (true, Some((id, made))) = (key.starts_with("clips "), made) {
                 self.keep(id, made);
+            } else {
+                self.asked.take_up(&key, &value);
             }
         }
         if epochs > 0 {
-            let names = self.plan.replays.iter().filter(|r| r.request.catchup);
             for catchup in &mut self.catchups {
-                catchup.resume(names.clone().map(|replay| &replay.name));
+                catchup.resume();
             }
         }
         Ok(())
@@ -181,6 +185,7 @@ impl Committer<'_> {
             RunError::Worker(format!("epoch {epoch} was delivered and never admitted"))
         })?;
         let mut heard = Vec::new();
+        let mut withdrawn = Vec::new();
         let placed = match &admitted.input {
             LogInput::Chunk(placed) => {
                 self.timeline.insert(Arc::clone(placed));
@@ -188,6 +193,7 @@ impl Committer<'_> {
             }
             LogInput::Controls(controls) => {
                 heard = self.heard(controls);
+                withdrawn = self.ask(controls)?;
                 None
             }
             LogInput::Gap(..) => None,
@@ -258,7 +264,7 @@ impl Committer<'_> {
             self.meter.stage("committed", seen.elapsed());
         }
         if is_new {
-            self.tell(epoch, &changes.changes, progress);
+            self.tell(epoch, &changes.changes, admitted.provisional, progress);
         }
         // Of a log that was stored before, only what is still in the outbox is published.
         let wanted = |payload: &str| is_new || unpublished.contains_key(payload);
@@ -270,6 +276,7 @@ impl Committer<'_> {
         if !admitted.provisional && self.catch_up(epoch) {
             told.extend(self.post.of_versions()?);
         }
+        self.withdraw(&withdrawn, is_new)?;
         if let Some(store) = &mut self.store
             && !(jobs.is_empty() && told.is_empty())
             && !admitted.provisional
@@ -293,7 +300,13 @@ impl Committer<'_> {
         Ok(())
     }
 
-    fn tell(&self, epoch: Epoch, changes: &[Change], progress: &mut dyn FnMut(Progress<'_>)) {
+    fn tell(
+        &self,
+        epoch: Epoch,
+        changes: &[Change],
+        provisional: bool,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) {
         for change in changes.iter().filter(|change| change.diff > 0) {
             if let Row::Failure(failure) = &change.row {
                 progress(Progress::Failure(failure));
@@ -304,6 +317,7 @@ impl Committer<'_> {
             changes,
             state: &self.state,
             elapsed: self.started.elapsed(),
+            provisional,
         });
     }
 
@@ -333,6 +347,46 @@ impl Committer<'_> {
         let said: Vec<Feedback> = said.collect();
         self.feedback.extend(&said);
         said
+    }
+
+    /// Takes in which replays there are to be; those that are not wanted any more.
+    fn ask(&mut self, controls: &[(Control, i64)]) -> Result<Vec<Name>, RunError> {
+        let (asked, withdrawn) = self.asked.apply(controls)?;
+        for (replay, segmenter) in &asked {
+            let info = ReplayInfo {
+                request: replay.request.clone(),
+                segmenter: Some(segmenter.clone()),
+            };
+            for target in self.targets.iter_mut() {
+                target.ask(replay, self.plan, segmenter, &info);
+            }
+            self.post.ask(replay, segmenter, &info);
+        }
+        for name in &withdrawn {
+            self.post.withdraw(name);
+        }
+        Ok(withdrawn)
+    }
+
+    /// Lets replays go whose rows are gone. Of a log that was stored before files stay, as what comes later may need
+    /// them; what is not needed goes at the end.
+    fn withdraw(&mut self, withdrawn: &[Name], is_new: bool) -> Result<(), RunError> {
+        for name in withdrawn {
+            self.asked.withdraw(name);
+            self.media.replays.remove(name);
+            for target in self.targets.iter_mut() {
+                target.withdraw(name);
+            }
+            if is_new {
+                self.sweep(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep(&self, name: &Name) -> Result<(), RunError> {
+        let mut targets = self.targets.iter();
+        targets.try_for_each(|target| target.sweep(name))
     }
 
     /// Makes the clips of a segment; what is to be remembered of it.
@@ -388,7 +442,7 @@ impl Committer<'_> {
             return false;
         }
         let before: u64 = self.catchups.iter().map(CatchUp::versions).sum();
-        let catchups = self.plan.replays.iter().filter(|r| r.request.catchup);
+        let catchups = self.asked.replays().filter(|r| r.request.catchup);
         for replay in catchups {
             let pieces = pieces(&self.state, replay);
             let mine = self.catchups.iter_mut().zip(self.targets.iter());
@@ -431,10 +485,26 @@ impl Committer<'_> {
             let last = self.state.epoch().unwrap_or(Epoch(0));
             told.extend(self.told_of((last, true), &job)?);
         }
-        for replay in &self.plan.replays {
+        // What was withdrawn in a log that was stored before.
+        let gone: Vec<Name> = self.asked.gone().cloned().collect();
+        for name in &gone {
+            self.sweep(name)?;
+        }
+        let mut left = Vec::new();
+        let mut anew = BTreeSet::new();
+        for replay in self.asked.replays() {
             let places = self.places_of_replay(&replay.name);
             let pieces = pieces(&self.state, replay);
             let catchup = replay.request.catchup;
+            let digest = self.clips.digest_of(replay, &pieces);
+            if let Some(made) = self.asked.made_before(&replay.name, digest, &places) {
+                let media = self.media.replays.entry(replay.name.clone()).or_default();
+                media.mp4.clone_from(&made.mp4);
+                if !catchup {
+                    media.hls.clone_from(&made.hls);
+                }
+                continue;
+            }
             let made = self.clips.replay(
                 &replay.name,
                 &pieces,
@@ -443,10 +513,12 @@ impl Committer<'_> {
                 &places,
             );
             let media = self.media.replays.entry(replay.name.clone()).or_default();
-            media.mp4 = made.mp4;
+            media.mp4.clone_from(&made.mp4);
             if !catchup {
-                media.hls = made.hls;
+                media.hls.clone_from(&made.hls);
             }
+            left.push(Asked::made(&replay.name, digest, &made));
+            anew.insert(replay.name.clone());
         }
         if self.ended {
             self.clips.finish_catch_up(&mut self.catchups);
@@ -463,8 +535,10 @@ impl Committer<'_> {
         if let Some(store) = &mut self.store
             && self.ended
         {
-            told.extend(self.post.of_end(&self.state, &self.media)?);
-            store.finish(&told)?;
+            let again = store.is_finished()?;
+            let ended = self.post.of_end(&self.state, &self.media, (&anew, again));
+            told.extend(ended?);
+            store.finish(&left, &told)?;
             self.post.publishers().posted(None);
         }
         let publishers = self.post.publishers();

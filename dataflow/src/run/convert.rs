@@ -53,6 +53,7 @@ pub fn definitions(plan: &Plan) -> Vec<ReplayDefinition> {
             name: replay.name.clone(),
             segmenter: plan.operators[replay.segmenter].name.clone(),
             request: replay.request.clone(),
+            asked: None,
         })
         .collect()
 }

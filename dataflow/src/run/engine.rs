@@ -24,6 +24,8 @@ use matchcut_store::StoreError;
 use super::admission::Gate;
 use super::admitter::{Admitter, Feed};
 use super::answers::Answers;
+use super::asked::Asked;
+use super::asks::Asks;
 use super::catchup::CatchUp;
 use super::clip_plan::ClipPlanner;
 use super::clips::{ClipMaker, ClipMode};
@@ -63,6 +65,10 @@ pub struct RunOptions {
     pub decode_timeout: Duration,
     /// Files of feedback, which may grow while the event runs.
     pub feedback: Vec<PathBuf>,
+    /// How replays are asked for that the spec does not have; none can be where this is not said.
+    pub asks: Option<Arc<Asks>>,
+    /// An event that is over hears once more what was said of it.
+    pub revises: bool,
     /// What the event is called where things are counted; as its spec says where nothing is said.
     pub called: Option<String>,
 }
@@ -86,6 +92,8 @@ impl Default for RunOptions {
             recent_bytes: 64 << 20,
             decode_timeout: Duration::from_secs(120),
             feedback: Vec::new(),
+            asks: None,
+            revises: false,
             called: None,
         }
     }
@@ -141,6 +149,14 @@ pub enum RunError {
     /// The machine refused a thread or a runtime.
     #[error("cannot start: {0}")]
     Start(String),
+    /// A replay that the log asks for cannot be.
+    #[error("replay \"{name}\", which was asked for, cannot be made: {reason}")]
+    Asked {
+        /// Its name.
+        name: Name,
+        /// Why.
+        reason: String,
+    },
     /// A worker stopped.
     #[error("a worker of the dataflow stopped: {0}")]
     Worker(String),
@@ -162,6 +178,8 @@ pub enum Progress<'a> {
         state: &'a EventState,
         /// Since the start.
         elapsed: Duration,
+        /// It is an end that holds for this process only: who goes on with the event begins before it.
+        provisional: bool,
     },
     /// Something went wrong, and everything else goes on.
     Failure(&'a Failure),
@@ -186,6 +204,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// How many messages of each sink are still in the outbox.
     pub unsent: Vec<(Name, u64)>,
+    /// How many bytes of each feedback file were heard.
+    pub heard: Vec<u64>,
 }
 
 /// Tells the committing thread when a thread that feeds it panics: it would wait for ever.
@@ -330,7 +350,8 @@ pub fn run(
         };
         let replays = convert::replays(plan);
         let (media, stop) = (Arc::clone(&media), Arc::clone(stop));
-        let sources = Sources::of(plan, &options.feedback);
+        let sources = Sources::of(plan, &options.feedback, options.asks.clone());
+        let revises = options.revises;
         let cues = cue_operators(plan);
         let meter = meter.clone();
         thread::Builder::new()
@@ -343,24 +364,25 @@ pub fn run(
                     admitter.begin(replays);
                 }
                 meter.open(!ended);
-                if !ended {
-                    let setting = loader::Setting {
-                        store: &media,
-                        runtime: &runtime,
-                        stop: &stop,
-                        window,
-                        sources: &sources,
-                        cues: &cues,
-                        meter: &meter,
-                    };
-                    loader::run(source, &setting, earlier.start, |loads| {
-                        admitter.admit(loads)
-                    });
-                }
+                let setting = loader::Setting {
+                    store: &media,
+                    runtime: &runtime,
+                    stop: &stop,
+                    window,
+                    sources: &sources,
+                    cues: &cues,
+                    meter: &meter,
+                };
+                let admit = |loads| admitter.admit(loads);
+                let heard = match (ended, revises) {
+                    (false, _) => loader::run(source, &setting, earlier.start, admit),
+                    (true, true) => loader::revise(&setting, earlier.start, admit),
+                    (true, false) => earlier.start.progress.feedback.bytes(),
+                };
                 meter.open(false);
                 admitter.close();
                 // The runtime is needed until the last clip is cut.
-                runtime
+                (runtime, heard)
             })
             .map_err(start)?
     };
@@ -370,6 +392,7 @@ pub fn run(
     let catchups = catchups.collect();
     let mut committer = Committer {
         plan,
+        asked: Asked::new(plan, options.asks.clone()),
         targets,
         store,
         post,
@@ -412,9 +435,9 @@ pub fn run(
         result.map_err(RunError::Worker)?;
     }
     // Held until the clips are made, which may fetch chunks again.
-    let runtime = loading.join();
+    let loaded = loading.join();
     let warnings = committer.finish(progress)?;
-    drop(runtime);
+    let heard = loaded.map(|(_runtime, heard)| heard).unwrap_or_default();
     Ok(Outcome {
         state: committer.state,
         timeline: committer.timeline,
@@ -422,6 +445,7 @@ pub fn run(
         elapsed: started.elapsed(),
         warnings,
         unsent: committer.unsent,
+        heard,
     })
 }
 

@@ -24,6 +24,13 @@ struct FileCursor {
     told: bool,
 }
 
+impl FilesCursor {
+    /// How many bytes of each file were read.
+    pub fn bytes(&self) -> Vec<u64> {
+        self.0.iter().map(|file| file.bytes).collect()
+    }
+}
+
 /// What a file said since the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromFile {

@@ -108,9 +108,9 @@ impl<'a> Dirs<'a> {
             return self.begin(plan, identity, info, first, lock);
         }
         let lock = match (EventStore::take(first)?, how) {
-            (Taken::Begun(store), How::Resume { .. }) => {
+            (Taken::Begun(store), How::Resume { revises, .. }) => {
                 store.check(identity)?;
-                if store.is_finished()? {
+                if store.is_finished()? && !revises {
                     return Ok(Home::Finished(store));
                 }
                 let targets = self.targets(plan, Begin::Resume, info)?;
@@ -124,7 +124,7 @@ impl<'a> Dirs<'a> {
                     found: "an event that was begun".to_owned(),
                 }));
             }
-            (Taken::Fresh { lock, was_there }, How::Resume { force }) => {
+            (Taken::Fresh { lock, was_there }, How::Resume { force, .. }) => {
                 // Results without a store are those of somebody else.
                 if !was_there && !force {
                     self.refuse_results()?;
@@ -180,6 +180,8 @@ pub enum How {
     Resume {
         /// Results that there is no store of are replaced.
         force: bool,
+        /// An event that is over is gone on with, too: what was said of it since may change its results.
+        revises: bool,
     },
 }
 

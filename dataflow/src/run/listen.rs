@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use matchcut_kafka::{FeedOptions, KafkaFeed, Listen};
 use matchcut_model::chunk::Position;
@@ -10,6 +11,7 @@ use matchcut_model::value::Name;
 use matchcut_operators::sdk::parse_options;
 use serde::{Deserialize, Serialize};
 
+use super::asks::Asks;
 use super::feedback::{FeedbackFiles, FilesCursor, FromFile};
 use super::remarks::{Entries, Remarks, RemarksCursor, Subjects, failure};
 use crate::plan::Plan;
@@ -22,6 +24,13 @@ pub struct ListenCursor {
     #[serde(default)]
     feeds: BTreeMap<Name, BTreeMap<i32, i64>>,
     remarks: RemarksCursor,
+}
+
+impl ListenCursor {
+    /// How many bytes of each feedback file were read.
+    pub fn bytes(&self) -> Vec<u64> {
+        self.files.bytes()
+    }
 }
 
 /// What to listen to.
@@ -39,7 +48,7 @@ pub struct Sources {
 
 impl Sources {
     /// What a plan and the command line name.
-    pub fn of(plan: &Plan, files: &[PathBuf]) -> Self {
+    pub fn of(plan: &Plan, files: &[PathBuf], asks: Option<Arc<Asks>>) -> Self {
         let outside = plan.operators.iter().filter(|o| o.kind == "external");
         Sources {
             files: files.to_vec(),
@@ -56,6 +65,7 @@ impl Sources {
             subjects: Subjects {
                 outside: outside.map(|operator| operator.name.clone()).collect(),
                 replays: super::convert::definitions(plan),
+                asks,
             },
         }
     }

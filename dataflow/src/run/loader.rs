@@ -119,8 +119,13 @@ pub struct Setting<'a> {
 }
 
 /// Reads a source to its end, or until it is stopped. `tell` blocks while no more may be admitted, and
-/// returns false when nobody listens any more.
-pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut(Loads) -> bool) {
+/// returns false when nobody listens any more. How many bytes of each feedback file were heard comes back.
+pub fn run(
+    source: Source,
+    setting: &Setting<'_>,
+    start: Start,
+    tell: impl FnMut(Loads) -> bool,
+) -> Vec<u64> {
     let (sender, mut fetched) = mpsc::channel(AHEAD);
     let last = start.progress.timeline.last_position();
     let reading = setting.runtime.spawn(read(
@@ -204,7 +209,24 @@ pub fn run(source: Source, setting: &Setting<'_>, start: Start, tell: impl FnMut
         };
     }
     reading.abort();
-    loader.end(broken, interrupted);
+    loader.end(broken, interrupted)
+}
+
+/// Hears what was said of an event that is over, since it was heard last: of files, as feeds have ended with it. How
+/// many bytes of each were heard comes back.
+pub fn revise(setting: &Setting<'_>, start: Start, tell: impl FnMut(Loads) -> bool) -> Vec<u64> {
+    let sources = Sources {
+        feeds: Vec::new(),
+        ..setting.sources.clone()
+    };
+    let setting = Setting {
+        sources: &sources,
+        ..*setting
+    };
+    let (sender, _) = mpsc::channel(AHEAD);
+    let mut loader = Loader::new(&setting, start, sender, tell);
+    loader.feedback(true);
+    loader.listening.cursor().bytes()
 }
 
 fn failure(chunk: &ChunkRef, message: String) -> Failure {
@@ -578,11 +600,13 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
         }
     }
 
-    /// The end of what was read.
-    fn end(mut self, broken: Option<Failure>, interrupted: bool) {
+    /// The end of what was read; how far files were.
+    fn end(mut self, broken: Option<Failure>, interrupted: bool) -> Vec<u64> {
         self.again.values().for_each(JoinHandle::abort);
-        if broken.is_none() && !interrupted && !self.feedback(true) {
-            return;
+        let listens = broken.is_some() || interrupted || self.feedback(true);
+        let heard = self.listening.cursor().bytes();
+        if !listens {
+            return heard;
         }
         (self.tell)(Loads::End {
             at: self.progress.timeline.end(),
@@ -590,6 +614,7 @@ impl<'a, F: FnMut(Loads) -> bool> Loader<'a, F> {
             interrupted,
             progress: Box::new(self.progress),
         });
+        heard
     }
 }
 

@@ -350,10 +350,14 @@ impl EventStore {
         self.store.all_published()
     }
 
-    /// Notes that the run is over and its results are written, and what is told of it.
-    pub fn finish(&mut self, told: &[Posting]) -> Result<(), StoreError> {
+    /// Notes that the run is over and its results are written, what was `left` with them, and what is told of it.
+    pub fn finish(
+        &mut self,
+        left: &[(String, String)],
+        told: &[Posting],
+    ) -> Result<(), StoreError> {
         let last = self.epochs().saturating_sub(1);
-        self.store.finish(last, told)
+        self.store.finish(last, left, told)
     }
 
     /// Whether the run is over and its results are written.

@@ -4,6 +4,8 @@
 pub mod admission;
 mod admitter;
 mod answers;
+mod asked;
+pub mod asks;
 pub mod catchup;
 pub mod clip_plan;
 pub mod clips;

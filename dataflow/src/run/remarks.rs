@@ -1,5 +1,5 @@
 //! What is said of an event while it runs becomes entries of its log here: thumbs, marked, trimmed and named
-//! segments, observations from outside, and what replays are to weigh. Of each thing the last word stands.
+//! segments, observations from outside, and what replays are to weigh, and which there are to be. Of each thing the last word stands.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,9 @@ use matchcut_model::observation::Observation;
 use matchcut_model::segment::Segment;
 use matchcut_model::value::Name;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
+use super::asks::Asks;
 use super::media::content_of;
 use crate::flow::{Control, Part, Remark, ReplayDefinition};
 
@@ -26,6 +28,9 @@ pub struct RemarksCursor {
     sequence: u64,
     /// What was last said of each thing: it goes when something else is said.
     standing: BTreeMap<String, Control>,
+    /// Replays of the spec that are not wanted any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    withdrawn: BTreeSet<Name>,
 }
 
 /// Of what may be spoken.
@@ -35,6 +40,8 @@ pub struct Subjects {
     pub outside: BTreeSet<Name>,
     /// Replays as the spec has them.
     pub replays: Vec<ReplayDefinition>,
+    /// What may be asked for beside them.
+    pub asks: Option<Arc<Asks>>,
 }
 
 /// Turns lines into entries of the log.
@@ -114,19 +121,86 @@ impl Remarks {
                 None => entries.push(wrong("nothing like it was observed".to_owned())),
             },
             Told::Wish(wish) => match self.wished(wish) {
-                Ok((name, definition)) => {
-                    let key = format!("replay {name}");
-                    let before = self.subjects.replays.iter().find(|r| r.name == name);
-                    let before = before.map(|replay| Control::Replay(Arc::new(replay.clone())));
-                    if let (Some(before), false) = (before, self.cursor.standing.contains_key(&key))
-                    {
-                        entries.push((before, -1));
-                    }
-                    self.stands(key, Control::Replay(Arc::new(definition)), entries);
-                }
+                Ok(definition) => self.replay_is(definition, entries),
                 Err(problem) => entries.push(wrong(problem)),
             },
+            Told::Asked(name, table) => match self.asked(&name, &table) {
+                Ok(definition) => self.replay_is(definition, entries),
+                Err(problem) => entries.push(wrong(format!("replay \"{name}\": {problem}"))),
+            },
+            Told::Withdrawn(name) => match self.replay(&name) {
+                Some(definition) => {
+                    self.cursor.standing.remove(&key_of_replay(&name));
+                    if self.of_spec(&name).is_some() {
+                        self.cursor.withdrawn.insert(name);
+                    }
+                    entries.push((Control::Replay(definition), -1));
+                }
+                None => entries.push(wrong(self.no_replay(&name))),
+            },
         }
+    }
+
+    fn of_spec(&self, name: &Name) -> Option<&ReplayDefinition> {
+        self.subjects.replays.iter().find(|r| r.name == *name)
+    }
+
+    /// A replay as it is now.
+    fn replay(&self, name: &Name) -> Option<Arc<ReplayDefinition>> {
+        match self.cursor.standing.get(&key_of_replay(name)) {
+            Some(Control::Replay(definition)) => Some(Arc::clone(definition)),
+            _ if self.cursor.withdrawn.contains(name) => None,
+            _ => self.of_spec(name).cloned().map(Arc::new),
+        }
+    }
+
+    /// A replay is this from now on. Saying the same again changes nothing.
+    fn replay_is(&mut self, definition: ReplayDefinition, entries: &mut Entries) {
+        let (name, definition) = (definition.name.clone(), Arc::new(definition));
+        let before = self.replay(&name);
+        if before.as_ref() == Some(&definition) {
+            return;
+        }
+        entries.extend(before.map(|before| (Control::Replay(before), -1)));
+        self.cursor.withdrawn.remove(&name);
+        let control = Control::Replay(definition);
+        entries.push((control.clone(), 1));
+        self.cursor.standing.insert(key_of_replay(&name), control);
+    }
+
+    fn no_replay(&self, name: &Name) -> String {
+        let of_spec = self.subjects.replays.iter().map(|replay| &replay.name);
+        let standing = self
+            .cursor
+            .standing
+            .values()
+            .filter_map(|control| match control {
+                Control::Replay(definition) => Some(&definition.name),
+                _ => None,
+            });
+        let known: BTreeSet<&str> = of_spec
+            .chain(standing)
+            .filter(|name| self.replay(name).is_some())
+            .map(Name::as_str)
+            .collect();
+        let known: Vec<&str> = known.into_iter().collect();
+        match known.as_slice() {
+            [] => format!("there is no replay \"{name}\", nor any other"),
+            known => format!(
+                "there is no replay \"{name}\"; there is {}",
+                known.join(", ")
+            ),
+        }
+    }
+
+    fn asked(&self, name: &Name, table: &Map<String, Json>) -> Result<ReplayDefinition, String> {
+        let no_spec = || "none can be asked for here".to_owned();
+        let asks = self.subjects.asks.as_ref().ok_or_else(no_spec)?;
+        let replay = asks
+            .replay(name, table)
+            .map_err(|error| error.to_string())?;
+        let text = serde_json::to_string(table).map_err(|error| error.to_string())?;
+        asks.definition(&replay, &text).ok_or_else(no_spec)
     }
 
     /// What is said last stands in the place of what was said before.
@@ -153,26 +227,11 @@ impl Remarks {
         })
     }
 
-    /// A replay as it is from now on.
-    fn wished(&self, wish: Wish) -> Result<(Name, ReplayDefinition), String> {
+    /// A replay with what it is to weigh from now on.
+    fn wished(&self, wish: Wish) -> Result<ReplayDefinition, String> {
         let name = wish.replay;
-        let of_spec = self.subjects.replays.iter().find(|r| r.name == name);
-        let of_spec = of_spec.ok_or_else(|| {
-            let known: Vec<&str> = self
-                .subjects
-                .replays
-                .iter()
-                .map(|r| r.name.as_str())
-                .collect();
-            format!(
-                "there is no replay \"{name}\"; there is {}",
-                known.join(", ")
-            )
-        })?;
-        let mut definition = match self.cursor.standing.get(&format!("replay {name}")) {
-            Some(Control::Replay(definition)) => (**definition).clone(),
-            _ => of_spec.clone(),
-        };
+        let now = self.replay(&name).ok_or_else(|| self.no_replay(&name))?;
+        let mut definition = (*now).clone();
         let request = &mut definition.request;
         if let Some(weights) = wish.weights {
             request.priorities = weights;
@@ -183,8 +242,12 @@ impl Remarks {
         if let Some(tolerance) = wish.tolerance {
             request.tolerance = tolerance;
         }
-        Ok((name, definition))
+        Ok(definition)
     }
+}
+
+fn key_of_replay(name: &Name) -> String {
+    format!("replay {name}")
 }
 
 /// By this an observation from outside is known again.
@@ -246,6 +309,7 @@ mod tests {
         let subjects = Subjects {
             outside: BTreeSet::from([Name::new("radar")]),
             replays: Vec::new(),
+            asks: None,
         };
         Remarks::new(subjects, RemarksCursor::default(), BTreeMap::new())
     }

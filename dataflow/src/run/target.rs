@@ -9,13 +9,13 @@ use matchcut_model::value::Name;
 use matchcut_operators::sdk::parse_options;
 use matchcut_sinks::bucket::BucketOptions;
 use matchcut_sinks::files::safe_file_name;
-use matchcut_sinks::{EventInfo, FileSink, Media};
+use matchcut_sinks::{EventInfo, FileSink, Media, ReplayInfo};
 
 use super::convert;
 use super::engine::RunError;
 use super::log::STORE_DIR;
 use super::wanted::Wanted;
-use crate::plan::{Plan, PlanSink};
+use crate::plan::{Plan, PlanReplay, PlanSink};
 use crate::spec::FileSinkOptions;
 
 /// What becomes of results that a directory holds.
@@ -156,6 +156,27 @@ impl Target {
         self.part
             .as_ref()
             .is_none_or(|(wanted, _)| wanted.takes_replay(name))
+    }
+
+    /// A replay is asked for, or asked for otherwise than before.
+    pub fn ask(&mut self, replay: &PlanReplay, plan: &Plan, segmenter: &Name, info: &ReplayInfo) {
+        let takes = match &mut self.part {
+            None => true,
+            Some((wanted, _)) => wanted.asks_for_whole(replay, segmenter, plan),
+        };
+        if takes {
+            self.sink.ask(replay.name.clone(), info.clone());
+        }
+    }
+
+    /// A replay is not wanted any more.
+    pub fn withdraw(&mut self, name: &Name) {
+        self.sink.withdraw(name);
+    }
+
+    /// Removes the files of a replay that is not wanted any more.
+    pub fn sweep(&self, name: &Name) -> Result<(), RunError> {
+        Ok(self.sink.sweep(name)?)
     }
 
     /// For results of recorded observations, which are no news.

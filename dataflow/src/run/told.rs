@@ -175,6 +175,7 @@ mod tests {
             name: Name::new("best"),
             segmenter: Name::new("rally"),
             request,
+            asked: None,
         };
         let mut event = ToldEvent::start(&graph, 1).unwrap();
         let told = vec![Control::Replay(Arc::new(definition))];

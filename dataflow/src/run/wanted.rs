@@ -6,7 +6,7 @@ use matchcut_model::change::{Change, EpochChanges, Row};
 use matchcut_model::observation::Class;
 use matchcut_model::value::Name;
 
-use crate::plan::{Plan, PlanInput, PlanSink};
+use crate::plan::{Plan, PlanInput, PlanReplay, PlanSink};
 
 /// What a sink takes.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +76,32 @@ impl Wanted {
     /// Whether it takes a replay.
     pub fn takes_replay(&self, name: &Name) -> bool {
         self.replays.contains(name)
+    }
+
+    /// A replay is asked for that the spec does not have: it takes it if it takes others, or the segments that it
+    /// chooses from. Whether it does.
+    pub fn asks_for(&mut self, replay: &PlanReplay, segmenter: &Name) -> bool {
+        let takes = self.takes_replay(&replay.name)
+            || !self.replays.is_empty()
+            || self.takes_segments_of(segmenter);
+        if takes {
+            self.replays.insert(replay.name.clone());
+        }
+        takes
+    }
+
+    /// The same where everything that a replay is told with has to be taken, too: features that it weighs, and the
+    /// segments that it chooses from.
+    pub fn asks_for_whole(&mut self, replay: &PlanReplay, segmenter: &Name, plan: &Plan) -> bool {
+        let weighed = &replay.features;
+        let covered = self.takes_segments_of(segmenter)
+            && weighed.iter().all(|feature| {
+                let operator = plan.operators.get(feature.operator);
+                operator.is_some_and(|operator| {
+                    operator.class != Class::Featurer || self.featurers.contains(&operator.name)
+                })
+            });
+        covered && self.asks_for(replay, segmenter)
     }
 
     /// What it takes of an epoch.

@@ -1,6 +1,7 @@
 //! The pipeline spec: TOML text to checked data. Everything that is wrong is said at once, each
 //! with its place and a suggestion; the order is parse, shape, types, options, wiring.
 
+mod asked;
 mod cases;
 mod catalog;
 mod diagnostic;
@@ -25,6 +26,7 @@ use matchcut_model::value::Name;
 use matchcut_operators::sdk::Options;
 use serde::Serialize;
 
+pub use asked::{AskedReplay, parse_with};
 pub use cases::{
     ExpectedRange, ExpectedSegment, Mismatch, SpecTest, TestObservation, TestOutcome, compare,
 };
@@ -188,13 +190,35 @@ pub fn parse(
     overrides: &[Override],
     catalog: &Catalog,
 ) -> Result<Spec, SpecError> {
+    check(
+        path,
+        texts(text, path, overrides),
+        catalog,
+        |usage, report| {
+            let mut root = tree::document(text, 0, report);
+            overrides::apply(overrides, &mut root, catalog, usage, report);
+            root
+        },
+    )
+}
+
+/// The texts that a spec is read from, with their names.
+fn texts(text: &str, path: &Path, overrides: &[Override]) -> Vec<(String, String)> {
     let mut texts = vec![(path.display().to_string(), text.to_owned())];
     texts.extend(overrides.iter().map(|o| ("--set".to_owned(), o.0.clone())));
+    texts
+}
+
+/// Checks the tree that `read` makes. What it reports first is wrong use of the command line.
+fn check(
+    path: &Path,
+    texts: Vec<(String, String)>,
+    catalog: &Catalog,
+    read: impl FnOnce(&mut Report, &mut Report) -> tree::Table,
+) -> Result<Spec, SpecError> {
     let mut report = Report::new(Texts(texts.clone()));
     let mut usage = Report::new(Texts(texts));
-
-    let mut root = tree::document(text, 0, &mut report);
-    overrides::apply(overrides, &mut root, catalog, &mut usage, &mut report);
+    let root = read(&mut usage, &mut report);
     if usage.has_errors() {
         return Err(SpecError::Usage(usage.finish()));
     }

@@ -1,7 +1,8 @@
 //! What others say while an event runs, one JSON object a line: thumbs, segments as `segments.jsonl` has
-//! them with what they change, observations as `observations.jsonl` has them, and what a replay is to weigh.
+//! them with what they change, observations as `observations.jsonl` has them, what a replay is to weigh, and
+//! replays that nobody had asked for before.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::fields::{FieldError, Fields};
 use super::read::{LineProblem, feedback, object, observation, segment};
@@ -39,10 +40,15 @@ pub enum Told {
     Unobserved(Observation),
     /// A replay is to weigh other things.
     Wish(Wish),
+    /// A replay is asked for, or asked for anew, by the table that a spec would have for it.
+    Asked(Name, Map<String, Json>),
+    /// A replay is no longer wanted.
+    Withdrawn(Name),
 }
 
 /// Reads one line; a blank one is `None`. A line with `feedback` is a verdict, one with a `class` of
-/// `segmenter` says something of a segment, one of `featurer` is an observation, and one with `replay` a wish.
+/// `segmenter` says something of a segment, one of `featurer` is an observation, and one with `replay` is about a
+/// replay.
 pub fn parse_told(line: &[u8]) -> Result<Option<Told>, LineProblem> {
     let Some(map) = object(line)? else {
         return Ok(None);
@@ -52,7 +58,7 @@ pub fn parse_told(line: &[u8]) -> Result<Option<Told>, LineProblem> {
         return Ok(Some(Told::Feedback(feedback(&fields)?)));
     }
     if fields.get("replay").is_some() {
-        return Ok(Some(Told::Wish(wish(&fields)?)));
+        return Ok(Some(replay(&fields)?));
     }
     match fields.get("class") {
         Some(Json::String(class)) if class == "segmenter" => {}
@@ -84,6 +90,18 @@ pub fn parse_told(line: &[u8]) -> Result<Option<Told>, LineProblem> {
     Ok(Some(Told::Segment(said)))
 }
 
+fn replay(fields: &Fields<'_>) -> Result<Told, FieldError> {
+    let name = Name::new(fields.required_text("replay")?);
+    if fields.flag("retract")?.unwrap_or(false) {
+        return Ok(Told::Withdrawn(name));
+    }
+    match fields.get("ask") {
+        None => Ok(Told::Wish(wish(fields)?)),
+        Some(Json::Object(table)) => Ok(Told::Asked(name, table.clone())),
+        Some(_) => Err(fields.error("ask", "is no table of a replay")),
+    }
+}
+
 fn wish(fields: &Fields<'_>) -> Result<Wish, FieldError> {
     let weights = match fields.object("weights")? {
         None => None,
@@ -112,7 +130,8 @@ fn wish(fields: &Fields<'_>) -> Result<Wish, FieldError> {
         }
     }
     if wish.weights.is_none() && wish.duration.is_none() && wish.tolerance.is_none() {
-        let problem = "is missing; a line with replay gives it weights, duration or tolerance";
+        let problem = "is missing; a line with replay gives it weights, duration or tolerance, asks for it \
+                       (ask), or takes it back (retract)";
         return Err(fields.error("weights", problem));
     }
     Ok(wish)
@@ -176,6 +195,20 @@ mod tests {
     }
 
     #[test]
+    fn replays_are_asked_for_and_taken_back() {
+        let line = r#"{"replay":"late","ask":{"inputs":["rally"],"duration":"60s"}}"#;
+        let Ok(Some(Told::Asked(name, table))) = parse(line) else {
+            panic!("nothing asked")
+        };
+        assert_eq!(name.as_str(), "late");
+        assert_eq!(table["duration"], "60s");
+        let gone = parse(r#"{"replay":"late","retract":true}"#);
+        assert_eq!(gone, Ok(Some(Told::Withdrawn(Name::new("late")))));
+        let wrong = parse(r#"{"replay":"late","ask":"please"}"#);
+        assert_eq!(wrong, Err("ask: is no table of a replay".to_owned()));
+    }
+
+    #[test]
     fn what_says_nothing_is_told_so() {
         for (line, problem) in [
             (
@@ -190,7 +223,8 @@ mod tests {
             ),
             (
                 r#"{"replay":"best"}"#,
-                "weights: is missing; a line with replay gives it weights, duration or tolerance",
+                "weights: is missing; a line with replay gives it weights, duration or tolerance, asks for \
+                 it (ask), or takes it back (retract)",
             ),
             (
                 r#"{"replay":"best","weights":{"cheers":9}}"#,

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use matchcut_dataflow::spec::Severity;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::problem::findings;
-use super::{Named, Problem, ROOT, blocking, event, is_id, not_this_type};
+use super::{Kind, Named, Problem, ROOT, blocking, event, is_id};
 use crate::auth::Role;
 use crate::context::App;
 use crate::endpoint::pairs;
@@ -42,16 +42,10 @@ struct NewEvent {
 impl NewEvent {
     /// Out of a body, and for a spec by itself the query.
     fn read(headers: &HeaderMap, query: &str, body: &Bytes) -> Result<NewEvent, Problem> {
-        let kind = headers.get(CONTENT_TYPE).map(|kind| kind.to_str());
-        let kind = match kind {
-            Some(Ok(kind)) => kind.split(';').next().unwrap_or_default().trim(),
-            Some(Err(_)) => return Err(not_this_type("that")),
-            None => "application/json",
-        };
-        match kind.to_ascii_lowercase().as_str() {
-            "application/json" => serde_json::from_slice(body)
+        match Kind::of(headers)? {
+            Kind::Json => serde_json::from_slice(body)
                 .map_err(|error| Problem::bad_request(format!("the body is wrong: {error}"))),
-            "application/toml" => {
+            Kind::Toml => {
                 let spec = String::from_utf8(body.to_vec())
                     .map_err(|_| Problem::bad_request("the body is not UTF-8"))?;
                 let mut new = NewEvent {
@@ -71,7 +65,6 @@ impl NewEvent {
                 }
                 Ok(new)
             }
-            other => Err(not_this_type(other)),
         }
     }
 

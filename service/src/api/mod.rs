@@ -7,15 +7,18 @@ mod events;
 mod feedback;
 mod files;
 mod problem;
+mod replays;
 mod results;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, RawPathParams};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::routing::{get, post};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use crate::context::App;
+use crate::openapi::own::{Gives, Takes};
 use crate::runs::Runs;
 use crate::store::runs::Run;
 
@@ -28,21 +31,176 @@ pub const ROOT: &str = "/api/v1";
 /// The longest id of an event.
 const LONGEST: usize = 100;
 
+/// A method of a path: how it is answered, and what is said of it in the document of the API.
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, below the root.
+    pub path: &'static str,
+    /// Its name.
+    pub id: &'static str,
+    /// What it does.
+    pub does: &'static str,
+    /// What its body is.
+    pub takes: Takes,
+    /// What it answers.
+    pub gives: Gives,
+    /// Who answers.
+    pub serve: fn() -> MethodRouter<App>,
+}
+
+/// All of them.
+pub const OPERATIONS: &[Route] = &[
+    Route {
+        method: "POST",
+        path: "/events",
+        id: "create_event",
+        does: "Have an event run",
+        takes: Takes::Event,
+        gives: Gives::Accepted("Event"),
+        serve: || post(events::create),
+    },
+    Route {
+        method: "GET",
+        path: "/events",
+        id: "list_events",
+        does: "Events, the newest first",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Events"),
+        serve: || get(events::list),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}",
+        id: "get_event",
+        does: "An event",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Event"),
+        serve: || get(events::one),
+    },
+    Route {
+        method: "DELETE",
+        path: "/events/{id}",
+        id: "delete_event",
+        does: "Stop an event and remove all that it came to",
+        takes: Takes::Nothing,
+        gives: Gives::Begun,
+        serve: || delete(events::remove),
+    },
+    Route {
+        method: "POST",
+        path: "/events/{id}/stop",
+        id: "stop_event",
+        does: "Read the source of an event no further",
+        takes: Takes::Nothing,
+        gives: Gives::Accepted("Event"),
+        serve: || post(events::stop),
+    },
+    Route {
+        method: "POST",
+        path: "/events/{id}/end",
+        id: "end_event",
+        does: "End an event where it is",
+        takes: Takes::Nothing,
+        gives: Gives::Accepted("Event"),
+        serve: || post(events::end),
+    },
+    Route {
+        method: "POST",
+        path: "/events/{id}/resume",
+        id: "resume_event",
+        does: "Go on with an event that was stopped or has failed",
+        takes: Takes::Nothing,
+        gives: Gives::Accepted("Event"),
+        serve: || post(events::resume),
+    },
+    Route {
+        method: "POST",
+        path: "/events/{id}/feedback",
+        id: "say",
+        does: "Say something of an event",
+        takes: Takes::Lines,
+        gives: Gives::Accepted("Heard"),
+        serve: || post(feedback::say),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/segments",
+        id: "list_segments",
+        does: "The segments of an event",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Segments"),
+        serve: || get(results::segments),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/clips",
+        id: "list_clips",
+        does: "The clips of an event",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Clips"),
+        serve: || get(results::clips),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/replays",
+        id: "list_replays",
+        does: "The replays of an event, with what they show now",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Replays"),
+        serve: || get(results::replays),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/replays/{name}",
+        id: "get_replay",
+        does: "A replay, with what it shows now",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Replay"),
+        serve: || get(results::replay),
+    },
+    Route {
+        method: "PUT",
+        path: "/events/{id}/replays/{name}",
+        id: "ask_for_replay",
+        does: "Ask for a replay, or for another under its name, at any time",
+        takes: Takes::Replay,
+        gives: Gives::Accepted("Asked"),
+        serve: || put(replays::ask),
+    },
+    Route {
+        method: "DELETE",
+        path: "/events/{id}/replays/{name}",
+        id: "withdraw_replay",
+        does: "Take back a replay",
+        takes: Takes::Nothing,
+        gives: Gives::Begun,
+        serve: || delete(replays::withdraw),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/changes",
+        id: "follow_changes",
+        does: "What changes, as server-sent events",
+        takes: Takes::Nothing,
+        gives: Gives::Stream,
+        serve: || get(changes::follow),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/files/{*path}",
+        id: "read_file",
+        does: "A file of an event",
+        takes: Takes::Nothing,
+        gives: Gives::Bytes,
+        serve: || get(files::file),
+    },
+];
+
 /// All routes.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/events", get(events::list).post(events::create))
-        .route("/events/{id}", get(events::one).delete(events::remove))
-        .route("/events/{id}/stop", post(events::stop))
-        .route("/events/{id}/end", post(events::end))
-        .route("/events/{id}/resume", post(events::resume))
-        .route("/events/{id}/feedback", post(feedback::say))
-        .route("/events/{id}/segments", get(results::segments))
-        .route("/events/{id}/clips", get(results::clips))
-        .route("/events/{id}/replays", get(results::replays))
-        .route("/events/{id}/replays/{name}", get(results::replay))
-        .route("/events/{id}/changes", get(changes::follow))
-        .route("/events/{id}/files/{*path}", get(files::file))
+    let route = |router: Router<App>, route: &Route| router.route(route.path, (route.serve)());
+    OPERATIONS.iter().fold(Router::new(), route)
 }
 
 /// What stands in a path: the id of an event, and perhaps a name behind it.
@@ -88,6 +246,28 @@ async fn blocking<T: Send + 'static>(
 /// The event of an id.
 async fn event(app: &App, id: String) -> Result<Run, Problem> {
     blocking(app, move |runs| Ok(runs.get(&id)?)).await
+}
+
+/// In what form a body is.
+enum Kind {
+    Json,
+    Toml,
+}
+
+impl Kind {
+    /// By the headers of a request; JSON where they say nothing.
+    fn of(headers: &HeaderMap) -> Result<Kind, Problem> {
+        let kind = match headers.get(CONTENT_TYPE).map(|kind| kind.to_str()) {
+            Some(Ok(kind)) => kind.split(';').next().unwrap_or_default().trim(),
+            Some(Err(_)) => return Err(not_this_type("that")),
+            None => return Ok(Kind::Json),
+        };
+        match kind.to_ascii_lowercase().as_str() {
+            "application/json" => Ok(Kind::Json),
+            "application/toml" => Ok(Kind::Toml),
+            other => Err(not_this_type(other)),
+        }
+    }
 }
 
 /// 415.

@@ -84,6 +84,11 @@ impl Problem {
 
 /// Findings in a spec, by their places.
 pub fn findings(found: &Diagnostics, severity: Severity) -> Vec<Value> {
+    findings_if(found, |found| found.severity == severity)
+}
+
+/// Those of them that are wanted.
+pub fn findings_if(found: &Diagnostics, wanted: impl Fn(&Diagnostic) -> bool) -> Vec<Value> {
     let one = |found: &Diagnostic| {
         json!({
             "message": found.message,
@@ -92,8 +97,11 @@ pub fn findings(found: &Diagnostics, severity: Severity) -> Vec<Value> {
             "hint": found.hint,
         })
     };
-    let found = found.iter().filter(|found| found.severity == severity);
-    found.map(one).collect()
+    found
+        .iter()
+        .filter(|found| wanted(found))
+        .map(one)
+        .collect()
 }
 
 impl From<ApiError> for Problem {

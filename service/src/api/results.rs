@@ -71,18 +71,15 @@ fn items_of(items: Vec<Value>) -> Json<Value> {
     Json(json!({ "items": items }))
 }
 
-/// The replays that the spec asks for, each with what `replay.json` holds; while the event runs with what is
-/// chosen now.
+/// The replays that are asked for, each with its table and what `replay.json` holds; while the event runs with
+/// what is chosen now.
 fn all_replays(runs: &Runs, id: &str) -> Result<Vec<Value>, Problem> {
     let run = runs.get(id)?;
-    let spec: toml::Table = run.spec.parse().unwrap_or_default();
-    let names = spec.get("replays").and_then(|part| part.as_table());
-    let names = names.into_iter().flat_map(|table| table.keys());
     let mut chosen: Option<Vec<Value>> = None;
     let mut items = Vec::new();
-    for name in names {
-        let path = runs.dir(id).join("replays").join(name).join("replay.json");
-        let mut item = json!({ "name": name });
+    for (name, asked) in runs.replays(&run)? {
+        let path = runs.dir(id).join("replays").join(&name).join("replay.json");
+        let mut item = json!({ "name": name, "asked": asked });
         if run.state.is_over() && path.is_file() {
             let text = fs::read(&path).map_err(|error| Problem::internal(&error))?;
             let document: Value =

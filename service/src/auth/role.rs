@@ -38,7 +38,12 @@ impl Role {
             return Role::Viewer;
         }
         let own = path.strip_prefix("/api/v1/events/");
-        if own.is_some_and(|rest| *method == Method::POST && rest.ends_with("/feedback")) {
+        let of_editors = |rest: &str| match *method {
+            Method::POST => rest.ends_with("/feedback"),
+            Method::PUT | Method::DELETE => rest.split('/').nth(1) == Some("replays"),
+            _ => false,
+        };
+        if own.is_some_and(of_editors) {
             return Role::Editor;
         }
         let mut parts = path.split('/').skip(1);
@@ -89,6 +94,8 @@ mod tests {
         assert_eq!(needed("GET", "/api/v1/events"), Role::Viewer);
         assert_eq!(needed("POST", "/api/v1/events/a/feedback"), Role::Editor);
         assert_eq!(needed("POST", "/api/v1/events/a/stop"), Role::Operator);
+        assert_eq!(needed("PUT", "/api/v1/events/a/replays/b"), Role::Editor);
+        assert_eq!(needed("DELETE", "/api/v1/events/replays"), Role::Operator);
         assert_eq!(needed("POST", "/api/v2/events"), Role::Admin);
         assert_eq!(needed("POST", "/controlplane/eventual"), Role::Admin);
         assert_eq!(needed("PUT", "/controlplane/profile/a"), Role::Admin);

@@ -4,14 +4,13 @@
 use std::fs;
 use std::io;
 
-use axum::Router;
 use serde_json::{Value, json};
 
 use super::to_spec::operator_name;
 use super::{FRAMEWORK_VERSION, event_names, no_event, rounded, text};
 use crate::api;
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, get};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, get};
 use crate::errors::ApiError;
 use crate::runs::RunsError;
 use crate::store::{events, replays};
@@ -23,10 +22,10 @@ const PAGE: usize = 100;
 const NO_LABEL: &str = "<no label plugin configured>";
 
 /// The routes.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Routes {
     let path =
         "/event/{event}/program/{program}/profileClassifier/{classifier}/track/{track}/segments";
-    Router::new()
+    Routes::new()
         .route("/version", get(version))
         .route(path, get(cards))
         .route(&format!("{path}/v2"), get(page))

@@ -1,13 +1,12 @@
 //! Lists of events: a page at a time, the newest start first.
 
-use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::events::check_time;
 use super::text;
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, get};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, get};
 use crate::errors::ApiError;
 use crate::store::{Row, StoreError, events};
 use crate::validation::{one_of, python, text_between};
@@ -19,8 +18,8 @@ const PAGE: usize = 100;
 const SOON: SignedDuration = SignedDuration::from_hours(1);
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
+pub fn routes() -> Routes {
+    Routes::new()
         .route("/event/all", get(all))
         .route("/event/contentgroup/{group}/all", get(of_group))
         .route("/event/by/{program}", get(of_program))

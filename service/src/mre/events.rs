@@ -1,13 +1,12 @@
 //! Events, as records: created, read, changed and deleted. When they run is said in `schedule`.
 
-use axum::Router;
 use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
-use super::event_schemas::STATES;
-use super::{event_names, no_event, now, object, text};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, delete, get, patch, post, put};
+use super::event_schemas::{self, STATES};
+use super::{event_names, no_event, now, object, schemas, text};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, delete, get, patch, post, put};
 use crate::errors::ApiError;
 use crate::runs::RunsError;
 use crate::store::names::{self, PROGRAM};
@@ -15,23 +14,31 @@ use crate::store::{Row, StoreError, events, replays};
 use crate::validation::{one_of, python, text_between};
 
 /// The routes of one event.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Routes {
     let path = |rest: &str| format!("/event/{{event}}/program/{{program}}{rest}");
-    Router::new()
-        .route("/event", post(create))
-        .route(&path(""), get(one).merge(put(update)).merge(delete(remove)))
+    Routes::new()
+        .route("/event", post(create).takes(event_schemas::event))
+        .route(
+            &path(""),
+            get(one)
+                .merge(put(update).takes(event_schemas::update))
+                .merge(delete(remove)),
+        )
         .route(&path("/status"), get(status))
         .route(&path("/status/{status}"), put(set_status))
         .route(&path("/hasreplays"), put(has_replays))
         .route(
             &path("/context-variables"),
-            get(variables).merge(patch(set_variables)),
+            get(variables).merge(patch(set_variables).takes(schemas::variables)),
         )
         .route(&path("/timecode/firstpts"), get(first_pts))
         .route(&path("/timecode/firstpts/{value}"), put(set_first_pts))
         .route(&path("/timecode/firstframe/{value}"), put(set_first_frame))
         .route(&path("/framerate/{value}"), put(set_frame_rate))
-        .route("/event/metadata/track/audio", post(set_audio_tracks))
+        .route(
+            "/event/metadata/track/audio",
+            post(set_audio_tracks).takes(event_schemas::audio_tracks),
+        )
 }
 
 /// Refuses with 400 a time that is not of MRE's form.

@@ -6,6 +6,7 @@ mod dependencies;
 mod event_lists;
 mod event_schemas;
 mod events;
+mod late;
 mod models;
 mod names;
 mod pipeline;
@@ -22,13 +23,12 @@ mod system;
 mod to_spec;
 mod versioned;
 
-use axum::Router;
 use jiff::Timestamp;
 use matchcut_model::time::MediaTime;
 use serde_json::Value;
 
-use crate::context::App;
 use crate::endpoint::Call;
+use crate::endpoint::Routes;
 use crate::errors::ApiError;
 use crate::store::Row;
 use crate::validation::text_between;
@@ -41,8 +41,8 @@ pub use schemas::Schemas;
 const FRAMEWORK_VERSION: &str = "2.10.1";
 
 /// All routes of the control plane.
-pub fn routes() -> Router<App> {
-    Router::new()
+pub fn routes() -> Routes {
+    Routes::new()
         .merge(names::routes())
         .merge(models::routes())
         .merge(plugins::routes())

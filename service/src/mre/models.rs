@@ -1,14 +1,13 @@
 //! Models: where the models are that plugins use, by name and version.
 
-use axum::Router;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::schemas::CLASSES;
+use super::schemas::{self, CLASSES};
 use super::versioned::{self, Kind, in_group, list, publish};
 use super::{enabled, now, object, text};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, get, post};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, get, post};
 use crate::errors::ApiError;
 use crate::store::{self, Row};
 use crate::validation::{one_of, text_between};
@@ -25,9 +24,9 @@ impl Kind for Model {
 }
 
 /// The routes.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Routes {
     versioned::routes::<Model>()
-        .route("/model", post(register))
+        .route("/model", post(register).takes(schemas::model))
         .route("/model/pluginclass/{class}/all", get(of_class))
         .route(
             "/model/pluginclass/{class}/contentgroup/{group}/all",

@@ -1,10 +1,9 @@
 //! Content groups and programs. Both are names, and come by themselves where something else names them.
 
-use axum::Router;
 use serde_json::{Value, json};
 
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, delete, get, put};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, delete, get, put};
 use crate::errors::ApiError;
 use crate::store::names::{self, CONTENT_GROUP, PROGRAM};
 use crate::validation::text_between;
@@ -15,8 +14,8 @@ const GROUP_MAX: usize = 50;
 const PROGRAM_MAX: usize = 150;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
+pub fn routes() -> Routes {
+    Routes::new()
         .route("/contentgroup/all", get(list_groups))
         .route(
             "/contentgroup/{name}",

@@ -1,15 +1,14 @@
 //! Plugins: functions that detect, segment, optimize or label, by name and version.
 
-use axum::Router;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::dependencies::tree;
-use super::schemas::CLASSES;
+use super::schemas::{self, CLASSES};
 use super::versioned::{self, Kind, in_group, list, publish};
 use super::{FRAMEWORK_VERSION, enabled, models, now, object, text, texts};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, get, post};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, get, post};
 use crate::errors::ApiError;
 use crate::store::{self, Row, StoreError};
 use crate::validation::{one_of, text_between};
@@ -26,9 +25,9 @@ impl Kind for Plugin {
 }
 
 /// The routes.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Routes {
     versioned::routes::<Plugin>()
-        .route("/plugin", post(register))
+        .route("/plugin", post(register).takes(schemas::plugin))
         .route("/plugin/class/{class}/all", get(of_class))
         .route(
             "/plugin/class/{class}/contentgroup/{group}/all",

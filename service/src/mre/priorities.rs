@@ -1,27 +1,34 @@
 //! Engines of custom priorities, as records: where somebody else can be asked how much segments matter.
 
-use axum::Router;
 use serde_json::{Value, json};
 
 use super::versioned::switch_of;
-use super::{now, object, text};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, delete, get, post, put};
+use super::{now, object, replay_schemas, schemas, text};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, delete, get, post, put};
 use crate::errors::ApiError;
 use crate::store::Row;
 use crate::store::named::{self, PRIORITIES};
 use crate::validation::text_between;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/custompriorities", post(create))
+pub fn routes() -> Routes {
+    Routes::new()
+        .route(
+            "/custompriorities",
+            post(create).takes(replay_schemas::priorities),
+        )
         .route("/custompriorities/all", get(all))
         .route(
             "/custompriorities/{name}",
-            get(one).merge(put(update)).merge(delete(remove)),
+            get(one)
+                .merge(put(update).takes(replay_schemas::priorities_update))
+                .merge(delete(remove)),
         )
-        .route("/custompriorities/{name}/status", put(switch))
+        .route(
+            "/custompriorities/{name}/status",
+            put(switch).takes(schemas::status),
+        )
 }
 
 fn name(call: &Call) -> Result<&str, ApiError> {

@@ -1,15 +1,14 @@
 //! Profiles: saved pipelines. A plugin that is published again changes no profile; a profile that is changed takes
 //! the versions of that moment.
 
-use axum::Router;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::pipeline::{self, SLOTS};
 use super::versioned::{in_group, switch_of};
-use super::{enabled, now, object, text, texts};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, delete, get, post, put};
+use super::{enabled, now, object, schemas, text, texts};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, delete, get, post, put};
 use crate::errors::ApiError;
 use crate::store::named::{self, PROFILE, PROFILE_VARIABLES};
 use crate::store::names::{self, CONTENT_GROUP};
@@ -17,16 +16,18 @@ use crate::store::{Row, StoreError};
 use crate::validation::text_between;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/profile", post(create))
+pub fn routes() -> Routes {
+    Routes::new()
+        .route("/profile", post(create).takes(schemas::profile))
         .route("/profile/all", get(all))
         .route("/profile/contentgroup/{group}/all", get(of_group))
         .route(
             "/profile/{name}",
-            get(one).merge(put(update)).merge(delete(remove)),
+            get(one)
+                .merge(put(update).takes(schemas::profile_update))
+                .merge(delete(remove)),
         )
-        .route("/profile/{name}/status", put(switch))
+        .route("/profile/{name}/status", put(switch).takes(schemas::status))
         .route("/profile/{name}/context-variables", get(variables))
 }
 

@@ -1,12 +1,11 @@
 //! Prompts: texts for models, by name and version.
 
-use axum::Router;
 use serde_json::json;
 
 use super::versioned::{self, Kind, publish};
-use super::{now, object, text};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, post};
+use super::{now, object, schemas, text};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, post};
 use crate::errors::ApiError;
 
 /// Prompts.
@@ -21,8 +20,8 @@ impl Kind for Prompt {
 }
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    versioned::routes::<Prompt>().route("/prompt", post(create))
+pub fn routes() -> Routes {
+    versioned::routes::<Prompt>().route("/prompt", post(create).takes(schemas::prompt))
 }
 
 fn create(call: &Call, context: &Context) -> Answer {

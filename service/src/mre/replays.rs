@@ -1,12 +1,11 @@
 //! Requests for replays, as records: taken, listed, changed and deleted. Those that are there when their event begins
-//! are made with it.
+//! are made with it, others are asked of it at once.
 
-use axum::Router;
 use serde_json::{Value, json};
 
-use super::{event_names, no_event, now, object, pipeline, plugins, text};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, delete, get, post, put};
+use super::{event_names, late, no_event, now, object, pipeline, plugins, replay_schemas, text};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, delete, get, post, put};
 use crate::errors::ApiError;
 use crate::store::{Row, StoreError, events, named, replays};
 use crate::validation::{python, text_between};
@@ -15,10 +14,10 @@ use crate::validation::{python, text_between};
 const TOLERANCE: u32 = 30;
 
 /// The routes.
-pub fn routes() -> Router<App> {
+pub fn routes() -> Routes {
     let path = |rest: &str| format!("/replay/program/{{program}}/event/{{event}}{rest}");
-    Router::new()
-        .route("/replay", post(create))
+    Routes::new()
+        .route("/replay", post(create).takes(replay_schemas::replay))
         .route("/replay/all", get(all))
         .route("/replay/all/contentgroup/{group}", get(of_group))
         .route(&path("/all"), get(of_event))
@@ -85,8 +84,10 @@ fn create(call: &Call, context: &Context) -> Answer {
             )));
         }
         replays::add(db, (program, event, &id), &replay)?;
-        Ok(json!({}))
-    })
+        Ok(())
+    })?;
+    late::ask(context, &replay)?;
+    Ok(json!({}))
 }
 
 /// A row with what lists say of it.
@@ -214,7 +215,7 @@ fn set_status(call: &Call, context: &Context) -> Answer {
 fn remove(call: &Call, context: &Context) -> Answer {
     let (program, name) = event_names(call)?;
     let id = call.param("id");
-    context.database.write(|db| {
+    let event = context.database.write(|db| {
         let found = replays::get(db, (program, name, id))?;
         let replay = found.ok_or_else(|| missing(id))?;
         if text(&replay, "Status") == "In Progress" {
@@ -231,8 +232,12 @@ fn remove(call: &Call, context: &Context) -> Answer {
         {
             events::set(db, (program, name, text(&event, "Start")), &event)?;
         }
-        Ok(json!({}))
-    })
+        Ok::<_, ApiError>(events::get(db, program, name)?)
+    })?;
+    if let Some(event) = event {
+        late::withdraw(context, &event, id)?;
+    }
+    Ok(json!({}))
 }
 
 /// What replays of an event can weigh: `PLUGIN | ATTRIBUTE`.

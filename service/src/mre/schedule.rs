@@ -5,8 +5,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::text;
 use super::to_spec::{self, NoSpec};
+use super::{late, text};
 use crate::context::Context;
 use crate::runs::{RunsError, Wanted, spec};
 use crate::store::{Row, StoreError, events, replays};
@@ -28,7 +28,7 @@ pub fn tick(context: &Context) -> Result<(), StoreError> {
             Err(error) => tracing::warn!(%error, "an event cannot be ended"),
         }
     }
-    Ok(())
+    late::tick(context)
 }
 
 /// Longer is nothing that is waited for, and no time of day can overflow by it.

@@ -50,14 +50,11 @@ impl Schemas {
             prompt: Schema::new(prompt())?,
             profile: Schema::new(profile())?,
             profile_update: Schema::new(profile_update())?,
-            status: Schema::new(closed(
-                json!({ "Enabled": { "type": "boolean" } }),
-                &["Enabled"],
-            ))?,
+            status: Schema::new(status())?,
             configuration: Schema::new(configuration())?,
             event: Schema::new(event_schemas::event())?,
             event_update: Schema::new(event_schemas::update())?,
-            variables: Schema::new(event_schemas::variables(&["string", "number", "boolean"]))?,
+            variables: Schema::new(variables())?,
             audio_tracks: Schema::new(event_schemas::audio_tracks())?,
             replay: Schema::new(replay_schemas::replay())?,
             priorities: Schema::new(replay_schemas::priorities())?,
@@ -74,6 +71,16 @@ pub fn closed(properties: Value, required: &[&str]) -> Value {
         "additionalProperties": false,
         "required": required,
     })
+}
+
+/// See [`Schemas::status`].
+pub fn status() -> Value {
+    closed(json!({ "Enabled": { "type": "boolean" } }), &["Enabled"])
+}
+
+/// See [`Schemas::variables`].
+pub fn variables() -> Value {
+    event_schemas::variables(&["string", "number", "boolean"])
 }
 
 /// A line of text.
@@ -103,7 +110,8 @@ fn model_endpoint() -> Value {
     )
 }
 
-fn model() -> Value {
+/// See [`Schemas::model`].
+pub fn model() -> Value {
     closed(
         json!({
             "Name": line(3, 150),
@@ -119,7 +127,8 @@ fn model() -> Value {
 /// Functions of Lambda in every partition of AWS.
 const FUNCTION: &str = r"^arn:aws[a-z-]*:lambda:[a-z]{2}(-[a-z]+)+-\d{1}:\d{12}:function:[a-zA-Z0-9_-]+:(\$LATEST|[0-9]+)";
 
-fn plugin() -> Value {
+/// See [`Schemas::plugin`].
+pub fn plugin() -> Value {
     closed(
         json!({
             "Name": line(3, 150),
@@ -145,7 +154,8 @@ fn plugin() -> Value {
     )
 }
 
-fn prompt() -> Value {
+/// See [`Schemas::prompt`].
+pub fn prompt() -> Value {
     closed(
         json!({
             "Name": line(3, 50),
@@ -207,7 +217,8 @@ fn profile_properties(slot: &[&str]) -> Value {
     })
 }
 
-fn profile() -> Value {
+/// See [`Schemas::profile`].
+pub fn profile() -> Value {
     let mut properties = json!({ "Name": line(3, 150) });
     if let (Value::Object(all), Value::Object(more)) =
         (&mut properties, profile_properties(&["Name"]))
@@ -227,12 +238,14 @@ fn profile() -> Value {
     )
 }
 
-fn profile_update() -> Value {
+/// See [`Schemas::profile_update`].
+pub fn profile_update() -> Value {
     // An empty optimizer or labeler takes it away.
     closed(profile_properties(&[]), &[])
 }
 
-fn configuration() -> Value {
+/// See [`Schemas::configuration`].
+pub fn configuration() -> Value {
     closed(
         json!({
             "Name": line(3, 150),

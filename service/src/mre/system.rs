@@ -1,11 +1,10 @@
 //! What MRE's system service knows without AWS: versions, ids, and parameters of the system.
 
-use axum::Router;
 use serde_json::{Value, json};
 
-use super::{FRAMEWORK_VERSION, object, text};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, get, put};
+use super::{FRAMEWORK_VERSION, object, schemas, text};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, get, put};
 use crate::errors::ApiError;
 use crate::store::named::{self, CONFIGURATION};
 use crate::validation::text_between;
@@ -17,11 +16,14 @@ const API_VERSION: &str = "1.0.0";
 const COUNTS: [&str; 2] = ["MaxConcurrentWorkflows", "ReplayClipsRetentionPeriod"];
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
+pub fn routes() -> Routes {
+    Routes::new()
         .route("/system/version", get(version))
         .route("/system/uuid", get(id))
-        .route("/system/configuration", put(configure))
+        .route(
+            "/system/configuration",
+            put(configure).takes(schemas::configuration),
+        )
         .route("/system/configuration/all", get(all))
         .route("/system/configuration/{name}", get(one))
 }

@@ -86,12 +86,30 @@ pub fn spec(db: &Connection, event: &Row) -> Result<Made, NoSpec> {
     })
 }
 
-/// The replays that are asked for and not there yet.
-fn asked(db: &Connection, event: &Row, used: &Plugins) -> Result<Vec<Asked>, StoreError> {
+/// The operator whose segments replays choose from: the last of its chain.
+fn last(used: &Plugins) -> &str {
     let chain = [Class::Labeler, Class::Optimizer, Class::Segmenter];
     let of_class = |class: Class| used.iter().find(|(_, one)| one.class == class);
     let last = chain.into_iter().find_map(of_class);
-    let input = last.map_or("", |(name, _)| name.as_str());
+    last.map_or("", |(name, _)| name.as_str())
+}
+
+/// The table of a replay that is asked for when its event has begun.
+pub fn late(db: &Connection, event: &Row, replay: &Row) -> Result<Row, NoSpec> {
+    let name = text(event, "Profile");
+    let profile = named::get(db, PROFILE, name)?;
+    let profile = profile.ok_or_else(|| NoSpec::Wrong(format!("Profile '{name}' not found")))?;
+    let used = used(db, &profile)?;
+    match replay_spec::replay(replay, last(&used)) {
+        Ok(Value::Object(table)) => Ok(table),
+        Ok(_) => Err(NoSpec::Wrong("the replay is no table".to_owned())),
+        Err(reason) => Err(NoSpec::Wrong(reason)),
+    }
+}
+
+/// The replays that are asked for and not there yet.
+fn asked(db: &Connection, event: &Row, used: &Plugins) -> Result<Vec<Asked>, StoreError> {
+    let input = last(used);
     let rows = replays::of_event(db, text(event, "Program"), text(event, "Name"))?;
     let open = rows
         .iter()

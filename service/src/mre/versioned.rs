@@ -2,13 +2,12 @@
 //! a copy of the newest, which alone says which one that is, and the only one that may be told apart from
 //! it afterwards is whether it is enabled.
 
-use axum::Router;
 use rusqlite::Transaction;
 use serde_json::{Value, json};
 
-use super::{enabled, object, texts};
-use crate::context::{App, Context};
-use crate::endpoint::{Answer, Call, delete, get, put};
+use super::{enabled, object, schemas, texts};
+use crate::context::Context;
+use crate::endpoint::{Answer, Call, Routes, delete, get, put};
 use crate::errors::ApiError;
 use crate::store::names::{self, CONTENT_GROUP};
 use crate::store::{Row, versioned};
@@ -29,22 +28,28 @@ pub trait Kind: 'static {
 }
 
 /// The routes that all kinds have, but for those that publish.
-pub fn routes<K: Kind>() -> Router<App> {
+pub fn routes<K: Kind>() -> Routes {
     let path = |rest: &str| format!("/{}{rest}", K::KEY);
-    Router::new()
+    Routes::new()
         .route(&path("/all"), get(all::<K>))
         .route(&path("/contentgroup/{group}/all"), get(of_group::<K>))
         .route(
             &path("/{name}"),
             get(newest::<K>).merge(delete(remove_all::<K>)),
         )
-        .route(&path("/{name}/status"), put(switch_newest::<K>))
+        .route(
+            &path("/{name}/status"),
+            put(switch_newest::<K>).takes(schemas::status),
+        )
         .route(&path("/{name}/version/all"), get(history::<K>))
         .route(
             &path("/{name}/version/{version}"),
             get(version::<K>).merge(delete(remove::<K>)),
         )
-        .route(&path("/{name}/version/{version}/status"), put(switch::<K>))
+        .route(
+            &path("/{name}/version/{version}/status"),
+            put(switch::<K>).takes(schemas::status),
+        )
 }
 
 /// The newest of all that `wanted` wants, without what is disabled unless the call asks for it.

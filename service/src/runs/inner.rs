@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::live::Live;
 use super::one::{self, Ended, Ending};
+use super::said;
 use crate::store::runs::{self, Run, RunState};
 use crate::store::{Database, StoreError};
 
@@ -33,9 +34,25 @@ pub(super) struct Inner {
 /// What is not over.
 #[derive(Default)]
 pub(super) struct Inside {
-    pub queue: VecDeque<String>,
     pub live: BTreeMap<String, Arc<Live>>,
+    /// Events that read their sources, or wait for it.
+    pub events: Lane,
+    /// Events that are over and hear what was said since, which takes a moment: they wait for no event.
+    pub revisions: Lane,
+}
+
+/// Events in the order in which they were asked for, and how many of them run.
+#[derive(Default)]
+pub(super) struct Lane {
+    pub queue: VecDeque<String>,
     pub running: usize,
+}
+
+/// Which events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Events,
+    Revisions,
 }
 
 /// How long until what could not be kept is kept again.
@@ -49,12 +66,44 @@ pub(super) enum Then {
     Erase,
     /// It runs once more, to its end.
     Again,
+    /// It hears what was said meanwhile.
+    Revise,
 }
 
 impl Inside {
     pub fn admit(&mut self, id: &str, live: Live) {
         self.live.insert(id.to_owned(), Arc::new(live));
-        self.queue.push_back(id.to_owned());
+        self.events.queue.push_back(id.to_owned());
+    }
+
+    /// An event that is over is to hear what was said since.
+    pub fn revise(&mut self, id: &str, epoch: Option<u64>) {
+        let live = Arc::new(Live::new(epoch));
+        self.live.insert(id.to_owned(), live);
+        self.revisions.queue.push_back(id.to_owned());
+    }
+
+    /// Whether it waits for its turn.
+    pub fn waits(&self, id: &str) -> bool {
+        let mut all = self.events.queue.iter().chain(&self.revisions.queue);
+        all.any(|queued| queued == id)
+    }
+
+    /// It waits no longer.
+    pub fn leave(&mut self, id: &str) {
+        self.events.queue.retain(|queued| queued != id);
+        self.revisions.queue.retain(|queued| queued != id);
+    }
+
+    pub fn running(&self) -> usize {
+        self.events.running + self.revisions.running
+    }
+
+    fn lane(&mut self, which: Which) -> &mut Lane {
+        match which {
+            Which::Events => &mut self.events,
+            Which::Revisions => &mut self.revisions,
+        }
     }
 
     /// Whether this is what an event now is to those who follow it.
@@ -71,33 +120,43 @@ impl Inner {
     }
 
     pub fn set(&self, run: &Run) -> Result<(), StoreError> {
-        self.database.write(|db| runs::set(db, run))
+        let asked = said::asked(&self.dir.join(&run.id)).map_err(|source| StoreError::Io {
+            path: said::path(&self.dir.join(&run.id)),
+            source,
+        })?;
+        self.database.write(|db| runs::set(db, run, &asked))
     }
 
     /// Begins what waits, as far as there is room.
     pub fn start_next(self: &Arc<Self>) {
         let mut inside = self.lock();
-        while inside.running < self.most && !*self.stopping.borrow() {
-            let Some(id) = inside.queue.pop_front() else {
+        for which in [Which::Revisions, Which::Events] {
+            self.start_those(&mut inside, which);
+        }
+    }
+
+    fn start_those(self: &Arc<Self>, inside: &mut Inside, which: Which) {
+        while inside.lane(which).running < self.most && !*self.stopping.borrow() {
+            let Some(id) = inside.lane(which).queue.pop_front() else {
                 return;
             };
             let Some(live) = inside.live.get(&id).cloned() else {
                 continue;
             };
-            inside.running += 1;
+            inside.lane(which).running += 1;
             let inner = Arc::clone(self);
             let (name, own) = (format!("event {id}"), id.clone());
             let spawned = thread::Builder::new()
                 .name(name)
-                .spawn(move || inner.work(&own, &live));
+                .spawn(move || inner.work(&own, &live, which));
             if let Err(error) = spawned {
-                inside.running -= 1;
+                inside.lane(which).running -= 1;
                 inside.live.remove(&id);
                 let reason = format!("no thread could be started: {error}");
                 let failed = self.database.write(|db| {
                     if let Some(mut run) = runs::get(db, &id)? {
                         (run.state, run.reason) = (RunState::Failed, Some(reason));
-                        runs::set(db, &run)?;
+                        runs::set(db, &run, &[])?;
                     }
                     Ok::<(), StoreError>(())
                 });
@@ -109,7 +168,7 @@ impl Inner {
     }
 
     /// What the thread of an event does.
-    fn work(self: &Arc<Self>, id: &str, live: &Arc<Live>) {
+    fn work(self: &Arc<Self>, id: &str, live: &Arc<Live>, which: Which) {
         let begun = self.until_kept(id, |inside| self.begin(inside, id, live));
         let run = |run: Run| one::run(&run, &self.dir.join(id), live);
         let ended = begun.flatten().map(run);
@@ -118,7 +177,7 @@ impl Inner {
         if settled == Some(Then::Erase) {
             self.erase(id);
         }
-        self.lock().running -= 1;
+        self.lock().lane(which).running -= 1;
         self.changed.notify_all();
         self.start_next();
     }
@@ -167,6 +226,9 @@ impl Inner {
             again.end();
             inside.admit(id, again);
         }
+        if then == Then::Revise {
+            inside.revise(id, live.epoch());
+        }
         Ok(then)
     }
 
@@ -184,7 +246,7 @@ impl Inner {
         };
         match run.state {
             RunState::Queued => run.state = RunState::Running,
-            RunState::Draining | RunState::Ending => {}
+            RunState::Draining | RunState::Ending | RunState::Revising => {}
             _ => return Ok(None),
         }
         run.started.get_or_insert_with(now);
@@ -209,6 +271,11 @@ impl Inner {
         let goes_on = *self.stopping.borrow() && run.state == RunState::Running;
         let mut then = Then::Nothing;
         match &ended.ending {
+            // What was said while its videos were made.
+            Ending::Complete if said::length(&self.dir.join(id)) > ended.heard => {
+                run.state = RunState::Revising;
+                then = Then::Revise;
+            }
             Ending::Complete => run.state = RunState::Complete,
             Ending::Failed(reason) => {
                 (run.state, run.reason) = (RunState::Failed, Some(reason.clone()));
@@ -220,7 +287,7 @@ impl Inner {
             Ending::Interrupted => run.state = RunState::Stopped,
         }
         if run.state.is_over() {
-            run.ended = Some(now());
+            run.ended.get_or_insert_with(now);
         }
         self.set(&run)?;
         if let Ending::Failed(reason) = &ended.ending {

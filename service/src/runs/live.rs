@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use matchcut_dataflow::run::engine::Progress;
 use matchcut_dataflow::run::publish::News;
-use matchcut_model::change::{Change, EventState, Row};
+use matchcut_model::change::EventState;
 use tokio::sync::watch;
 
 use crate::store::runs::Counts;
@@ -25,8 +25,6 @@ pub struct Standing {
 struct Now {
     counts: Option<Counts>,
     finishing: bool,
-    /// The last epoch that was committed.
-    last: Option<u64>,
 }
 
 /// An event that waits or runs.
@@ -111,10 +109,16 @@ impl Live {
         match progress {
             Progress::Committed {
                 epoch,
-                changes,
                 state,
+                provisional,
                 ..
-            } => self.committed(epoch.0, changes, state),
+            } => {
+                let counts = counts(state);
+                self.with(|now| now.counts = Some(counts));
+                if !provisional {
+                    self.stands(Some(epoch.0));
+                }
+            }
             Progress::Finishing => self.with(|now| now.finishing = true),
             Progress::Failure(failure) => {
                 tracing::warn!(input = failure.input, "{}", failure.message);
@@ -126,22 +130,6 @@ impl Live {
                 false => tracing::info!(%sink, "{}", notice.text),
             },
         }
-    }
-
-    fn committed(&self, epoch: u64, changes: &[Change], state: &EventState) {
-        let counts = counts(state);
-        let before = self.with(|now| {
-            now.counts = Some(counts);
-            now.last.replace(epoch)
-        });
-        // An end that holds for this process alone is the last epoch of all, and brings no chunk.
-        let brings_chunk = changes
-            .iter()
-            .any(|change| change.diff > 0 && matches!(change.row, Row::Chunk(_) | Row::Gap(_)));
-        self.stands(match brings_chunk {
-            true => Some(epoch),
-            false => before,
-        });
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Now) -> T) -> T {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use inner::{Inner, Inside, now, yesterday};
@@ -114,6 +115,10 @@ impl Runs {
                 RunState::Draining => live.stop(),
                 RunState::Ending => live.end(),
                 RunState::Queued => {}
+                RunState::Revising => {
+                    inner.lock().revise(&run.id, run.epoch);
+                    continue;
+                }
                 _ => {
                     run.state = RunState::Queued;
                     inner.set(&run)?;
@@ -250,7 +255,7 @@ impl Runs {
         let mut run = self.kept(id)?;
         match run.state {
             RunState::Queued => {
-                inside.queue.retain(|queued| queued != id);
+                inside.leave(id);
                 run.state = RunState::Stopped;
                 run.ended = Some(now());
                 self.inner.set(&run)?;
@@ -265,7 +270,7 @@ impl Runs {
                     live.stop();
                 }
             }
-            RunState::Draining | RunState::Ending | RunState::Stopped => {}
+            RunState::Draining | RunState::Ending | RunState::Stopped | RunState::Revising => {}
             state => {
                 let (id, why) = (run.id, "only what runs or waits can be stopped");
                 return Err(RunsError::State { id, state, why });
@@ -285,7 +290,8 @@ impl Runs {
                 drop(inside);
                 return self.stop(id);
             }
-            RunState::Complete | RunState::Ending | RunState::Deleting => return Ok(()),
+            RunState::Complete | RunState::Revising => return Ok(()),
+            RunState::Ending | RunState::Deleting => return Ok(()),
             RunState::Stopped | RunState::Failed if *self.inner.stopping.borrow() => {
                 return Err(RunsError::Stopping);
             }
@@ -315,7 +321,7 @@ impl Runs {
         let mut run = self.kept(id)?;
         match run.state {
             RunState::Stopped | RunState::Failed => {}
-            RunState::Queued | RunState::Running => return Ok(()),
+            RunState::Queued | RunState::Running | RunState::Revising => return Ok(()),
             state => {
                 let (id, why) = (run.id, "only what was stopped or failed can be resumed");
                 return Err(RunsError::State { id, state, why });
@@ -336,10 +342,14 @@ impl Runs {
     pub fn delete(&self, id: &str) -> Result<(), RunsError> {
         let mut inside = self.inner.lock();
         let mut run = self.kept(id)?;
-        let begun = [RunState::Running, RunState::Draining, RunState::Ending];
-        let runs_now = begun.contains(&run.state)
-            && inside.live.contains_key(id)
-            && !inside.queue.iter().any(|queued| queued == id);
+        let begun = [
+            RunState::Running,
+            RunState::Draining,
+            RunState::Ending,
+            RunState::Revising,
+        ];
+        let runs_now =
+            begun.contains(&run.state) && inside.live.contains_key(id) && !inside.waits(id);
         run.state = RunState::Deleting;
         self.inner.set(&run)?;
         if runs_now {
@@ -349,7 +359,7 @@ impl Runs {
             }
             return Ok(());
         }
-        inside.queue.retain(|queued| queued != id);
+        inside.leave(id);
         if let Some(live) = inside.live.remove(id) {
             live.over();
         }
@@ -358,18 +368,53 @@ impl Runs {
         Ok(())
     }
 
-    /// Keeps what is said of an event that is not complete, as whole lines. It counts as soon as the event hears it.
+    /// Keeps what is said of an event, as whole lines. It counts as soon as the event hears it; one that is over hears
+    /// it at once.
     pub fn say(&self, id: &str, lines: &[u8]) -> Result<(), RunsError> {
-        let _inside = self.inner.lock();
-        let run = self.kept(id)?;
-        if run.state == RunState::Complete {
-            let (id, state) = (run.id, run.state);
-            let why = "what is said now changes nothing";
-            return Err(RunsError::State { id, state, why });
-        }
+        let mut inside = self.inner.lock();
+        let mut run = self.kept(id)?;
         let dir = self.dir(id);
         said::append(&dir, lines).map_err(|source| StoreError::Io { path: dir, source })?;
+        if run.state == RunState::Complete {
+            run.state = RunState::Revising;
+            self.inner.set(&run)?;
+            inside.revise(id, run.epoch);
+            drop(inside);
+            self.inner.start_next();
+        }
         Ok(())
+    }
+
+    /// The replays that an event has: the table of each, first those of its spec, then the others by name.
+    pub fn replays(&self, run: &Run) -> Result<Vec<(String, Value)>, RunsError> {
+        let dir = self.dir(&run.id);
+        let said = said::replays(&dir).map_err(|source| StoreError::Io { path: dir, source })?;
+        let spec: toml::Table = run.spec.parse().unwrap_or_default();
+        let of_spec = spec.get("replays").and_then(|part| part.as_table());
+        let mut replays = Vec::new();
+        for (name, table) in of_spec.into_iter().flatten() {
+            match said.get(name.as_str()) {
+                None => replays.push((name.clone(), json!(table))),
+                Some(Some(asked)) => replays.push((name.clone(), json!(asked))),
+                Some(None) => {}
+            }
+        }
+        let of_spec = |name: &str| of_spec.is_some_and(|table| table.contains_key(name));
+        let others = said.into_iter().filter(|(name, _)| !of_spec(name.as_str()));
+        let others = others.filter_map(|(name, table)| Some((name.to_string(), json!(table?))));
+        replays.extend(others);
+        Ok(replays)
+    }
+
+    /// Asks for a replay by the table that a spec would have for it, which was found to be right; one of this name is
+    /// replaced.
+    pub fn ask(&self, id: &str, name: &str, table: &Map<String, Value>) -> Result<(), RunsError> {
+        self.say(id, said::replay_line(name, Some(table)).as_bytes())
+    }
+
+    /// Takes back a replay.
+    pub fn withdraw(&self, id: &str, name: &str) -> Result<(), RunsError> {
+        self.say(id, said::replay_line(name, None).as_bytes())
     }
 
     fn kept(&self, id: &str) -> Result<Run, RunsError> {
@@ -390,12 +435,12 @@ impl Runs {
     /// Waits until no event runs; false where some still do after `longest`.
     pub fn wait(&self, longest: Duration) -> bool {
         let inside = self.inner.lock();
-        let running = |inside: &mut Inside| inside.running > 0;
+        let running = |inside: &mut Inside| inside.running() > 0;
         let waited = self
             .inner
             .changed
             .wait_timeout_while(inside, longest, running);
         let (inside, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        inside.running == 0
+        inside.running() == 0
     }
 }

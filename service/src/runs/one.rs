@@ -21,7 +21,7 @@ use matchcut_model::value::Name;
 use super::live::{Live, counts};
 use super::said;
 use super::spec::{self, BadSpec};
-use crate::store::runs::{Counts, Run};
+use crate::store::runs::{Counts, Run, RunState};
 
 /// How a run ended.
 pub enum Ending {
@@ -41,6 +41,8 @@ pub struct Ended {
     pub epoch: Option<u64>,
     /// What it came to, where that is known anew.
     pub counts: Option<Counts>,
+    /// How much of what was said of it was heard, in bytes.
+    pub heard: u64,
 }
 
 /// Why a run could not be.
@@ -60,6 +62,7 @@ pub fn run(run: &Run, dir: &Path, live: &Live) -> Ended {
         ending: Ending::Failed(reason),
         epoch: live.epoch(),
         counts: live.counts(),
+        heard: 0,
     };
     // Whatever is logged on this thread says which event it is about.
     let _span = tracing::error_span!("event", id = run.id).entered();
@@ -82,14 +85,23 @@ fn words(payload: &(dyn Any + Send)) -> &str {
 
 fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
     let clips: ClipMode = spec::clips(&run.clips).unwrap_or_default();
+    // What an event that is over cannot read it is not told again.
+    let to_hear = match run.state {
+        RunState::Revising => said::length(dir),
+        _ => 0,
+    };
     let (plan, _) = spec::plan(&run.spec, dir)?;
+    let asks = spec::asks(&run.spec, dir, &plan);
     // Events may be called the same by their specs; their ids differ.
     let meter = Meter::of(&plan).called(&run.id);
     let info = convert::event_info(&plan, &Catalog::built_in());
     let dirs = Dirs::new(&plan, Some(dir))?.with_buckets(&plan);
     let identity = log::identity(&plan, clips);
     // The directory is the event's own: what is there without a log is what a crash has left.
-    let how = How::Resume { force: true };
+    let how = How::Resume {
+        force: true,
+        revises: true,
+    };
     let (mut targets, mut store) = match dirs.take(&plan, &identity, how, &info)? {
         Home::New(targets, store) => (targets, store),
         Home::Resumed(targets, store) => {
@@ -97,16 +109,8 @@ fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
             live.stands(store.epochs().checked_sub(2));
             (targets, Some(store))
         }
-        Home::Finished(store) => {
-            let left = Post::open_counted(&plan, &info, Some(&store), &meter)?
-                .publishers()
-                .drain(&mut |_| ());
-            return Ok(Ended {
-                ending: unsent(&left).map_or(Ending::Complete, Ending::Failed),
-                epoch: last(&store),
-                counts: None,
-            });
-        }
+        // It is asked for with what was said since.
+        Home::Finished(_) => return Err(RunError::Start("the event is over".to_owned()).into()),
     };
     let post = Post::open_counted(&plan, &info, store.as_ref(), &meter)?;
     let told = |error: io::Error| RunError::Start(format!("what is said cannot be heard: {error}"));
@@ -115,6 +119,8 @@ fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
         clips,
         ends: Arc::clone(live.ending()),
         feedback: vec![said::path(dir)],
+        asks: Some(Arc::new(asks)),
+        revises: true,
         called: Some(run.id.clone()),
         ..RunOptions::default()
     };
@@ -148,6 +154,12 @@ fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
         ending,
         epoch: store.as_ref().and_then(last),
         counts: Some(counts(&outcome.state)),
+        heard: outcome
+            .heard
+            .first()
+            .copied()
+            .unwrap_or_default()
+            .max(to_hear),
     })
 }
 

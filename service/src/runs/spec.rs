@@ -4,11 +4,13 @@
 use std::path::{Component, Path, PathBuf};
 
 use matchcut_dataflow::plan::{self, Plan, PlanError};
+use matchcut_dataflow::run::asks::{AskError, Asks};
 use matchcut_dataflow::run::clips::ClipMode;
 use matchcut_dataflow::run::engine::{self, RunError};
 use matchcut_dataflow::run::log::STORE_DIR;
 use matchcut_dataflow::run::target::Target;
-use matchcut_dataflow::spec::{self, Catalog, Diagnostics, SpecError};
+use matchcut_dataflow::spec::{self, AskedReplay, Catalog, Diagnostics, SpecError};
+use serde_json::{Map, Value};
 
 /// The types of operators that start programs of this machine.
 const PROGRAMS: [&str; 1] = ["process"];
@@ -65,6 +67,32 @@ pub fn plan(text: &str, dir: &Path) -> Result<(Plan, Diagnostics), BadSpec> {
         }
     }
     Ok((plan, spec.warnings))
+}
+
+/// What replays can be asked for beside those of a spec.
+pub fn asks(text: &str, dir: &Path, plan: &Plan) -> Asks {
+    Asks::new(text.to_owned(), &dir.join("spec.toml"), Vec::new(), plan)
+}
+
+/// The table of a replay that is asked for beside a spec, as TOML, with what of it has no effect; else what is wrong
+/// with it.
+pub fn replay(
+    text: &str,
+    dir: &Path,
+    asked: &AskedReplay,
+) -> Result<(Map<String, Value>, Diagnostics), BadSpec> {
+    let (plan, _) = plan(text, dir)?;
+    let (_, spec) = asks(text, dir, &plan)
+        .spelled(asked)
+        .map_err(|error| match error {
+            AskError::Spec(SpecError::Invalid(found) | SpecError::Usage(found)) => {
+                BadSpec::Found(found)
+            }
+            AskError::Plan(error) => BadSpec::Plan(error),
+            error => BadSpec::Other(error.to_string()),
+        })?;
+    let table = toml::from_str(&asked.text).map_err(|error| BadSpec::Other(error.to_string()))?;
+    Ok((table, spec.warnings))
 }
 
 /// Whether a path is the directory of an event or lies in it, and is not in its store.

@@ -63,6 +63,15 @@ pub fn remove_all(db: &Connection, program: &str, event: &str) -> Result<(), Sto
     Ok(())
 }
 
+/// Requests that nothing has been done about, the oldest first.
+pub fn queued(db: &Connection) -> Result<Vec<Row>, StoreError> {
+    let mut query = db.prepare_cached(
+        "SELECT row FROM replays WHERE json_extract(row, '$.Status') = 'Queued' ORDER BY number",
+    )?;
+    let found = query.query_map([], |row| row.get::<_, String>(0))?;
+    found.map(|text| row(&text?)).collect()
+}
+
 /// All requests, the newest first.
 pub fn all(db: &Connection) -> Result<Vec<Row>, StoreError> {
     let mut query = db.prepare_cached("SELECT row FROM replays ORDER BY number DESC")?;

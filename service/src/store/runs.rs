@@ -18,6 +18,8 @@ pub enum RunState {
     Draining,
     /// It is over, and everything is written.
     Complete,
+    /// It is over, and what was said of it since changes its results.
+    Revising,
     /// It reads no further because it is to be over; to clients this is draining.
     Ending,
     /// It could not go on; what it came to until then is there.
@@ -29,12 +31,13 @@ pub enum RunState {
 }
 
 /// All states with their names.
-const NAMES: [(RunState, &str); 8] = [
+const NAMES: [(RunState, &str); 9] = [
     (RunState::Queued, "queued"),
     (RunState::Running, "running"),
     (RunState::Draining, "draining"),
     (RunState::Ending, "ending"),
     (RunState::Complete, "complete"),
+    (RunState::Revising, "revising"),
     (RunState::Failed, "failed"),
     (RunState::Stopped, "stopped"),
     (RunState::Deleting, "deleting"),
@@ -167,11 +170,11 @@ pub fn get(db: &Connection, id: &str) -> Result<Option<Run>, StoreError> {
 }
 
 /// Changes how far an event is, and what it has come to. What MRE's API says of it goes along: what failed may go
-/// on, so it is not over there.
-pub fn set(db: &Connection, run: &Run) -> Result<(), StoreError> {
+/// on, so it is not over there. `asked` are the replays that it has beside those of its spec.
+pub fn set(db: &Connection, run: &Run, asked: &[String]) -> Result<(), StoreError> {
     match run.state {
-        RunState::Running => set_status(db, run, "In Progress")?,
-        RunState::Complete | RunState::Stopped => set_status(db, run, "Complete")?,
+        RunState::Running => set_status(db, (run, asked), "In Progress")?,
+        RunState::Complete | RunState::Stopped => set_status(db, (run, asked), "Complete")?,
         _ => {}
     }
     let mut update = db.prepare_cached(
@@ -192,7 +195,11 @@ pub fn set(db: &Connection, run: &Run) -> Result<(), StoreError> {
 }
 
 /// What MRE's API says of an event, and of the replays that it makes.
-fn set_status(db: &Connection, run: &Run, status: &str) -> Result<(), StoreError> {
+fn set_status(
+    db: &Connection,
+    (run, asked): (&Run, &[String]),
+    status: &str,
+) -> Result<(), StoreError> {
     let Some(event) = events::of_id(db, &run.id)? else {
         return Ok(());
     };
@@ -203,10 +210,13 @@ fn set_status(db: &Connection, run: &Run, status: &str) -> Result<(), StoreError
     };
     let spec: toml::Table = run.spec.parse().unwrap_or_default();
     let replays = spec.get("replays").and_then(|part| part.as_table());
-    for id in replays.into_iter().flat_map(|table| table.keys()) {
+    let of_spec = replays.into_iter().flat_map(|table| table.keys());
+    let mut any = false;
+    for id in of_spec.chain(asked) {
         replays::set_status(db, (program, name, id), status)?;
+        any = true;
     }
-    if replays.is_some() && status == "Complete" {
+    if any && status == "Complete" {
         events::set_has_replays(db, &run.id)?;
     }
     Ok(())
@@ -240,7 +250,7 @@ pub fn newest_first(
 pub fn open(db: &Connection) -> Result<Vec<Run>, StoreError> {
     let mut query = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM runs
-         WHERE state IN ('queued', 'running', 'draining', 'ending', 'deleting') ORDER BY number"
+         WHERE state IN ('queued', 'running', 'draining', 'ending', 'revising', 'deleting') ORDER BY number"
     ))?;
     let found = query.query_map([], read)?;
     Ok(found.collect::<Result<_, _>>()?)

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use crate::exact::{Exact, input_name};
-use crate::info::{EventInfo, ReplayMedia};
+use crate::info::{EventInfo, ReplayInfo, ReplayMedia};
 
 /// What a message is about; each has a topic of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -130,6 +130,8 @@ pub struct Messages {
     info: EventInfo,
     /// The first chunk was told.
     begun: bool,
+    /// Replays that were asked for since the last epoch.
+    asked: Vec<Name>,
     /// What was said last of each replay.
     replays: BTreeMap<Name, String>,
 }
@@ -142,8 +144,21 @@ impl Messages {
         Messages {
             info,
             begun: false,
+            asked: Vec::new(),
             replays: BTreeMap::new(),
         }
+    }
+
+    /// A replay is asked for, or asked for otherwise than before: to be told with the next epoch.
+    pub fn ask(&mut self, name: &Name, replay: ReplayInfo) {
+        if self.info.replays.insert(name.clone(), replay).is_none() {
+            self.asked.push(name.clone());
+        }
+    }
+
+    /// A replay is not wanted any more.
+    pub fn withdraw(&mut self, name: &Name) {
+        self.info.replays.remove(name);
     }
 
     /// What an epoch tells. Epochs are to be told in order, each once.
@@ -163,7 +178,12 @@ impl Messages {
             for name in self.info.replays.keys() {
                 out.notify("REPLAY_CREATED", event_bus::asked(&self.info, name));
             }
+        } else if self.begun {
+            for name in &self.asked {
+                out.notify("REPLAY_CREATED", event_bus::asked(&self.info, name));
+            }
         }
+        self.asked.clear();
         for feedback in told.heard {
             let starts = feedback.start.to_millis();
             let meant = told.state.segments().filter(|segment| {
@@ -253,15 +273,21 @@ impl Messages {
         out.messages
     }
 
-    /// What is told when everything of the event is written: its replays, with their videos.
+    /// What is told when everything of the event is written: its replays, with their videos. When it is written
+    /// `again` because something was said after the end, only what is new is told.
     pub fn of_end(
         &self,
         state: &EventState,
         videos: &BTreeMap<Name, ReplayMedia>,
         takes: impl Fn(&Name) -> bool,
+        again: bool,
     ) -> Vec<Message> {
         let epoch = state.epoch().unwrap_or(Epoch(0));
-        let mut out = Outgoing::new(&self.info, epoch, "end".to_owned());
+        let telling = match again {
+            true => format!("{epoch}/end"),
+            false => "end".to_owned(),
+        };
+        let mut out = Outgoing::new(&self.info, epoch, telling);
         for replay in state.replays().filter(|replay| takes(&replay.name)) {
             let media = videos.get(&replay.name).cloned().unwrap_or_default();
             let state = match media.mp4.is_some() || media.hls.is_some() {
@@ -276,6 +302,9 @@ impl Messages {
             });
             out.push(Topic::Clips, "matchcut.replay.video", &replay.name, data);
             out.notify(state, event_bus::replay(&self.info, replay, &media));
+        }
+        if again {
+            return out.messages;
         }
         let complete = json!({
             "Event": self.info.event,

@@ -9,13 +9,14 @@ use matchcut_media::file::MediaFile;
 use matchcut_media::render::{Fit, RenderPlan, Transition};
 use matchcut_model::change::{ClipRow, Row};
 use matchcut_model::timeline::EventTimeline;
-use matchcut_sinks::EventInfo;
+use matchcut_model::value::Name;
 use matchcut_sinks::files::safe_file_name;
 use matchcut_sinks::mediaconvert::{
     Asset, Between, Fit as CloudFit, Look, Loudness, Maker, MediaConvertOptions, Piece, Posted,
     Refused, Resolution, Wish,
 };
 use matchcut_sinks::messages::Told;
+use matchcut_sinks::{EventInfo, ReplayInfo};
 
 use super::super::clip_plan::{ClipPlanner, content, stem_of};
 use super::super::clips::ClipMode;
@@ -31,6 +32,10 @@ pub(super) struct MediaConvertTeller {
     wanted: Wanted,
     /// Replays with what their videos are to be like, or why that cannot be.
     replays: Vec<(PlanReplay, Result<Look, String>)>,
+    /// Replays that are not wanted any more, since the last epoch.
+    withdrawn: Vec<Name>,
+    /// The event is over: what replays come to now is made at once.
+    over: bool,
 }
 
 impl MediaConvertTeller {
@@ -52,6 +57,8 @@ impl MediaConvertTeller {
             maker: Maker::new(options, (&info.program, &info.event), incarnation),
             planner: ClipPlanner::new(ClipMode::Render),
             replays: replays.collect(),
+            withdrawn: Vec::new(),
+            over: false,
             wanted,
         }
     }
@@ -88,7 +95,7 @@ impl MediaConvertTeller {
         if pieces.is_empty() {
             return None;
         }
-        let subject = format!("replay {}", replay.name);
+        let subject = subject_of_replay(&replay.name);
         let look = match look {
             Ok(look) => look.clone(),
             Err(reason) => {
@@ -117,6 +124,10 @@ impl MediaConvertTeller {
         };
         Some(self.plan(&wish, told.timeline))
     }
+}
+
+fn subject_of_replay(name: &Name) -> String {
+    format!("replay {name}")
 }
 
 fn subject_of(clip: &ClipRow) -> String {
@@ -151,15 +162,43 @@ impl Teller for MediaConvertTeller {
                 }
             }
         }
-        if told.ends {
-            let replays = self.replays.iter();
-            posted.extend(replays.filter_map(|replay| self.replay(replay, told)));
-        }
+        let gone = self
+            .withdrawn
+            .drain(..)
+            .map(|name| subject_of_replay(&name));
+        posted.extend(gone.map(|subject| Posted::Gone { subject }));
+        let changed = |name: &Name| {
+            changes.iter().any(|change| match &change.row {
+                Row::Replay(row) => row.name == *name,
+                Row::Choice(row) => row.replay == *name,
+                _ => false,
+            })
+        };
+        let (all, over) = (told.ends, self.over);
+        let due = |name: &Name| all || over && changed(name);
+        let replays = self.replays.iter().filter(|(replay, _)| due(&replay.name));
+        posted.extend(replays.filter_map(|replay| self.replay(replay, told)));
+        self.over |= told.ends;
         posted.iter().map(serde_json::to_string).collect()
     }
 
     fn of_end(&self, _: &End<'_>) -> Payloads {
         Ok(Vec::new())
+    }
+
+    fn ask(&mut self, replay: &PlanReplay, _: ReplayInfo) {
+        self.replays.retain(|(known, _)| known.name != replay.name);
+        let look = look(replay.render.as_ref());
+        self.replays.push((replay.clone(), look));
+        self.withdrawn.retain(|name| *name != replay.name);
+    }
+
+    fn withdraw(&mut self, name: &Name) {
+        let before = self.replays.len();
+        self.replays.retain(|(replay, _)| replay.name != *name);
+        if self.replays.len() < before {
+            self.withdrawn.push(name.clone());
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Sinks that carry messages are told everything that changes.
 
 use matchcut_model::chunk::Epoch;
-use matchcut_sinks::EventInfo;
+use matchcut_model::value::Name;
 use matchcut_sinks::messages::{MadeOf, Message, Messages, Told};
+use matchcut_sinks::{EventInfo, ReplayInfo};
 
 use super::{End, Payloads, Teller};
+use crate::plan::PlanReplay;
 
 pub(super) struct MessageTeller(Messages);
 
@@ -28,7 +30,19 @@ impl Teller for MessageTeller {
     }
 
     fn of_end(&self, end: &End<'_>) -> Payloads {
-        let takes = |name: &_| end.wanted.takes_replay(name);
-        written(&self.0.of_end(end.state, &end.media.replays, takes))
+        let takes = |name: &_| end.wanted.takes_replay(name) && end.replays.contains(name);
+        written(
+            &self
+                .0
+                .of_end(end.state, &end.media.replays, takes, end.again),
+        )
+    }
+
+    fn ask(&mut self, replay: &PlanReplay, info: ReplayInfo) {
+        self.0.ask(&replay.name, info);
+    }
+
+    fn withdraw(&mut self, name: &Name) {
+        self.0.withdraw(name);
     }
 }

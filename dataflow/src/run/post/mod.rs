@@ -5,6 +5,7 @@ mod bucket;
 mod mediaconvert;
 mod messages;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use matchcut_kafka::{KafkaOptions, KafkaSink};
@@ -12,13 +13,14 @@ use matchcut_model::change::{EpochChanges, EventState};
 use matchcut_model::chunk::Epoch;
 use matchcut_model::replay::Feedback;
 use matchcut_model::timeline::EventTimeline;
+use matchcut_model::value::Name;
 use matchcut_operators::sdk::parse_options;
 use matchcut_sinks::bucket::{BucketOptions, BucketSink};
 use matchcut_sinks::files::safe_file_name;
 use matchcut_sinks::mediaconvert::{MediaConvertOptions, MediaConvertSink};
 use matchcut_sinks::messages::{MadeOf, Told};
 use matchcut_sinks::outlet::Outlet;
-use matchcut_sinks::{EventInfo, Media};
+use matchcut_sinks::{EventInfo, Media, ReplayInfo};
 use matchcut_store::Posting;
 
 use self::bucket::BucketTeller;
@@ -32,7 +34,7 @@ use super::meter::Meter;
 use super::publish::{Publisher, Publishers};
 use super::target::Target;
 use super::wanted::Wanted;
-use crate::plan::{Plan, PlanSink};
+use crate::plan::{Plan, PlanReplay, PlanSink};
 
 /// The rows of the outbox that clips are made by.
 pub(super) const CLIPS: &str = "clips";
@@ -61,6 +63,16 @@ trait Teller {
 
     /// When everything is written.
     fn of_end(&self, end: &End<'_>) -> Payloads;
+
+    /// A replay is asked for, or asked for otherwise than before; told before the epoch that brings it.
+    fn ask(&mut self, replay: &PlanReplay, info: ReplayInfo) {
+        let _ = (replay, info);
+    }
+
+    /// A replay is not wanted any more; told before the epoch that takes it back.
+    fn withdraw(&mut self, name: &Name) {
+        let _ = name;
+    }
 }
 
 /// Who tells a sink, and who carries it there.
@@ -71,6 +83,10 @@ struct End<'a> {
     state: &'a EventState,
     media: &'a Media,
     wanted: &'a Wanted,
+    /// Replays whose videos were made since it was written last.
+    replays: &'a BTreeSet<Name>,
+    /// It was written before.
+    again: bool,
 }
 
 /// A sink that lies outside.
@@ -206,11 +222,29 @@ impl Post {
         Ok(postings)
     }
 
-    /// What they are told when everything is written.
+    /// A replay is asked for, or asked for otherwise than before.
+    pub(super) fn ask(&mut self, replay: &PlanReplay, segmenter: &Name, info: &ReplayInfo) {
+        for addressee in &mut self.addressees {
+            if addressee.wanted.asks_for(replay, segmenter) {
+                addressee.teller.ask(replay, info.clone());
+            }
+        }
+    }
+
+    /// A replay is not wanted any more.
+    pub(super) fn withdraw(&mut self, name: &Name) {
+        for addressee in &mut self.addressees {
+            addressee.teller.withdraw(name);
+        }
+    }
+
+    /// What they are told when everything is written, the videos of `replays` anew; `again` when it was written
+    /// before.
     pub(super) fn of_end(
         &self,
         state: &EventState,
         media: &Media,
+        (replays, again): (&BTreeSet<Name>, bool),
     ) -> Result<Vec<Posting>, RunError> {
         let mut postings = Vec::new();
         for addressee in &self.addressees {
@@ -219,6 +253,8 @@ impl Post {
                 state,
                 media,
                 wanted,
+                replays,
+                again,
             });
             addressee.post(payloads, &mut postings)?;
         }
