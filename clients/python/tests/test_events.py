@@ -54,7 +54,8 @@ def test_what_an_event_comes_to(service: Service, source: Source, client: Client
     [replay] = client.events.replays("whole")
     document = json.loads(service.file("whole", "replays/best/replay.json").read_text())
     assert replay == client.events.replay("whole", "best")
-    assert replay.raw == {"name": "best", **document}
+    assert replay.raw == {"name": "best", "asked": replay.asked, **document}
+    assert (replay.asked["duration"], replay.asked["inputs"]) == ("6s", ["shot"])
     assert replay.processed is True and replay.total_score == document["total_score"]
     assert [piece.segment for piece in replay.selected] == [piece["segment"] for piece in document["selected"]]
     assert {piece.score for piece in replay.selected} == {10}
@@ -164,9 +165,27 @@ def test_what_is_said_of_an_event_counts(service: Service, source: Source, clien
     client.events.wait_until("said", timeout=30)
     labels = {segment.start: segment.label for segment in client.events.segments("said")}
     assert labels[0.56] == "Match point ä" and labels[1.12] is None
-    with pytest.raises(Conflict, match="is complete"):
-        client.events.feedback("said", [label])
     client.events.delete("said")
+
+
+def test_replays_are_asked_for_when_an_event_is_over(service: Service, source: Source, client: Client) -> None:
+    client.events.create(spec(source.uri), id="asked", clips="none")
+    client.events.wait_until("asked", timeout=30)
+    table = {"inputs": ["shot"], "duration": "2s", "tolerance": "0s", "weights": {"cuts.hard_cut": 10}}
+    asked = client.events.ask_replay("asked", "short", table)
+    assert (asked.name, asked.asked, asked.warnings) == ("short", table, ())
+    client.events.wait_until("asked", timeout=30)
+    replay = client.events.replay("asked", "short")
+    assert replay.asked == table and 0 < sum(piece.effective[1] - piece.effective[0] for piece in replay.selected) <= 2
+    assert [one.name for one in client.events.replays("asked")] == ["best", "short"]
+    with pytest.raises(Unprocessable) as raised:
+        client.events.ask_replay("asked", "short", 'inputs = ["shot"]\nduratoin = "2s"\n')
+    assert (raised.value.findings[0].line, raised.value.findings[0].column) == (2, 1)
+    client.events.withdraw_replay("asked", "short")
+    client.events.wait_until("asked", timeout=30)
+    with pytest.raises(NotFound, match="short"):
+        client.events.replay("asked", "short")
+    client.events.delete("asked")
 
 
 def test_who_may_not_is_refused(service: Service, source: Source) -> None:

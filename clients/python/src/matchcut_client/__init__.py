@@ -19,10 +19,11 @@ from .errors import (
     WaitedTooLong,
 )
 from .events import Events
-from .items import Change, Clip, Counts, End, Event, LeftOut, Piece, Replay, Segment, SegmentClip, State
+from .items import AskedReplay, Change, Clip, Counts, End, Event, LeftOut, Piece, Replay, Segment, SegmentClip, State
 
 __all__ = [
     "ApiError",
+    "AskedReplay",
     "BadRequest",
     "Change",
     "Changes",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from .changes import Changes
 from .download import download
 from .errors import ConnectionFailed, EventOver, Unavailable, WaitedTooLong
-from .items import Clip, Event, Replay, Segment, State
+from .items import AskedReplay, Clip, Event, Replay, Segment, State
 
 if TYPE_CHECKING:
     from .client import Client
@@ -84,8 +84,21 @@ class Events:
         """One of its replays."""
         return Replay.read(self._client.ask("GET", f"{_event(id)}/replays/{quote(name, safe='')}"))
 
+    def ask_replay(self, id: str, name: str, replay: str | Mapping[str, Any]) -> AskedReplay:
+        """Asks for a replay, or for another in place of one of that name, at any time: by the table that a spec would
+        have for it, as a mapping or in TOML. Raises `Unprocessable` with what is wrong with it."""
+        place = f"{_event(id)}/replays/{quote(name, safe='')}"
+        if isinstance(replay, str):
+            headers = {"content-type": "application/toml"}
+            return AskedReplay.read(self._client.ask("PUT", place, headers=headers, content=replay.encode()))
+        return AskedReplay.read(self._client.ask("PUT", place, json=replay))
+
+    def withdraw_replay(self, id: str, name: str) -> None:
+        """Takes a replay back, and what was made of it."""
+        self._client.ask("DELETE", f"{_event(id)}/replays/{quote(name, safe='')}")
+
     def feedback(self, id: str, lines: Iterable[Mapping[str, Any]]) -> int:
-        """Says something of it while it runs, an object a line, such as `{"start": 44.72, "feedback": "like"}`. Returns
+        """Says something of it, an object a line, such as `{"start": 44.72, "feedback": "like"}`. Returns
         how many lines were taken: all, or none and `Unprocessable`."""
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
         headers = {"content-type": "application/jsonl"}

@@ -244,6 +244,8 @@ class Replay:
     """What a replay consists of."""
 
     name: str
+    asked: Mapping[str, Any]
+    """The table that it is asked for by."""
     selected: tuple[Piece, ...]
     """In the order in which it plays."""
     processed: bool | None
@@ -258,12 +260,29 @@ class Replay:
         left_out = told.get("left_out")
         return Replay(
             name=told["name"],
+            asked=told["asked"],
             selected=tuple(Piece.read(piece) for piece in told.get("selected", ())),
             processed=told.get("processed"),
             total_score=told.get("total_score"),
             left_out=None if left_out is None else tuple(LeftOut.read(one) for one in left_out),
             raw=told,
         )
+
+
+@dataclass(frozen=True)
+class AskedReplay:
+    """A replay that is asked for beside those of the spec."""
+
+    name: str
+    asked: Mapping[str, Any]
+    """The table that it is asked for by."""
+    warnings: tuple[Finding, ...]
+    """What of it has no effect."""
+
+    @staticmethod
+    def read(told: Mapping[str, Any]) -> AskedReplay:
+        """One that the service tells."""
+        return AskedReplay(told["name"], told["asked"], tuple(Finding.read(one) for one in told.get("warnings", ())))
 
 
 @dataclass(frozen=True)
