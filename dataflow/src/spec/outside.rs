@@ -30,6 +30,11 @@ pub(super) fn check(draft: &Draft, inputs: &[Vec<Input>], report: &mut Report) {
     }
 }
 
+/// Whether the chunks of sources of this type lie in S3.
+fn in_s3(kind: &str) -> bool {
+    matches!(kind, "s3" | "medialive")
+}
+
 /// Chunks are in S3, or it is said where they are there.
 fn readable(draft: &Draft, sink: &SinkDraft, report: &mut Report) {
     let media = sink
@@ -39,7 +44,7 @@ fn readable(draft: &Draft, sink: &SinkDraft, report: &mut Report) {
     if media.is_some_and(|media| !media.is_empty()) {
         return;
     }
-    for source in draft.sources.iter().filter(|source| source.kind != "s3") {
+    for source in draft.sources.iter().filter(|source| !in_s3(&source.kind)) {
         let message = format!(
             "sink \"{}\": MediaConvert reads chunks in S3, and source \"{}\" reads them elsewhere",
             sink.name.text, source.name.text
