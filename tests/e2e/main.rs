@@ -29,6 +29,7 @@ mod medialive;
 mod metrics;
 mod news;
 mod one_detector;
+mod openapi;
 mod people;
 mod process;
 mod process_page;

@@ -201,6 +201,9 @@ const DOES: &[(&str, &str)] = &[
 /// Lists of these modules leave out what is disabled.
 const LISTS: [&str; 4] = ["models", "plugins", "prompts", "profiles"];
 
+/// What answers with a text.
+const TEXTS: [&str; 3] = ["system.id", "events.status", "events.first_pts"];
+
 /// What lists of events can be asked for.
 const OF_EVENTS: [(&str, &str); 8] = [
     ("limit", "How many"),
@@ -257,24 +260,23 @@ fn operations(routes: &Routes, root: &str) -> Vec<Operation> {
 fn operation(described: &Described, root: &str) -> Operation {
     let does = DOES.iter().find(|(id, _)| *id == described.id);
     let tag = described.id.split('.').next().unwrap_or_default();
-    let error =
-        |means: &'static str| Some(("application/json", schema("Error"))).map(|body| (means, body));
-    let mut answers: Vec<Answer> =
-        vec![(200, "Done", Some(("application/json", Value::Bool(true))))];
-    for (status, body) in [
-        (400, error("Path or body is not as it must be")),
-        (
-            403,
-            error("No credentials, wrong ones, or a role that may not"),
-        ),
-        (404, error("There is no such thing")),
-        (409, error("It is there already, or in use")),
-        (413, error("The body is longer than 10 MiB")),
-        (429, error("Too many requests")),
-        (500, error("The body is no JSON, or something failed")),
-        (503, error("The service cannot do it now")),
+    let kind = match TEXTS.contains(&described.id.as_str()) {
+        true => "text/plain",
+        false => "application/json",
+    };
+    let mut answers: Vec<Answer> = vec![(200, "Done", Some((kind, Value::Bool(true))))];
+    for (status, means) in [
+        (400, "Path or body is not as it must be"),
+        (401, "A bearer token that is not valid"),
+        (403, "No credentials, wrong ones, or a role that may not"),
+        (404, "There is no such thing"),
+        (409, "It is there already, or in use"),
+        (413, "The body is longer than 10 MiB"),
+        (429, "Too many requests"),
+        (500, "The body is no JSON, or something failed"),
+        (503, "The service cannot do it now"),
     ] {
-        answers.extend(body.map(|(means, body)| (status, means, Some(body))));
+        answers.push((status, means, Some(("application/json", schema("Error")))));
     }
     let text = json!({ "type": "string" });
     let mut parameters = Vec::new();
