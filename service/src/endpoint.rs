@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{RawPathParams, RawQuery, State};
+use axum::extract::{Extension, RawPathParams, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::auth::Role;
 use crate::context::{App, Context};
 use crate::errors::ApiError;
 
@@ -21,6 +22,8 @@ pub struct Call {
     query: Vec<(String, String)>,
     /// The body, as it came.
     pub body: Bytes,
+    /// What who asks is allowed.
+    pub role: Role,
 }
 
 /// What a handler says. A text is sent as it is, as MRE's services do.
@@ -71,32 +74,39 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
 
 /// Answers GET.
 pub fn get(handler: Handler) -> MethodRouter<App> {
-    routing::get(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::get(move |app, role, params, query, body| run(handler, app, role, params, query, body))
 }
 
 /// Answers POST.
 pub fn post(handler: Handler) -> MethodRouter<App> {
-    routing::post(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::post(move |app, role, params, query, body| {
+        run(handler, app, role, params, query, body)
+    })
 }
 
 /// Answers PUT.
 pub fn put(handler: Handler) -> MethodRouter<App> {
-    routing::put(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::put(move |app, role, params, query, body| run(handler, app, role, params, query, body))
 }
 
 /// Answers PATCH.
 pub fn patch(handler: Handler) -> MethodRouter<App> {
-    routing::patch(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::patch(move |app, role, params, query, body| {
+        run(handler, app, role, params, query, body)
+    })
 }
 
 /// Answers DELETE.
 pub fn delete(handler: Handler) -> MethodRouter<App> {
-    routing::delete(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::delete(move |app, role, params, query, body| {
+        run(handler, app, role, params, query, body)
+    })
 }
 
 async fn run(
     handler: Handler,
     State(app): State<App>,
+    Extension(role): Extension<Role>,
     params: RawPathParams,
     RawQuery(query): RawQuery,
     body: Bytes,
@@ -106,6 +116,7 @@ async fn run(
         params: params.iter().map(own).collect(),
         query: pairs(&query.unwrap_or_default()),
         body,
+        role,
     };
     let context = Arc::clone(&app.context);
     let answer = tokio::task::spawn_blocking(move || handler(&call, &context)).await;

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use matchcut_service::{Access, NewAccess, Role, ServeOptions, serve};
+use matchcut_service::{Access, Config, NewAccess, Role, ServeOptions, serve};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -33,6 +33,7 @@ impl Server {
             insecure_loopback,
             max_events: 2,
             admin: None,
+            config: Config::default(),
         };
         thread::spawn(move || {
             serve(options, |address| {
