@@ -310,9 +310,12 @@ impl Address {
             return Err(wrong());
         }
         let host = match host {
-            None => HostRule::Is(name.to_owned()),
+            None => HostRule::Is(name.strip_suffix('.').unwrap_or(name).to_owned()),
             Some(false) => HostRule::Any,
-            Some(true) => HostRule::Under(name.strip_prefix('x').ok_or_else(wrong)?.to_owned()),
+            Some(true) => {
+                let end = name.strip_prefix('x').ok_or_else(wrong)?;
+                HostRule::Under(end.strip_suffix('.').unwrap_or(end).to_owned())
+            }
         };
         Ok(Address {
             scheme,

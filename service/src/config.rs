@@ -199,18 +199,17 @@ impl Config {
             source,
         })?;
         let base = path.parent().unwrap_or(Path::new(""));
-        Config::parse(&text, &path.display().to_string(), base, &|name| {
-            env::var(name).ok()
-        })
-        .map_err(ConfigError::Wrong)
+        let file = path.display().to_string();
+        let secret = |reference: &Reference<'_>| reference.read(base);
+        Config::parse(&text, &file, base, &secret).map_err(ConfigError::Wrong)
     }
 
-    /// Reads a text, of the file `file` in `base`; `variable` gives those of the environment.
+    /// Reads a text, of the file `file` in `base`; `secret` gives what references lead to, and opens nothing else.
     pub(crate) fn parse(
         text: &str,
         file: &str,
         base: &Path,
-        variable: &dyn Fn(&str) -> Option<String>,
+        secret: &dyn Fn(&Reference<'_>) -> Result<String, String>,
     ) -> Result<Config, Diagnostics> {
         let raw: Raw = toml::from_str(text).map_err(|error| {
             let span = error.span().unwrap_or_default();
@@ -221,7 +220,7 @@ impl Config {
             text,
             file,
             base,
-            variable,
+            secret,
             found: Vec::new(),
         };
         let config = checking.config(raw);
@@ -232,12 +231,41 @@ impl Config {
     }
 }
 
+/// Where a secret is.
+pub(crate) enum Reference<'a> {
+    /// In a variable of the environment.
+    Env(&'a str),
+    /// In a file.
+    File(&'a str),
+}
+
+impl Reference<'_> {
+    fn parse(text: &str) -> Option<Reference<'_>> {
+        let env = text.strip_prefix("env:").map(Reference::Env);
+        env.or_else(|| text.strip_prefix("file:").map(Reference::File))
+    }
+
+    fn read(&self, base: &Path) -> Result<String, String> {
+        match self {
+            Reference::Env(name) => env::var(name)
+                .ok()
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| format!("the environment variable {name} is not set")),
+            Reference::File(path) => {
+                let path = base.join(path);
+                fs::read_to_string(&path)
+                    .map_err(|error| format!("{} cannot be read: {error}", path.display()))
+            }
+        }
+    }
+}
+
 /// What checking needs, and what it finds.
 struct Checking<'a> {
     text: &'a str,
     file: &'a str,
     base: &'a Path,
-    variable: &'a dyn Fn(&str) -> Option<String>,
+    secret: &'a dyn Fn(&Reference<'_>) -> Result<String, String>,
     found: Vec<Diagnostic>,
 }
 
@@ -313,20 +341,12 @@ impl Checking<'_> {
     fn secret(&mut self, reference: &Spanned<String>) -> Option<String> {
         let span = reference.span();
         let text = reference.get_ref();
-        let found = if let Some(name) = text.strip_prefix("env:") {
-            (self.variable)(name)
-                .filter(|value| !value.is_empty())
-                .ok_or_else(|| format!("the environment variable {name} is not set"))
-        } else if let Some(path) = text.strip_prefix("file:") {
-            let path = self.base.join(path);
-            fs::read_to_string(&path)
-                .map_err(|error| format!("{} cannot be read: {error}", path.display()))
-        } else {
+        let Some(reference) = Reference::parse(text) else {
             let hint = "write env:NAME or file:PATH";
             self.wrong(&span, "a secret is named, not written", Some(hint));
             return None;
         };
-        match found {
+        match (self.secret)(&reference) {
             Ok(secret) => {
                 let secret = secret.trim_end_matches(['\n', '\r']).to_owned();
                 if secret.len() < SHORTEST_SECRET {
@@ -423,8 +443,12 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
-        let variable = |name: &str| (name == "SECRET").then(|| "x".repeat(64));
-        let parsed = Config::parse(text, "serve.toml", Path::new("/etc/matchcut"), &variable);
+        let base = Path::new("/etc/matchcut");
+        let secret = |reference: &Reference<'_>| match reference {
+            Reference::Env("SECRET") => Ok("x".repeat(64)),
+            other => other.read(base),
+        };
+        let parsed = Config::parse(text, "serve.toml", base, &secret);
         parsed.map_err(|found| found.to_string())
     }
 

@@ -15,6 +15,8 @@ mod errors;
 mod limits;
 pub mod metrics;
 mod mre;
+#[doc(hidden)]
+pub mod outside;
 mod runs;
 mod server;
 mod ssm;

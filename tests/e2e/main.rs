@@ -40,6 +40,7 @@ mod select;
 mod service;
 mod service_events;
 mod service_mre;
+mod service_security;
 mod tennis;
 mod tools;
 mod variants;

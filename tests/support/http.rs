@@ -61,6 +61,11 @@ impl Api {
         }
     }
 
+    /// Where the service is.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
     fn send(
         &self,
         method: &str,

@@ -3,13 +3,13 @@
 //! where that was asked for, and only from this machine.
 
 mod access;
-mod bearer;
+pub(crate) mod bearer;
 mod claims;
 mod gate;
-mod local;
+pub(crate) mod local;
 mod oidc;
 mod role;
-mod sigv4;
+pub(crate) mod sigv4;
 
 pub use access::{Access, AdminKey, NewAccess};
 pub use bearer::Bearer;

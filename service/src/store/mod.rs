@@ -118,6 +118,15 @@ impl Database {
     }
 }
 
+/// The tables, empty and in memory, for what looks at how they are read.
+pub(crate) fn in_memory() -> rusqlite::Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    for migration in MIGRATIONS {
+        connection.execute_batch(migration)?;
+    }
+    Ok(connection)
+}
+
 /// There are secrets in the file; what SQLite lays beside it gets the same mode.
 fn make_private(path: &PathBuf) -> io::Result<()> {
     let mut options = OpenOptions::new();

@@ -24,6 +24,20 @@ pub struct Server {
 
 impl Server {
     pub fn start(insecure_loopback: bool) -> Server {
+        let client = Client::builder().build().unwrap();
+        Server::with(insecure_loopback, Config::default(), client)
+    }
+
+    /// With a configuration file.
+    pub fn configured(config: &str) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("serve.toml");
+        std::fs::write(&path, config).unwrap();
+        let config = Config::read(&path).unwrap();
+        Server::with(false, config, Client::builder().build().unwrap())
+    }
+
+    pub fn with(insecure_loopback: bool, config: Config, client: Client) -> Server {
         let data = tempfile::tempdir().unwrap();
         let (told, ready) = mpsc::channel();
         let options = ServeOptions {
@@ -33,7 +47,7 @@ impl Server {
             insecure_loopback,
             max_events: 2,
             admin: None,
-            config: Config::default(),
+            config,
         };
         thread::spawn(move || {
             serve(options, |address| {
@@ -43,7 +57,7 @@ impl Server {
         Server {
             address: ready.recv().unwrap(),
             data,
-            client: Client::builder().build().unwrap(),
+            client,
         }
     }
 
