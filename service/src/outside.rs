@@ -26,7 +26,7 @@ use crate::api::is_id;
 use crate::audit::{Entry, line};
 use crate::auth::sigv4::{Authorization, Received, canonical_path, canonical_queries, sign};
 use crate::auth::{Bearer, Role, RoleMap, bearer, local};
-use crate::config::Config;
+use crate::config::{Config, Reference};
 use crate::endpoint::pairs;
 use crate::mre::to_spec;
 use crate::store::named::PROFILE;
@@ -48,6 +48,16 @@ pub struct Request {
 }
 
 impl Request {
+    fn received<'a>(&'a self, method: &'a Method, headers: &'a HeaderMap) -> Received<'a> {
+        Received {
+            method,
+            path: &self.path,
+            query: &self.query,
+            headers,
+            body: self.body.as_bytes(),
+        }
+    }
+
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in self.headers.lines().take(64) {
@@ -86,18 +96,11 @@ pub fn only_the_secret_signs(request: &Request) {
     let now: Timestamp = NOW.parse().expect("a time");
     let method: Method = request.method.parse().unwrap_or(Method::GET);
     let mut headers = request.headers();
-    let received = |headers| Received {
-        method: &method,
-        path: &request.path,
-        query: &request.query,
-        headers,
-        body: request.body.as_bytes(),
-    };
     if let Ok(authorization) = Authorization::parse(&request.authorization) {
         assert!(!authorization.key_id.contains('/'));
         assert!(
             authorization
-                .verify(&received(&headers), SECRET, now)
+                .verify(&request.received(&method, &headers), SECRET, now)
                 .is_err()
         );
     }
@@ -105,12 +108,19 @@ pub fn only_the_secret_signs(request: &Request) {
     headers.insert("host", HeaderValue::from_static("localhost"));
     headers.insert("x-amz-date", HeaderValue::from_static(STAMP));
     headers.remove("x-amz-content-sha256");
-    let signed = sign(&received(&headers), "KEY", SECRET, STAMP);
-    assert_eq!(signed.verify(&received(&headers), SECRET, now), Ok(()));
-    assert!(signed.verify(&received(&headers), "another", now).is_err());
+    let signed = sign(&request.received(&method, &headers), "KEY", SECRET, STAMP);
+    assert_eq!(
+        signed.verify(&request.received(&method, &headers), SECRET, now),
+        Ok(())
+    );
+    assert!(
+        signed
+            .verify(&request.received(&method, &headers), "another", now)
+            .is_err()
+    );
     let other = Received {
         body: b"another body, which was not signed",
-        ..received(&headers)
+        ..request.received(&method, &headers)
     };
     assert!(signed.verify(&other, SECRET, now).is_err());
 }
@@ -178,7 +188,7 @@ pub fn names_stay_inside(path: &str) {
 }
 
 pub fn a_configuration_is_right_or_told(text: &str) {
-    let secret = |_: &_| Ok(SECRET.to_owned());
+    let secret = |_: &Reference<'_>| Ok(SECRET.to_owned());
     let parsed = Config::parse(text, "serve.toml", Path::new("/etc"), &secret);
     let Err(found) = parsed else {
         return;
