@@ -150,8 +150,8 @@ fn operators_reach_what_the_service_allows_and_admins_everything() {
     let mre = Api::under(api.root(), "controlplane");
     let event = |url: &str| {
         json!({
-            "Name": "A", "Program": "B", "Start": "2030-01-01T00:00:00Z", "DurationMinutes": 1,
-            "Profile": "C", "ContentGroup": "D", "SourceVideoUrl": url, "Archive": false,
+            "Name": "Final", "Program": "Open", "Start": "2030-01-01T00:00:00Z", "DurationMinutes": 1,
+            "Profile": "Tests", "ContentGroup": "Tests", "SourceVideoUrl": url, "Archive": false,
         })
     };
     let refused = ask(
