@@ -76,10 +76,12 @@ pub fn validation(
     audience: Option<&str>,
     leeway: u64,
 ) -> Validation {
-    let mut validation = Validation::default();
-    validation.algorithms = algorithms.to_vec();
-    validation.leeway = leeway;
-    validation.validate_nbf = true;
+    let mut validation = Validation {
+        algorithms: algorithms.to_vec(),
+        leeway,
+        validate_nbf: true,
+        ..Validation::default()
+    };
     validation.set_issuer(&[issuer]);
     match audience {
         Some(audience) => {
@@ -185,7 +187,7 @@ mod tests {
             caller.map(|caller| (caller.who, caller.role))
         };
         assert_eq!(of(json!({})), Ok(("jwt:anna".to_owned(), Role::Editor)));
-        assert_eq!(of(json!({ "exp": now - 29 })).is_ok(), true);
+        assert!(of(json!({ "exp": now - 29 })).is_ok());
         assert_eq!(of(json!({ "exp": now - 40 })), Err(BadToken::Expired));
         assert_eq!(of(json!({ "exp": null })), Err(BadToken::Incomplete));
         assert_eq!(of(json!({ "exp": "soon" })), Err(BadToken::Incomplete));
