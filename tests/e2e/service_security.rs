@@ -18,7 +18,7 @@ const SHARED: &str = "sixty-four letters that nobody but these tests has ever he
 fn service(work: &mut Work, config: &str) -> (Running, Api) {
     work.write("secret", SHARED);
     let jwt = "[jwt]\nsecret = \"file:secret\"\nissuer = \"tests\"\n";
-    work.write("serve.toml", &format!("{jwt}{config}"));
+    work.write("serve.toml", format!("{jwt}{config}"));
     let (running, url) = server(work, &["--config", "serve.toml"]);
     (running, Api::new(&url))
 }
@@ -108,8 +108,8 @@ fn an_encrypted_server_says_so_and_stops_as_ever() {
     let mut work = Work::new();
     let names = ["localhost".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).unwrap();
-    work.write("key.pem", &made.signing_key.serialize_pem());
-    work.write("server.pem", &made.cert.pem());
+    work.write("key.pem", made.signing_key.serialize_pem());
+    work.write("server.pem", made.cert.pem());
     work.write(
         "serve.toml",
         "[tls]\ncertificate = \"server.pem\"\nkey = \"key.pem\"\n",
