@@ -16,7 +16,7 @@ case "${CARGO_PKG_NAME:-}" in
   # Nothing of it is reached.
   matchcut-sinks | matchcut-kafka | matchcut-store | matchcut-aws) flags+=(-Copt-level=0) ;;
   # Large, and quick enough: what they do takes no loops over the input.
-  matchcut-dataflow | matchcut-operators) flags+=("${coverage[@]}" -Copt-level=1) ;;
+  matchcut-dataflow | matchcut-operators | matchcut-service) flags+=("${coverage[@]}" -Copt-level=1) ;;
   *) flags+=("${coverage[@]}" -Copt-level=2) ;;
 esac
 exec "$@" "${flags[@]}"

@@ -23,7 +23,7 @@ usage() {
 [ $# -ge 1 ] || usage
 what=$1
 shift
-all=(playlist spec observations probing)
+all=(playlist spec observations probing credentials requests)
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=("${all[@]}")
 for target in "${targets[@]}"; do

@@ -77,6 +77,9 @@ pub enum CommandError {
     /// The service cannot run.
     #[error(transparent)]
     Service(#[from] matchcut_service::ServeError),
+    /// The configuration of the service is wrong.
+    #[error(transparent)]
+    Config(#[from] matchcut_service::ConfigError),
     /// There is no copy of a service, or no way back.
     #[error(transparent)]
     Backup(#[from] matchcut_service::backup::BackupError),
@@ -103,7 +106,9 @@ impl CommandError {
     /// The exit code that belongs to it.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            CommandError::Spec(SpecError::Invalid(_)) | CommandError::Plan(_) => {
+            CommandError::Spec(SpecError::Invalid(_))
+            | CommandError::Plan(_)
+            | CommandError::Config(matchcut_service::ConfigError::Wrong(_)) => {
                 ExitCode::from(BAD_SPEC)
             }
             // A file that is not text is a spec that is wrong, not one that cannot be read.
@@ -129,6 +134,7 @@ impl CommandError {
             CommandError::Spec(SpecError::Invalid(found) | SpecError::Usage(found)) => {
                 eprint!("{found}");
             }
+            CommandError::Config(matchcut_service::ConfigError::Wrong(found)) => eprint!("{found}"),
             CommandError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             CommandError::Usage { message, hint } => {
                 eprintln!("error: {message}");

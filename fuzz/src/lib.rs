@@ -7,9 +7,11 @@
 )]
 
 mod bounds;
+mod credentials;
 mod observations;
 mod playlist;
 mod probing;
+mod requests;
 mod spec;
 
 pub use bounds::{Bounds, CountingAllocator};
@@ -22,11 +24,13 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("playlist", playlist),
     ("spec", spec),
     ("observations", observations),
     ("probing", probing),
+    ("credentials", credentials),
+    ("requests", requests),
 ];
 
 /// HLS playlists: loads of one playlist, with a zero byte between any two.
@@ -48,6 +52,18 @@ pub fn observations(data: &[u8]) {
 /// The bytes of a chunk, of a file, or of a header in a stream.
 pub fn probing(data: &[u8]) {
     Bounds::new(data).check(|| probing::run(data));
+}
+
+/// What a request presents to say who asks: a header `Authorization`, method, path, query, lines of headers and a body, with
+/// a zero byte between any two.
+pub fn credentials(data: &[u8]) {
+    Bounds::new(data).check(|| credentials::run(data));
+}
+
+/// What else a request or a configuration says: a query, a path, a configuration, rules and addresses, a text for the
+/// log, and an event of MRE with its profile, with a zero byte between any two.
+pub fn requests(data: &[u8]) {
+    Bounds::new(data).check(|| requests::run(data));
 }
 
 /// The parts of an input that zero bytes separate, at most `most`.

@@ -44,6 +44,16 @@ fn observations() {
 }
 
 #[test]
+fn credentials() {
+    replay("credentials");
+}
+
+#[test]
+fn requests() {
+    replay("requests");
+}
+
+#[test]
 fn probing() {
     replay("probing");
 }

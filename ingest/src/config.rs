@@ -16,6 +16,7 @@ use crate::fetch::FetchOptions;
 use crate::kinesis_video::KinesisVideoConfig;
 #[cfg(feature = "medialive")]
 use crate::medialive::MediaLiveConfig;
+use crate::reach::Reach;
 #[cfg(feature = "s3")]
 use crate::s3::S3Config;
 use crate::uri;
@@ -303,6 +304,8 @@ pub struct SourceConfig {
     pub uri: Url,
     /// What it is.
     pub kind: SourceKind,
+    /// What may be reached for it: everything, unless somebody says otherwise. No spec sets it.
+    pub reach: Reach,
 }
 
 impl SourceConfig {
@@ -352,6 +355,7 @@ impl SourceConfig {
                 name: name.into(),
                 uri,
                 kind,
+                reach: Reach::everything(),
             }),
             (kind, located) => Err(kind
                 .err()

@@ -24,6 +24,7 @@ use crate::decrypt::decrypt;
 use crate::describe::TextDuration;
 use crate::error::FetchError;
 use crate::hash::hash;
+use crate::reach::Reach;
 #[cfg(feature = "s3")]
 use crate::s3::Access;
 use crate::uri;
@@ -96,6 +97,8 @@ pub struct Fetcher {
     /// Who answers for addresses that are of this program alone.
     #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
     composer: Composer,
+    /// What may be reached.
+    reach: Reach,
     /// Where the randomness of pauses comes from.
     seed: u64,
 }
@@ -124,6 +127,7 @@ impl Fetcher {
             s3: Access::default(),
             #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
             composer: Composer::None,
+            reach: Reach::everything(),
             seed,
         }
     }
@@ -140,6 +144,19 @@ impl Fetcher {
     pub(crate) fn with_composer(mut self, composer: Composer) -> Self {
         self.composer = composer;
         self
+    }
+
+    /// The same, which reaches nothing else.
+    pub fn with_reach(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
+    /// What is at an address, as it is.
+    pub async fn get(&self, uri: &str) -> Result<Bytes, FetchError> {
+        let url = address(uri)?;
+        let loaded = self.load(&url, None, self.options.max_bytes, None, false);
+        Ok(loaded.await?.bytes)
     }
 
     /// Says whether the source is live: then what is not there may still come.
@@ -277,6 +294,12 @@ impl Fetcher {
         range: Option<ByteRange>,
         limit: u64,
     ) -> Result<Loaded, FetchError> {
+        self.reach
+            .check(url)
+            .map_err(|denied| FetchError::Address {
+                uri: denied.what.clone(),
+                message: denied.to_string(),
+            })?;
         match url.scheme() {
             "file" => {
                 let bytes = read_file(url, range, limit).await?;
@@ -323,8 +346,9 @@ impl Fetcher {
             return Ok(client);
         }
         let agent = concat!("matchcut/", env!("CARGO_PKG_VERSION"));
-        let client = Client::builder()
-            .user_agent(agent)
+        let client = self
+            .reach
+            .keep(Client::builder().user_agent(agent))
             .build()
             .map_err(|e| describe(&e))?;
         Ok(self.client.get_or_init(|| client))

@@ -18,6 +18,7 @@ pub mod kinesis_video;
 #[cfg(feature = "medialive")]
 pub mod medialive;
 pub mod playlist;
+pub mod reach;
 #[cfg(feature = "s3")]
 pub mod s3;
 mod source;
@@ -27,7 +28,7 @@ pub mod uri;
 
 pub use config::{DirectoryOptions, FileOptions, HlsOptions, SourceConfig, SourceKind};
 pub use cursor::SourceCursor;
-pub use describe::{SourceDescription, source_types};
+pub use describe::{SourceDescription, TextDuration, source_types};
 pub use error::{ConfigError, FetchError, SourceError};
 pub use fetch::{FetchOptions, Fetcher};
 pub use item::{Missing, SourceItem};

@@ -47,6 +47,11 @@ enum Kind {
     KinesisMedia(Box<MediaSource>),
 }
 
+/// What fetches for a source, and reaches what may be reached for it.
+fn fetcher(config: &SourceConfig) -> Fetcher {
+    Fetcher::new(config.fetch_options()).with_reach(config.reach.clone())
+}
+
 impl Source {
     /// A source as it is configured. Nothing is opened before the first item is asked for.
     pub fn new(config: &SourceConfig) -> Self {
@@ -97,7 +102,8 @@ impl Source {
             // An address of this program alone: the playlist is made of those of both pipelines.
             let mut url = config.uri.clone();
             let _ = url.set_scheme("medialive");
-            let (source, fetcher) = MediaLiveSource::resume(&config.name, url, options, cursor);
+            let (source, fetcher) =
+                MediaLiveSource::resume(&config.name, url, options, cursor, &config.reach);
             return Source {
                 fetcher,
                 kind: Kind::MediaLive(Box::new(source)),
@@ -108,7 +114,7 @@ impl Source {
         if let SourceKind::KinesisVideo(options) = &config.kind {
             return Self::open_kinesis(config, options, cursor);
         }
-        let fetcher = Fetcher::new(config.fetch_options());
+        let fetcher = fetcher(config);
         let name = &config.name;
         let path = uri::to_path(&config.uri).unwrap_or_else(|| config.uri.as_str().into());
         let kind = match (&config.kind, cursor) {
@@ -161,7 +167,7 @@ impl Source {
     #[cfg(feature = "s3")]
     fn open_s3(config: &SourceConfig, options: &S3Config, cursor: Option<SourceCursor>) -> Self {
         let access = options.access();
-        let fetcher = Fetcher::new(config.fetch_options()).with_s3(access.clone());
+        let fetcher = fetcher(config).with_s3(access.clone());
         let (name, uri) = (&config.name, &config.uri);
         let kind = match (is_playlist(uri), S3Config::folder(uri)) {
             (false, Ok(folder)) => {
@@ -204,8 +210,7 @@ impl Source {
             _ => HlsCursor::default(),
         };
         let access = Access::new(url, options, played.clone());
-        let fetcher =
-            Fetcher::new(config.fetch_options()).with_composer(Composer::Kinesis(access.clone()));
+        let fetcher = fetcher(config).with_composer(Composer::Kinesis(access.clone()));
         let kind = match options.options.delivery {
             Delivery::Hls => {
                 let (url, options) = (url.clone(), options.as_playlist());

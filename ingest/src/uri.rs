@@ -80,9 +80,9 @@ pub fn resolve(base: &Url, reference: &str) -> Result<Url, String> {
     }
     let url = base.join(reference).map_err(|error| error.to_string())?;
     match url.scheme() {
-        "http" | "https" | "file" => Ok(url),
-        // Nobody else's playlist names what only the owner of the credentials may read.
-        "s3" | "kvs" if base.scheme() == url.scheme() => Ok(url),
+        "http" | "https" => Ok(url),
+        // Nobody else's playlist names what only this machine or the owner of the credentials may read.
+        "file" | "s3" | "kvs" if base.scheme() == url.scheme() => Ok(url),
         other => Err(format!("\"{other}\" is not a scheme that can be fetched")),
     }
 }
@@ -134,6 +134,8 @@ mod tests {
         assert_eq!(object.to_string(), "s3://media/other/a b.ts");
         assert!(resolve(&base, "https://example.com/a.ts").is_ok());
         let public = Url::parse("https://example.com/index.m3u8").unwrap();
+        let error = resolve(&public, "file:///etc/passwd").unwrap_err();
+        assert_eq!(error, "\"file\" is not a scheme that can be fetched");
         let error = resolve(&public, "s3://media/secret.ts").unwrap_err();
         assert_eq!(error, "\"s3\" is not a scheme that can be fetched");
         assert!(

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::audit::Audit;
 use crate::auth::Gate;
 use crate::body::Bodies;
+use crate::config::Sources;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::mre::Schemas;
 use crate::runs::Runs;
@@ -18,6 +21,8 @@ pub struct Context {
     pub schemas: Schemas,
     /// The events that run.
     pub runs: Runs,
+    /// What events may reach that somebody below admin asks for.
+    pub sources: Sources,
 }
 
 /// What the server works with.
@@ -30,10 +35,16 @@ pub struct Shared {
     pub bodies: Bodies,
     /// What is counted.
     pub metrics: Metrics,
+    /// How often may be asked.
+    pub limits: Limits,
+    /// What is logged of those who ask.
+    pub audit: Audit,
     /// The address that the server listens on.
     pub listen: SocketAddr,
     /// Under what address clients reach it, where that is another.
     pub public_url: Option<String>,
+    /// `https`, or `http` where connections are not encrypted.
+    pub scheme: &'static str,
     /// Whether it is stopping.
     pub draining: std::sync::atomic::AtomicBool,
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{RawPathParams, RawQuery, State};
+use axum::extract::{Extension, RawPathParams, RawQuery, State};
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::auth::Role;
 use crate::context::{App, Context};
 use crate::errors::ApiError;
 
@@ -22,6 +23,8 @@ pub struct Call {
     query: Vec<(String, String)>,
     /// The body, as it came.
     pub body: Bytes,
+    /// What who asks is allowed.
+    pub role: Role,
 }
 
 /// What a handler says. A text is sent as it is, as MRE's services do.
@@ -100,8 +103,8 @@ impl Methods {
             body: None,
         };
         Methods {
-            router: routing::on(filter, move |app, params, query, body| {
-                run(handler, app, params, query, body)
+            router: routing::on(filter, move |app, role, params, query, body| {
+                run(handler, app, role, params, query, body)
             }),
             described: vec![described],
         }
@@ -205,6 +208,7 @@ pub fn delete(handler: impl Handler) -> Methods {
 async fn run(
     handler: impl Handler,
     State(app): State<App>,
+    Extension(role): Extension<Role>,
     params: RawPathParams,
     RawQuery(query): RawQuery,
     body: Bytes,
@@ -214,6 +218,7 @@ async fn run(
         params: params.iter().map(own).collect(),
         query: pairs(&query.unwrap_or_default()),
         body,
+        role,
     };
     let context = Arc::clone(&app.context);
     let answer = tokio::task::spawn_blocking(move || handler(&call, &context)).await;

@@ -13,6 +13,8 @@ use crate::store::StoreError;
 pub enum Kind {
     /// The request is wrong.
     BadRequest,
+    /// The token that was presented is not accepted.
+    Unauthorized,
     /// Who asks is not known, or may not.
     Forbidden,
     /// There is no such thing.
@@ -25,6 +27,10 @@ pub enum Kind {
     Conflict,
     /// The body is too large.
     TooLarge,
+    /// It is asked too often.
+    TooMany,
+    /// What is needed is not there at the moment.
+    Unavailable,
     /// What MRE says of everything else that a handler expects to fail.
     View,
     /// What MRE says where a handler itself fails.
@@ -45,6 +51,9 @@ impl Kind {
     pub fn status(self) -> StatusCode {
         match self {
             Kind::BadRequest => StatusCode::BAD_REQUEST,
+            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+            Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -59,6 +68,9 @@ impl Kind {
     pub fn code(self) -> &'static str {
         match self {
             Kind::BadRequest => "BadRequestError",
+            Kind::Unauthorized => "UnauthorizedError",
+            Kind::TooMany => "TooManyRequestsError",
+            Kind::Unavailable => "ServiceUnavailableError",
             Kind::Forbidden => "ForbiddenError",
             Kind::NotFound => "NotFoundError",
             Kind::MethodNotAllowed => "MethodNotAllowedError",
@@ -80,6 +92,21 @@ impl ApiError {
     /// 400.
     pub fn bad_request(message: impl Into<String>) -> ApiError {
         Self::new(Kind::BadRequest, message)
+    }
+
+    /// 401.
+    pub fn unauthorized(message: impl Into<String>) -> ApiError {
+        Self::new(Kind::Unauthorized, message)
+    }
+
+    /// 429.
+    pub fn too_many() -> ApiError {
+        Self::new(Kind::TooMany, "Too Many Requests")
+    }
+
+    /// 503.
+    pub fn unavailable(message: impl Into<String>) -> ApiError {
+        Self::new(Kind::Unavailable, message)
     }
 
     /// 403.

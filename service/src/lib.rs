@@ -4,21 +4,28 @@
 //! `matchcut access`.
 
 mod api;
+mod audit;
 mod auth;
 pub mod backup;
 mod body;
+mod config;
 mod context;
 mod endpoint;
 mod errors;
+mod limits;
 pub mod metrics;
 mod mre;
 pub mod openapi;
+#[doc(hidden)]
+pub mod outside;
 mod runs;
 mod server;
 mod ssm;
 mod store;
+mod tls;
 mod validation;
 
 pub use auth::{Access, AdminKey, NewAccess, Role};
+pub use config::{Config, ConfigError, TlsFiles};
 pub use server::{ServeError, ServeOptions, serve};
 pub use store::StoreError;

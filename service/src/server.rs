@@ -18,13 +18,17 @@ use tokio::sync::watch;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::api::{self, Problem};
+use crate::audit::Audit;
 use crate::auth::{AdminKey, Gate, guard};
 use crate::body::Bodies;
+use crate::config::Config;
 use crate::context::{App, Context, Shared};
 use crate::errors::ApiError;
+use crate::limits::Limits;
 use crate::metrics::{Metrics, http};
 use crate::runs::Runs;
 use crate::store::{Database, StoreError};
+use crate::tls::{Certificate, Peer, TlsListener};
 use crate::{mre, openapi, ssm};
 
 /// What requests and events get to finish once the server is told to stop.
@@ -49,6 +53,8 @@ pub struct ServeOptions {
     pub max_events: usize,
     /// A key that is kept nowhere.
     pub admin: Option<AdminKey>,
+    /// What its configuration file says.
+    pub config: Config,
 }
 
 /// Why the service cannot run.
@@ -74,6 +80,9 @@ pub enum ServeError {
     /// A schema of the program is wrong.
     #[error("a schema of a request cannot be used: {0}")]
     Schema(String),
+    /// Connections cannot be encrypted.
+    #[error("{0}")]
+    Tls(String),
     /// Nothing can be counted.
     #[error("metrics cannot be kept: {0}")]
     Metrics(String),
@@ -114,14 +123,21 @@ async fn run(
     // Before anybody is told that the server is there, so that a signal is never missed.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let config = options.config;
+    let certificate = match &config.tls {
+        Some(files) => Some(Certificate::read(files).map_err(ServeError::Tls)?),
+        None => None,
+    };
+    let audit = Audit::open(&options.data, &config.audit)?;
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let listen = listener.local_addr()?;
     let metrics = Metrics::install().map_err(ServeError::Metrics)?;
     // Only a server that has its address takes up events.
     let runs = {
         let (database, data) = (Arc::clone(&database), options.data.clone());
-        let most = options.max_events;
-        let opened = tokio::task::spawn_blocking(move || Runs::open(database, &data, most)).await;
+        let (most, sources) = (options.max_events, config.sources.clone());
+        let open = move || Runs::open(database, &data, most, sources);
+        let opened = tokio::task::spawn_blocking(open).await;
         opened.map_err(io::Error::other)??
     };
     let app: App = Arc::new(Shared {
@@ -129,13 +145,22 @@ async fn run(
             database,
             schemas,
             runs: runs.clone(),
+            sources: config.sources,
         }),
         gate: Gate {
             admin: options.admin,
             open_to_this_machine: options.insecure_loopback,
+            jwt: config.jwt,
+            oidc: config.oidc,
         },
         bodies: Bodies::new(),
         metrics: metrics.clone(),
+        limits: Limits::new(&config.limits),
+        audit,
+        scheme: match certificate {
+            Some(_) => "https",
+            None => "http",
+        },
         listen,
         public_url: options.public_url,
         draining: AtomicBool::new(false),
@@ -164,11 +189,26 @@ async fn run(
     });
     tokio::spawn(keep_time(Arc::clone(&app.context), stopped.clone()));
     let mut told = stopped.clone();
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+    let service = router(app).into_make_service_with_connect_info::<Peer>();
+    let stopping = async move {
         // An error would mean that nobody is left to tell it.
         let _ = told.wait_for(|stop| *stop).await;
-    });
+    };
+    let serving = async move {
+        match certificate {
+            None => {
+                let serving = axum::serve(listener, service);
+                serving.with_graceful_shutdown(stopping).await
+            }
+            Some(certificate) => {
+                let acceptor = certificate.acceptor().map_err(io::Error::other)?;
+                tokio::spawn(certificate.keep_up(signal(SignalKind::hangup())?));
+                let listener = TlsListener::new(listener, acceptor)?;
+                let serving = axum::serve(listener, service);
+                serving.with_graceful_shutdown(stopping).await
+            }
+        }
+    };
     let events = async {
         let _ = stopped.clone().wait_for(|stop| *stop).await;
         let waited = tokio::task::spawn_blocking(move || runs.wait(DRAIN)).await;
@@ -221,6 +261,7 @@ fn router(app: App) -> Router {
         .route("/metrics", routing::get(http::show))
         .route("/openapi/{api}", routing::get(described))
         .nest("/controlplane", mre::routes().router())
+        .nest("/external", mre::routes().router())
         .nest("/dataplane", mre::data_routes().router())
         .nest(api::ROOT, api::routes())
         .fallback(no_such_path)

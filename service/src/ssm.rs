@@ -45,8 +45,8 @@ fn base(app: &Shared, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     match (&app.public_url, host) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
-        (None, Some(host)) => format!("http://{host}"),
-        (None, None) => format!("http://{}", app.listen),
+        (None, Some(host)) => format!("{}://{host}", app.scheme),
+        (None, None) => format!("{}://{}", app.scheme, app.listen),
     }
 }
 
@@ -77,7 +77,8 @@ fn parameter(base: &str, name: &str) -> Option<Value> {
 /// A refusal as clients of AWS's JSON services read it.
 pub fn refusal(error: ApiError) -> Response {
     let name = match error.kind {
-        Kind::Forbidden => "AccessDeniedException",
+        Kind::Forbidden | Kind::Unauthorized => "AccessDeniedException",
+        Kind::TooMany => "ThrottlingException",
         Kind::TooLarge => "RequestEntityTooLargeException",
         _ => "InternalServerError",
     };

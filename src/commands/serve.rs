@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::Args;
-use matchcut_service::{AdminKey, ServeError, ServeOptions};
+use matchcut_service::{AdminKey, Config, ServeError, ServeOptions};
 
 use crate::render::CommandError;
 
@@ -26,6 +26,9 @@ pub struct ServeArgs {
     /// Events that run at a time; others wait [default: one for each core].
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub max_events: Option<u16>,
+    /// A file with what else is to be said: TLS, tokens, limits, the audit log, what events may reach.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Serve requests without credentials, to this machine alone.
     #[arg(long)]
     pub insecure_loopback: bool,
@@ -38,6 +41,14 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, CommandError> {
         hint: None,
     };
     let admin = AdminKey::from_env().map_err(usage)?;
+    let config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    let scheme = match config.tls {
+        Some(_) => "https",
+        None => "http",
+    };
     let options = ServeOptions {
         listen: args.listen,
         data: args.data.clone(),
@@ -45,10 +56,11 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, CommandError> {
         insecure_loopback: args.insecure_loopback,
         max_events: args.max_events.map_or_else(cores, usize::from),
         admin,
+        config,
     };
     let served = matchcut_service::serve(options, |listen| {
         let mut out = io::stdout();
-        writeln!(out, "matchcut is ready at http://{listen}/")?;
+        writeln!(out, "matchcut is ready at {scheme}://{listen}/")?;
         out.flush()
     });
     // Of events that were not through in time.

@@ -42,6 +42,7 @@ mod service;
 mod service_events;
 mod service_mre;
 mod service_replays;
+mod service_security;
 mod tennis;
 mod tools;
 mod variants;

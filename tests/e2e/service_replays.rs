@@ -240,6 +240,15 @@ fn what_cannot_be_asked_for_is_told_with_its_place() {
         wrong["detail"].as_str().unwrap().contains("compat"),
         "{wrong}"
     );
+    let mut file = mre.clone();
+    file["compat"] = Json::Null;
+    file["render"] = json!({ "transition": { "type": "image", "path": "/etc/hostname" } });
+    let wrong = api.replay("cup/replays/late", &file).json(422);
+    let detail = wrong["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("may name no file") || wrong.to_string().contains("hostname"),
+        "{wrong}"
+    );
     let name = json!({ "inputs": ["shot"], "duration": "3s" });
     api.replay("cup/replays/cuts", &name).json(422);
     api.replay("none/replays/late", &name).json(404);

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use matchcut_media::render::Transition;
 use matchcut_model::replay::Compat;
 use matchcut_model::value::Name;
 use serde_json::{Map, Value as Json};
@@ -28,6 +29,11 @@ pub enum AskError {
         "a replay with compat = \"mre\" must stand in the spec before the event begins: what it needs was not kept"
     )]
     Mre,
+    /// A file that nobody who may name files has named.
+    #[error(
+        "a replay that is asked for beside the spec may name no file that the spec does not name: {}", .0.display()
+    )]
+    File(PathBuf),
 }
 
 fn first(error: &SpecError) -> String {
@@ -42,6 +48,14 @@ fn first(error: &SpecError) -> String {
     }
 }
 
+/// The file that a replay shows between its clips.
+fn file(replay: &PlanReplay) -> Option<&PathBuf> {
+    match &replay.render.as_ref()?.transition {
+        Transition::Image { path, .. } | Transition::Clip { path, .. } => Some(path),
+        Transition::None | Transition::Fade { .. } => None,
+    }
+}
+
 /// The spec that an event is run by, and what may be asked for beside it.
 #[derive(Clone, Debug)]
 pub struct Asks {
@@ -50,6 +64,8 @@ pub struct Asks {
     overrides: Vec<Override>,
     operators: Vec<Name>,
     mre: bool,
+    /// What replays of the spec show between their clips.
+    files: Vec<PathBuf>,
 }
 
 impl Asks {
@@ -62,6 +78,7 @@ impl Asks {
             overrides,
             operators: plan.operators.iter().map(|o| o.name.clone()).collect(),
             mre: plan.replays.iter().any(mre),
+            files: plan.replays.iter().filter_map(file).cloned().collect(),
         }
     }
 
@@ -80,9 +97,12 @@ impl Asks {
         let mut replays = plan.replays.into_iter();
         let replay = replays.find(|replay| replay.name.as_str() == asked.name);
         let replay = replay.ok_or_else(|| AskError::Table("it is empty".to_owned()))?;
-        match replay.request.compat == Compat::Mre && !self.mre {
-            true => Err(AskError::Mre),
-            false => Ok((replay, spec)),
+        if replay.request.compat == Compat::Mre && !self.mre {
+            return Err(AskError::Mre);
+        }
+        match file(&replay) {
+            Some(path) if !self.files.contains(path) => Err(AskError::File(path.clone())),
+            _ => Ok((replay, spec)),
         }
     }
 

@@ -10,6 +10,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use matchcut_ingest::reach::Reach;
 use matchcut_ingest::{Source, SourceConfig, SourceCursor};
 use matchcut_model::change::{Change, EventState, StateError};
 use matchcut_model::chunk::Epoch;
@@ -71,6 +72,8 @@ pub struct RunOptions {
     pub revises: bool,
     /// What the event is called where things are counted; as its spec says where nothing is said.
     pub called: Option<String>,
+    /// What may be reached for its source.
+    pub reach: Reach,
 }
 
 impl From<StoreError> for RunError {
@@ -95,6 +98,7 @@ impl Default for RunOptions {
             asks: None,
             revises: false,
             called: None,
+            reach: Reach::everything(),
         }
     }
 }
@@ -242,7 +246,7 @@ impl Drop for Release {
 
 /// Whether the plan has a source that can be run. Opens nothing.
 pub fn check(plan: &Plan) -> Result<(), RunError> {
-    open_source(plan, None).map(drop)
+    open_source(plan, &Reach::everything(), None).map(drop)
 }
 
 /// Where the results of a run go.
@@ -275,7 +279,7 @@ pub fn run(
         Some(store) => Earlier::read(store, window)?,
         None => Earlier::default(),
     };
-    let source = open_source(plan, earlier.start.progress.source.clone())?;
+    let source = open_source(plan, &options.reach, earlier.start.progress.source.clone())?;
     let meter = Meter::of(plan);
     let meter = match &options.called {
         Some(name) => meter.called(name),
@@ -561,7 +565,11 @@ fn scanner(
 }
 
 /// The source, from where it was read to.
-fn open_source(plan: &Plan, cursor: Option<SourceCursor>) -> Result<Source, RunError> {
+fn open_source(
+    plan: &Plan,
+    reach: &Reach,
+    cursor: Option<SourceCursor>,
+) -> Result<Source, RunError> {
     let source = match plan.sources.as_slice() {
         [] => return Err(RunError::NoSource),
         [source] => source,
@@ -572,7 +580,7 @@ fn open_source(plan: &Plan, cursor: Option<SourceCursor>) -> Result<Source, RunE
         message,
     };
     let base = std::env::current_dir().map_err(|error| failed(error.to_string()))?;
-    let config = SourceConfig::new(
+    let mut config = SourceConfig::new(
         &source.name,
         &source.kind,
         &source.uri,
@@ -583,6 +591,7 @@ fn open_source(plan: &Plan, cursor: Option<SourceCursor>) -> Result<Source, RunE
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         failed(texts.join("; "))
     })?;
+    config.reach = reach.clone();
     match cursor {
         None => Ok(Source::new(&config)),
         Some(cursor) => Source::resume(&config, cursor).map_err(|error| failed(error.to_string())),

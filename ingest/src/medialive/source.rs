@@ -18,6 +18,7 @@ use crate::error::SourceError;
 use crate::fetch::Fetcher;
 use crate::hls::{HlsCursor, HlsSource};
 use crate::item::SourceItem;
+use crate::reach::Reach;
 
 /// What there is to tell beside the chunks.
 #[derive(Debug, Default)]
@@ -95,12 +96,14 @@ impl MediaLiveSource {
         url: Url,
         config: &MediaLiveConfig,
         cursor: HlsCursor,
+        reach: &Reach,
     ) -> (Self, Fetcher) {
         let access = config.access();
         let notices = Arc::new(Notices::default());
         let pipelines = Pipelines::new(config, access.clone(), &cursor, Arc::clone(&notices));
         let pipelines = Arc::new(pipelines);
         let fetcher = Fetcher::new(config.fetch_options())
+            .with_reach(reach.clone())
             .with_s3(access)
             .with_composer(Composer::Pipelines(Arc::clone(&pipelines)));
         let resumed = cursor.reached().is_some();

@@ -15,9 +15,11 @@ use uuid::Uuid;
 use super::problem::findings;
 use super::{Kind, Named, Problem, ROOT, blocking, event, is_id};
 use crate::auth::Role;
+use crate::config::Sources;
 use crate::context::App;
 use crate::endpoint::pairs;
-use crate::runs::{Runs, RunsError, Wanted, spec};
+use crate::runs::{Runs, RunsError, Wanted, allowed, spec};
+use crate::store::asked_by::What;
 use crate::store::runs::Run;
 
 /// How many events a page has, when nothing else is asked for, and at most.
@@ -99,7 +101,9 @@ pub async fn create(
             "\"{id}\" cannot be an id: up to 100 letters, digits and . _ -, the first a letter, digit or _"
         )));
     }
-    let (id, told) = blocking(&app, move |runs| admit(runs, &new, key.as_deref(), role)).await?;
+    let sources = app.context.sources.clone();
+    let work = move |runs: &Runs| admit(runs, &new, key.as_deref(), role, &sources);
+    let (id, told) = blocking(&app, work).await?;
     let place = format!("{ROOT}/events/{id}");
     Ok((StatusCode::ACCEPTED, [(LOCATION, place)], Json(told)).into_response())
 }
@@ -109,6 +113,7 @@ fn admit(
     new: &NewEvent,
     key: Option<&str>,
     role: Role,
+    sources: &Sources,
 ) -> Result<(String, Value), Problem> {
     let clips = new.clips.as_deref().unwrap_or("exact");
     if spec::clips(clips).is_none() {
@@ -124,6 +129,10 @@ fn admit(
         None => Uuid::new_v4().to_string(),
     };
     let dir = runs.dir(&id);
+    if role < Role::Admin {
+        let may = allowed::check(&new.spec, &dir, sources, What::Spec);
+        may.map_err(|error| Problem::new(StatusCode::FORBIDDEN, error.to_string()))?;
+    }
     let (plan, warnings) =
         spec::plan(&new.spec, &dir).map_err(|error| Problem::of_spec(&error, &dir))?;
     let digest = new.digest();
@@ -133,6 +142,7 @@ fn admit(
         spec: &new.spec,
         clips,
         asked: key.map(|key| (key, digest.as_str())),
+        by: Some(role.name()),
     })?;
     let mut told = told(&runs.get(&id)?);
     let warnings = findings(&warnings, Severity::Warning);

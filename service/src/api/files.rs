@@ -59,7 +59,7 @@ pub async fn file(
 }
 
 /// Whether a path has only names that a result has: none that leads up, is hidden or is empty.
-fn is_plain(path: &str) -> bool {
+pub(crate) fn is_plain(path: &str) -> bool {
     let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
     !path.contains(['\\', '\0']) && path.split('/').all(plain)
 }

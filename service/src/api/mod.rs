@@ -5,7 +5,7 @@ mod changes;
 mod channel;
 mod events;
 mod feedback;
-mod files;
+pub(crate) mod files;
 mod problem;
 mod replays;
 mod results;
@@ -228,7 +228,7 @@ impl FromRequestParts<App> for Named {
 }
 
 /// Whether a text can be the id of an event. It names a directory, also where letters have no case.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=LONGEST).contains(&text.len()) && !text.starts_with(['.', '-']) && text.bytes().all(plain)
 }

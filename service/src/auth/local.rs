@@ -28,7 +28,7 @@ pub fn is_local(peer: SocketAddr, headers: &HeaderMap) -> bool {
 }
 
 /// Whether `HOST` or `HOST:PORT` is this machine.
-fn is_this_machine(authority: &str) -> bool {
+pub(super) fn is_this_machine(authority: &str) -> bool {
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),

@@ -48,9 +48,9 @@ impl Role {
         }
         let mut parts = path.split('/').skip(1);
         match (parts.next(), parts.next()) {
-            (Some("controlplane"), Some("replay")) => Role::Editor,
+            (Some("controlplane" | "external"), Some("replay")) => Role::Editor,
             (Some("dataplane"), Some("clip")) => Role::Editor,
-            (Some("controlplane"), Some("event")) => Role::Operator,
+            (Some("controlplane" | "external"), Some("event")) => Role::Operator,
             (Some("api"), Some("v1")) => Role::Operator,
             _ => Role::Admin,
         }
@@ -99,6 +99,10 @@ mod tests {
         assert_eq!(needed("POST", "/api/v2/events"), Role::Admin);
         assert_eq!(needed("POST", "/controlplane/eventual"), Role::Admin);
         assert_eq!(needed("PUT", "/controlplane/profile/a"), Role::Admin);
+        // The other name that MRE's gateway has for its control plane.
+        assert_eq!(needed("POST", "/external/replay"), Role::Editor);
+        assert_eq!(needed("POST", "/external/event"), Role::Operator);
+        assert_eq!(needed("POST", "/external/model"), Role::Admin);
         assert!(Role::Viewer < Role::Editor && Role::Operator < Role::Admin);
         for role in Role::ALL {
             assert_eq!(role.name().parse::<Role>(), Ok(role));

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 
 use super::event_schemas::{self, STATES};
 use super::{event_names, no_event, now, object, schemas, text};
+use crate::auth::Role;
 use crate::context::Context;
 use crate::endpoint::{Answer, Call, Routes, delete, get, patch, post, put};
 use crate::errors::ApiError;
-use crate::runs::RunsError;
+use crate::runs::{RunsError, allowed};
+use crate::store::asked_by::{self, What};
 use crate::store::names::{self, PROGRAM};
 use crate::store::{Row, StoreError, events, replays};
 use crate::validation::{one_of, python, text_between};
@@ -80,9 +82,11 @@ fn create(call: &Call, context: &Context) -> Answer {
     ] {
         event.insert(key.to_owned(), value);
     }
+    check_source(call, context, &event)?;
     let (program, name) = (text(&event, "Program"), text(&event, "Name"));
     let key = (program, name, text(&event, "Start"));
     context.database.write(|db| {
+        asked_by::set(db, text(&event, "Id"), call.role.name(), What::Source)?;
         let variables = variables.clone().unwrap_or_default();
         names::put(db, PROGRAM, program)?;
         match events::add(db, key, &event, &variables, auth.as_ref())? {
@@ -92,6 +96,16 @@ fn create(call: &Call, context: &Context) -> Answer {
             ))),
         }
     })
+}
+
+/// Refuses with 403 a source that an event of who asks may not reach.
+fn check_source(call: &Call, context: &Context, event: &Row) -> Result<(), ApiError> {
+    let address = text(event, "SourceVideoUrl");
+    if call.role == Role::Admin || address.is_empty() {
+        return Ok(());
+    }
+    let may = allowed::source(address, &context.sources);
+    may.map_err(|error| ApiError::forbidden(error.to_string()))
 }
 
 fn take(row: &mut Row, key: &str) -> Option<Row> {
@@ -149,6 +163,7 @@ fn update(call: &Call, context: &Context) -> Answer {
         let message = "'ContentGroup' is a required property";
         return Err(ApiError::bad_request(message));
     }
+    check_source(call, context, &changes)?;
     let auth = take(&mut changes, "SourceVideoAuth");
     let variables = take(&mut changes, "Variables");
     context.database.write(|db| {
@@ -159,6 +174,9 @@ fn update(call: &Call, context: &Context) -> Answer {
             return Err(ApiError::conflict(format!(
                 "ProgramId '{id}' is that of another event"
             )));
+        }
+        if changes.contains_key("SourceVideoUrl") {
+            asked_by::set(db, text(&event, "Id"), call.role.name(), What::Source)?;
         }
         event.extend(std::mem::take(&mut changes));
         events::set(db, (program, name, text(&event, "Start")), &event)?;

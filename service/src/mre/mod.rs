@@ -20,7 +20,7 @@ mod replays;
 mod schedule;
 mod schemas;
 mod system;
-mod to_spec;
+pub(crate) mod to_spec;
 mod versioned;
 
 use jiff::Timestamp;

@@ -108,6 +108,7 @@ fn begin(context: &Context, event: &Row) -> Result<(), StoreError> {
         spec: &made,
         clips,
         asked: None,
+        by: None,
     };
     match context.runs.create(&wanted) {
         Ok(_) | Err(RunsError::Taken(_) | RunsError::Stopping) => Ok(()),

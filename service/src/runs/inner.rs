@@ -15,6 +15,8 @@ use tokio::sync::watch;
 use super::live::Live;
 use super::one::{self, Ended, Ending};
 use super::said;
+use crate::config::Sources;
+use crate::store::asked_by;
 use crate::store::runs::{self, Run, RunState};
 use crate::store::{Database, StoreError};
 
@@ -23,6 +25,8 @@ pub(super) struct Inner {
     pub database: Arc<Database>,
     pub dir: PathBuf,
     pub most: usize,
+    /// What events may reach that somebody below admin asks for.
+    pub sources: Sources,
     /// Held while the state of an event changes, here and in the store.
     pub inside: Mutex<Inside>,
     pub changed: Condvar,
@@ -170,7 +174,15 @@ impl Inner {
     /// What the thread of an event does.
     fn work(self: &Arc<Self>, id: &str, live: &Arc<Live>, which: Which) {
         let begun = self.until_kept(id, |inside| self.begin(inside, id, live));
-        let run = |run: Run| one::run(&run, &self.dir.join(id), live);
+        let by = begun
+            .is_some()
+            .then(|| self.until_kept(id, |_| self.database.read(|db| asked_by::get(db, id))));
+        let held = by
+            .flatten()
+            .flatten()
+            .filter(|(role, _)| role != "admin")
+            .map(|(_, what)| (&self.sources, what));
+        let run = |run: Run| one::run(&run, &self.dir.join(id), live, held);
         let ended = begun.flatten().map(run);
         let settled = self.until_kept(id, |inside| self.settle(inside, id, ended.as_ref(), live));
         live.over();

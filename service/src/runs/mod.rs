@@ -2,6 +2,7 @@
 //! which they were asked for. How far each is stands in the store, so that a new start goes on where the last
 //! one was; what becomes of one touches no other.
 
+pub mod allowed;
 mod inner;
 mod live;
 mod one;
@@ -20,6 +21,8 @@ use tokio::sync::watch;
 use inner::{Inner, Inside, now, yesterday};
 pub use live::{Live, Standing};
 
+use crate::config::Sources;
+use crate::store::asked_by::{self, What};
 use crate::store::runs::{self, Run, RunState};
 use crate::store::{Database, StoreError};
 
@@ -71,11 +74,18 @@ pub struct Wanted<'a> {
     pub clips: &'a str,
     /// The key of the client, and what says whether the request is the same.
     pub asked: Option<(&'a str, &'a str)>,
+    /// The role of who asks, where the spec is theirs.
+    pub by: Option<&'a str>,
 }
 
 impl Runs {
     /// Takes up the events of a store: those that were not over go on, at most `most` at a time.
-    pub fn open(database: Arc<Database>, data: &Path, most: usize) -> Result<Runs, StoreError> {
+    pub fn open(
+        database: Arc<Database>,
+        data: &Path,
+        most: usize,
+        sources: Sources,
+    ) -> Result<Runs, StoreError> {
         let failed = |source: io::Error| StoreError::Io {
             path: data.to_owned(),
             source,
@@ -92,6 +102,7 @@ impl Runs {
                 database,
                 dir,
                 most: most.max(1),
+                sources,
                 inside: Mutex::default(),
                 changed: Condvar::new(),
                 stopping: watch::channel(false).0,
@@ -206,6 +217,9 @@ impl Runs {
                 }
                 let asked = (key, request, wanted.id);
                 runs::note_asked(db, asked, &run.created, &yesterday())?;
+            }
+            if let Some(role) = wanted.by {
+                asked_by::set(db, wanted.id, role, What::Spec)?;
             }
             match runs::add(db, &run)? {
                 true => Ok(run.id.clone()),

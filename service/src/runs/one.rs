@@ -16,11 +16,15 @@ use matchcut_dataflow::run::log::{self, EventStore};
 use matchcut_dataflow::run::meter::Meter;
 use matchcut_dataflow::run::post::Post;
 use matchcut_dataflow::spec::Catalog;
+use matchcut_ingest::reach::Reach;
 use matchcut_model::value::Name;
 
+use super::allowed::{self, NotAllowed};
 use super::live::{Live, counts};
 use super::said;
 use super::spec::{self, BadSpec};
+use crate::config::Sources;
+use crate::store::asked_by::What;
 use crate::store::runs::{Counts, Run, RunState};
 
 /// How a run ended.
@@ -51,13 +55,19 @@ enum Broken {
     /// Its spec is no longer right.
     #[error("{0}")]
     Spec(#[from] BadSpec),
+    /// It reaches what it may not.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
     /// It failed.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
+/// What an event is held to that somebody below admin asked for, and what of its spec is theirs.
+pub type Held<'a> = Option<(&'a Sources, What)>;
+
 /// Runs an event in `dir`; whatever goes wrong, also by a mistake of this program, is how it ended.
-pub fn run(run: &Run, dir: &Path, live: &Live) -> Ended {
+pub fn run(run: &Run, dir: &Path, live: &Live, held: Held<'_>) -> Ended {
     let failed = |reason: String| Ended {
         ending: Ending::Failed(reason),
         epoch: live.epoch(),
@@ -66,7 +76,7 @@ pub fn run(run: &Run, dir: &Path, live: &Live) -> Ended {
     };
     // Whatever is logged on this thread says which event it is about.
     let _span = tracing::error_span!("event", id = run.id).entered();
-    caught(|| try_run(run, dir, live)).unwrap_or_else(failed)
+    caught(|| try_run(run, dir, live, held)).unwrap_or_else(failed)
 }
 
 /// Does it; a panic is an error as any other.
@@ -83,7 +93,10 @@ fn words(payload: &(dyn Any + Send)) -> &str {
     text.or(owned).unwrap_or("for an unknown reason")
 }
 
-fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
+fn try_run(run: &Run, dir: &Path, live: &Live, held: Held<'_>) -> Result<Ended, Broken> {
+    if let Some((sources, what)) = held {
+        allowed::check(&run.spec, dir, sources, what)?;
+    }
     let clips: ClipMode = spec::clips(&run.clips).unwrap_or_default();
     // What an event that is over cannot read it is not told again.
     let to_hear = match run.state {
@@ -122,6 +135,9 @@ fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
         asks: Some(Arc::new(asks)),
         revises: true,
         called: Some(run.id.clone()),
+        reach: held.map_or_else(Reach::everything, |(sources, _)| {
+            sources.reach.and_files(dir)
+        }),
         ..RunOptions::default()
     };
     let results = Results {

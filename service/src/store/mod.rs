@@ -1,6 +1,7 @@
 //! What the service keeps, in one SQLite file: opening it, bringing an older one up to date, and one
 //! transaction for each request that changes something. What the tables hold is in the files beside this one.
 
+pub mod asked_by;
 mod error;
 pub mod events;
 pub mod keys;
@@ -26,9 +27,10 @@ pub use error::StoreError;
 pub(crate) const FILE: &str = "service.sqlite";
 
 /// What makes each version of the tables out of the one before it. Only ever appended to.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../schema.sql"),
     include_str!("../schema_runs.sql"),
+    include_str!("../schema_asked_by.sql"),
 ];
 
 /// What a command waits for another process that writes.
@@ -114,6 +116,15 @@ impl Database {
         let locked = self.connection.lock();
         locked.unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The tables, empty and in memory, for what looks at how they are read.
+pub(crate) fn in_memory() -> rusqlite::Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    for migration in MIGRATIONS {
+        connection.execute_batch(migration)?;
+    }
+    Ok(connection)
 }
 
 /// There are secrets in the file; what SQLite lays beside it gets the same mode.

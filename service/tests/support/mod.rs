@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use matchcut_service::{Access, NewAccess, Role, ServeOptions, serve};
+use matchcut_service::{Access, Config, NewAccess, Role, ServeOptions, serve};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,6 +24,20 @@ pub struct Server {
 
 impl Server {
     pub fn start(insecure_loopback: bool) -> Server {
+        let client = Client::builder().build().unwrap();
+        Server::with(insecure_loopback, Config::default(), client)
+    }
+
+    /// With a configuration file.
+    pub fn configured(config: &str) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("serve.toml");
+        std::fs::write(&path, config).unwrap();
+        let config = Config::read(&path).unwrap();
+        Server::with(false, config, Client::builder().build().unwrap())
+    }
+
+    pub fn with(insecure_loopback: bool, config: Config, client: Client) -> Server {
         let data = tempfile::tempdir().unwrap();
         let (told, ready) = mpsc::channel();
         let options = ServeOptions {
@@ -33,6 +47,7 @@ impl Server {
             insecure_loopback,
             max_events: 2,
             admin: None,
+            config,
         };
         thread::spawn(move || {
             serve(options, |address| {
@@ -42,7 +57,7 @@ impl Server {
         Server {
             address: ready.recv().unwrap(),
             data,
-            client: Client::builder().build().unwrap(),
+            client,
         }
     }
 
