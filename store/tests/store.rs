@@ -79,7 +79,7 @@ fn what_was_committed_is_there_again() {
     );
     commit(&mut store, 2).unwrap();
     assert!(!store.is_finished().unwrap());
-    store.finish(2, &[]).unwrap();
+    store.finish(2, &[], &[]).unwrap();
     assert!(open(dir.path()).is_finished().unwrap());
 
     // A new beginning forgets it.
@@ -134,7 +134,7 @@ fn who_publishes_reads_the_outbox_beside_who_commits() {
     drop((store, outbox));
     let mut store = open(dir.path());
     store
-        .finish(2, &[("topic".into(), "over".to_owned())])
+        .finish(2, &[], &[("topic".into(), "over".to_owned())])
         .unwrap();
     let outbox = store.open_outbox("topic").unwrap();
     let last = outbox.first(9).unwrap();

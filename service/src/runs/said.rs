@@ -118,7 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(replays(dir.path()).unwrap(), Replays::new());
         let table = |duration: u64| Map::from_iter([("duration".to_owned(), json!(duration))]);
-        let mut say = |name: &str, table: Option<&Map<String, Value>>| {
+        let say = |name: &str, table: Option<&Map<String, Value>>| {
             append(dir.path(), replay_line(name, table).as_bytes()).unwrap();
         };
         say("late", Some(&table(60)));
