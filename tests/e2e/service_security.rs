@@ -178,11 +178,16 @@ fn neither_redirects_nor_playlists_nor_new_names_lead_elsewhere() {
     let stream = media(|name| elsewhere.url(name));
     let own = media(str::to_owned);
     own.set("moved.m3u8", Answer::Redirect(elsewhere.url("index.m3u8")));
+    // A name, which is only known to lead there when it is looked up.
+    let named = elsewhere
+        .url("index.m3u8")
+        .replace("127.0.0.1", "localhost");
+    own.set("named.m3u8", Answer::Redirect(named));
     own.set("near.m3u8", Answer::Redirect(own.url("index.m3u8")));
     let mut work = Work::new();
     let allowed = [stream.url(""), own.url("")];
     let config = format!(
-        "[sources]\nallow = [\"{}\", \"{}\"]\n",
+        "[sources]\nallow = [\"public\", \"{}\", \"{}\"]\n",
         allowed[0], allowed[1]
     );
     let (running, api) = service(&mut work, &config);
@@ -190,6 +195,7 @@ fn neither_redirects_nor_playlists_nor_new_names_lead_elsewhere() {
         ("own", own.url("index.m3u8")),
         ("near", own.url("near.m3u8")),
         ("moved", own.url("moved.m3u8")),
+        ("named", own.url("named.m3u8")),
         ("names", stream.url("index.m3u8")),
     ] {
         run(&api, "operator", id, &spec(&uri)).json(202);
@@ -201,7 +207,12 @@ fn neither_redirects_nor_playlists_nor_new_names_lead_elsewhere() {
             (&json!("complete"), &json!(0))
         );
     }
-    assert_eq!(over(&api, "moved")["state"], "failed");
+    for id in ["moved", "named"] {
+        let told = over(&api, id);
+        assert_eq!(told["state"], "failed", "{told}");
+        let reason = told["reason"].as_str().unwrap();
+        assert!(reason.contains("may not be reached"), "{reason}");
+    }
     over(&api, "names");
     for name in ["index.m3u8", "c00.ts", "c05.ts"] {
         assert_eq!(elsewhere.asked(name), 0, "{name}");
@@ -211,7 +222,11 @@ fn neither_redirects_nor_playlists_nor_new_names_lead_elsewhere() {
     resumed.json(202);
     assert_eq!(over(&api, "moved")["state"], "failed");
     assert_eq!(elsewhere.asked("index.m3u8"), 0);
+    // An admin's event goes there.
+    run(&api, "admin", "admins", &spec(&own.url("named.m3u8"))).json(202);
+    assert_eq!(over(&api, "admins")["state"], "complete");
+    assert!(elsewhere.asked("c00.ts") > 0);
     stops(running);
     let log = fs::read_to_string(work.path("data/audit.jsonl")).unwrap();
-    assert_eq!(log.lines().count(), 5, "{log}");
+    assert_eq!(log.lines().count(), 7, "{log}");
 }
