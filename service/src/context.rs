@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::auth::Gate;
+use crate::auth::{Addresses, Gate};
 use crate::body::Bodies;
 use crate::metrics::Metrics;
 use crate::mre::Schemas;
@@ -18,6 +18,8 @@ pub struct Context {
     pub schemas: Schemas,
     /// The events that run.
     pub runs: Runs,
+    /// What signs addresses of files.
+    pub addresses: Addresses,
 }
 
 /// What the server works with.

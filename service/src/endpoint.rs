@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{RawPathParams, RawQuery, State};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use crate::context::{App, Context};
 use crate::errors::ApiError;
+use crate::ssm::base;
 
 /// What was asked for.
 pub struct Call {
@@ -21,6 +23,8 @@ pub struct Call {
     query: Vec<(String, String)>,
     /// The body, as it came.
     pub body: Bytes,
+    /// Under what address the client reaches this server.
+    pub base: String,
 }
 
 /// What a handler says. A text is sent as it is, as MRE's services do.
@@ -71,34 +75,34 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
 
 /// Answers GET.
 pub fn get(handler: Handler) -> MethodRouter<App> {
-    routing::get(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::get(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
 }
 
 /// Answers POST.
 pub fn post(handler: Handler) -> MethodRouter<App> {
-    routing::post(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::post(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
 }
 
 /// Answers PUT.
 pub fn put(handler: Handler) -> MethodRouter<App> {
-    routing::put(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::put(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
 }
 
 /// Answers PATCH.
 pub fn patch(handler: Handler) -> MethodRouter<App> {
-    routing::patch(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::patch(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
 }
 
 /// Answers DELETE.
 pub fn delete(handler: Handler) -> MethodRouter<App> {
-    routing::delete(move |app, params, query, body| run(handler, app, params, query, body))
+    routing::delete(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
 }
 
 async fn run(
     handler: Handler,
     State(app): State<App>,
     params: RawPathParams,
-    RawQuery(query): RawQuery,
+    (RawQuery(query), headers): (RawQuery, HeaderMap),
     body: Bytes,
 ) -> Response {
     let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
@@ -106,6 +110,7 @@ async fn run(
         params: params.iter().map(own).collect(),
         query: pairs(&query.unwrap_or_default()),
         body,
+        base: base(&app, &headers),
     };
     let context = Arc::clone(&app.context);
     let answer = tokio::task::spawn_blocking(move || handler(&call, &context)).await;

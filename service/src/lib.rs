@@ -12,11 +12,13 @@ mod endpoint;
 mod errors;
 pub mod metrics;
 mod mre;
+mod planes;
 mod runs;
 mod server;
 mod ssm;
 mod store;
 mod validation;
+mod work;
 
 pub use auth::{Access, AdminKey, NewAccess, Role};
 pub use server::{ServeError, ServeOptions, serve};

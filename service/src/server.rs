@@ -18,14 +18,14 @@ use tokio::sync::watch;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::api::{self, Problem};
-use crate::auth::{AdminKey, Gate, guard};
+use crate::auth::{Addresses, AdminKey, Gate, guard};
 use crate::body::Bodies;
 use crate::context::{App, Context, Shared};
 use crate::errors::ApiError;
 use crate::metrics::{Metrics, http};
 use crate::runs::Runs;
 use crate::store::{Database, StoreError};
-use crate::{mre, ssm};
+use crate::{mre, planes, ssm};
 
 /// What requests and events get to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -124,9 +124,11 @@ async fn run(
         let opened = tokio::task::spawn_blocking(move || Runs::open(database, &data, most)).await;
         opened.map_err(io::Error::other)??
     };
+    let addresses = Addresses::open(&database)?;
     let app: App = Arc::new(Shared {
         context: Arc::new(Context {
             database,
+            addresses,
             schemas,
             runs: runs.clone(),
         }),
@@ -214,7 +216,7 @@ async fn keep_time(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
 fn router(app: App) -> Router {
     let guarded = middleware::from_fn_with_state(Arc::clone(&app), guard);
     let counted = middleware::from_fn(http::count);
-    Router::new()
+    let routes = Router::new()
         .route("/", routing::post(ssm::answer))
         .route("/healthz", routing::get(alive))
         .route("/readyz", routing::get(ready))
@@ -228,7 +230,8 @@ fn router(app: App) -> Router {
         .layer(guarded)
         .layer(cors())
         .layer(counted)
-        .with_state(app)
+        .with_state(app);
+    planes::found_by_all(routes)
 }
 
 /// MRE's services let pages of any origin ask; what counts is the signature.

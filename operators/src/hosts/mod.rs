@@ -9,6 +9,8 @@ mod lambda;
 mod onnx;
 mod output;
 mod picture;
+#[cfg(feature = "lambda")]
+mod plugin;
 mod process;
 mod speech;
 mod tensor;
@@ -20,6 +22,8 @@ pub(crate) use http::{Endpoint, HttpInference};
 pub use http::{Usage, usage};
 #[cfg(feature = "lambda")]
 pub(crate) use lambda::Lambda;
+#[cfg(feature = "lambda")]
+pub(crate) use plugin::Plugin;
 pub(crate) use onnx::Onnx;
 pub(crate) use process::Process;
 pub use process::end_all;

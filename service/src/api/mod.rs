@@ -8,6 +8,8 @@ mod feedback;
 mod files;
 mod problem;
 mod results;
+mod urls;
+mod work;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -19,8 +21,10 @@ use crate::context::App;
 use crate::runs::Runs;
 use crate::store::runs::Run;
 
+pub use files::{chunk_of, chunks_of, find as file_of, is_plain};
 pub use problem::Problem;
-pub use results::segments_of;
+pub use results::{segments_of, standing};
+pub use urls::lasting;
 
 /// Where it is.
 pub const ROOT: &str = "/api/v1";
@@ -43,6 +47,10 @@ pub fn routes() -> Router<App> {
         .route("/events/{id}/replays/{name}", get(results::replay))
         .route("/events/{id}/changes", get(changes::follow))
         .route("/events/{id}/files/{*path}", get(files::file))
+        .route("/events/{id}/chunks/{name}", get(files::chunk))
+        .route("/events/{id}/urls", post(urls::make))
+        .route("/events/{id}/work", get(work::take))
+        .route("/events/{id}/work/{task}", post(work::finish))
 }
 
 /// What stands in a path: the id of an event, and perhaps a name behind it.

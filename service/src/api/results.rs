@@ -110,7 +110,7 @@ fn all_replays(runs: &Runs, id: &str) -> Result<Vec<Value>, Problem> {
 }
 
 /// The values of one kind that stand, by when they start.
-fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Vec<Value>, Problem> {
+pub fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Vec<Value>, Problem> {
     let Some(until) = run.epoch else {
         return Ok(Vec::new());
     };

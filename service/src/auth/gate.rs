@@ -18,6 +18,7 @@ use super::{AdminKey, Role};
 use crate::context::{App, Shared};
 use crate::errors::ApiError;
 use crate::server::refusal;
+use crate::planes::as_asked;
 use crate::ssm;
 use crate::store::keys;
 
@@ -50,6 +51,13 @@ pub async fn guard(
 ) -> Response {
     if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
+    }
+    let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+    let addresses = &app.context.addresses;
+    match addresses.opens(request.method(), request.uri(), now) {
+        Some(Ok(())) => return next.run(request).await,
+        Some(Err(error)) => return refusal(request.uri().path(), error),
+        None => {}
     }
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
@@ -116,7 +124,7 @@ fn signer(app: &Shared, header: &str, parts: &Parts, body: &Bytes) -> Result<Rol
     };
     let received = Received {
         method: &parts.method,
-        path: parts.uri.path(),
+        path: as_asked(&parts.extensions).unwrap_or(parts.uri.path()),
         query: parts.uri.query().unwrap_or_default(),
         headers: &parts.headers,
         body,

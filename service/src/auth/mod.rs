@@ -3,11 +3,13 @@
 //! where that was asked for, and only from this machine.
 
 mod access;
+mod address;
 mod gate;
 mod local;
 mod role;
 mod sigv4;
 
 pub use access::{Access, AdminKey, NewAccess};
+pub use address::{Addresses, LONGEST as LONGEST_ADDRESS};
 pub use gate::{Gate, guard};
 pub use role::Role;

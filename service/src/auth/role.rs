@@ -41,11 +41,15 @@ impl Role {
         if own.is_some_and(|rest| *method == Method::POST && rest.ends_with("/feedback")) {
             return Role::Editor;
         }
+        if own.is_some_and(|rest| *method == Method::POST && rest.ends_with("/urls")) {
+            return Role::Viewer;
+        }
         let mut parts = path.split('/').skip(1);
         match (parts.next(), parts.next()) {
             (Some("controlplane"), Some("replay")) => Role::Editor,
             (Some("dataplane"), Some("clip")) => Role::Editor,
-            (Some("controlplane"), Some("event")) => Role::Operator,
+            (Some("controlplane"), Some("event" | "workflow")) => Role::Operator,
+            (Some("dataplane"), _) => Role::Operator,
             (Some("api"), Some("v1")) => Role::Operator,
             _ => Role::Admin,
         }
@@ -85,6 +89,13 @@ mod tests {
             needed("DELETE", "/controlplane/event/a/program/b"),
             Role::Operator
         );
+        assert_eq!(needed("POST", "/dataplane/plugin/result"), Role::Operator);
+        assert_eq!(
+            needed("PUT", "/controlplane/workflow/execution/a"),
+            Role::Operator
+        );
+        assert_eq!(needed("POST", "/api/v1/events/a/urls"), Role::Viewer);
+        assert_eq!(needed("POST", "/api/v1/events/a/work/b"), Role::Operator);
         assert_eq!(needed("POST", "/api/v1/events"), Role::Operator);
         assert_eq!(needed("GET", "/api/v1/events"), Role::Viewer);
         assert_eq!(needed("POST", "/api/v1/events/a/feedback"), Role::Editor);

@@ -11,7 +11,7 @@ use crate::endpoint::{Answer, Call, delete, get, patch, post, put};
 use crate::errors::ApiError;
 use crate::runs::RunsError;
 use crate::store::names::{self, PROGRAM};
-use crate::store::{Row, StoreError, events, replays};
+use crate::store::{Row, StoreError, events, kept, replays};
 use crate::validation::{one_of, python, text_between};
 
 /// The routes of one event.
@@ -178,6 +178,7 @@ fn remove(call: &Call, context: &Context) -> Answer {
             )));
         }
         replays::remove_all(db, program, name)?;
+        kept::remove_all(db, text(&event, "Id"))?;
         events::remove(db, program, name)?;
         Ok(text(&event, "Id").to_owned())
     });

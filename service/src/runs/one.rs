@@ -17,8 +17,10 @@ use matchcut_dataflow::run::meter::Meter;
 use matchcut_dataflow::run::post::Post;
 use matchcut_dataflow::spec::Catalog;
 use matchcut_model::value::Name;
+use matchcut_operators::board;
 
 use super::live::{Live, counts};
+use crate::api::chunks_of;
 use super::said;
 use super::spec::{self, BadSpec};
 use crate::store::runs::{Counts, Run};
@@ -111,6 +113,9 @@ fn try_run(run: &Run, dir: &Path, live: &Live) -> Result<Ended, Broken> {
     let post = Post::open_counted(&plan, &info, store.as_ref(), &meter)?;
     let told = |error: io::Error| RunError::Start(format!("what is said cannot be heard: {error}"));
     said::prepare(dir).map_err(told)?;
+    // For as long as it runs: there programs outside find what they are to do.
+    let names = (plan.pipeline.program(), plan.pipeline.event());
+    let _desk = board::open(names, &run.id, &chunks_of(dir));
     let options = RunOptions {
         clips,
         ends: Arc::clone(live.ending()),

@@ -3,11 +3,14 @@
 
 mod error;
 pub mod events;
+pub mod jobs;
+pub mod kept;
 pub mod keys;
 pub mod named;
 pub mod names;
 pub mod replays;
 pub mod runs;
+pub mod secrets;
 pub mod versioned;
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -26,9 +29,10 @@ pub use error::StoreError;
 pub(crate) const FILE: &str = "service.sqlite";
 
 /// What makes each version of the tables out of the one before it. Only ever appended to.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../schema.sql"),
     include_str!("../schema_runs.sql"),
+    include_str!("../schema_dataplane.sql"),
 ];
 
 /// What a command waits for another process that writes.
