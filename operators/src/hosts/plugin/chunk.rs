@@ -77,6 +77,9 @@ pub(super) fn told(own: &PluginOptions, mut payload: Json) -> Json {
     if let Some(plugin) = payload.get_mut("Plugin") {
         plugin["Class"] = json!(class);
         plugin["DependentPlugins"] = json!(names);
+        if !own.mre_outputs.is_empty() {
+            plugin["OutputAttributes"] = json!(own.mre_outputs);
+        }
     }
     let Some(profile) = payload.get_mut("Profile").and_then(Json::as_object_mut) else {
         return payload;

@@ -58,11 +58,11 @@ impl OperatorType for Plugin {
         if own.ordered() {
             inputs.push(InputRule::any(EdgeKind::Observations));
         }
-        if matches!(own.class, Class::Optimizer | Class::Labeler) {
+        if matches!(own.class(), Class::Optimizer | Class::Labeler) {
             inputs.push(InputRule::one(EdgeKind::Segments));
         }
         Description {
-            class: own.class,
+            class: own.class(),
             inputs,
             attributes: attributes(&own.lambda()),
             ..self.describe()
@@ -84,7 +84,7 @@ impl OperatorType for Plugin {
         }
         let attributes = attributes(&own.lambda());
         // Optimizers go by track themselves; all others are what they are on each.
-        let per_track = own.media == Media::Audio && own.class == Class::Featurer;
+        let per_track = own.media == Media::Audio && own.class() == Class::Featurer;
         let asking = Arc::new(Asking::new(own, attributes, aws));
         let fold = match asking.own.ordered() {
             true => FoldBox::calling(Steps(Arc::clone(&asking))),

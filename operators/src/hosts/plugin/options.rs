@@ -13,6 +13,21 @@ use crate::hosts::lambda::{LambdaOptions, Media, Type};
 use crate::hosts::take;
 use crate::sdk::{MAX_SEGMENT, OptionError, Options, parse_options, text_duration};
 
+/// What a plugin says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Says {
+    /// Observations.
+    #[default]
+    Featurer,
+    /// Segments.
+    Segmenter,
+    /// New marks of segments.
+    Optimizer,
+    /// Names of segments.
+    Labeler,
+}
+
 /// A plugin that this one reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +43,7 @@ pub(super) struct Dependent {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PluginOptions {
     /// What it says: `featurer`, `segmenter` (Classifier), `optimizer` or `labeler`.
-    pub class: Class,
+    pub class: Says,
     /// A function of Lambda that is asked; without one a program outside fetches its work from the service.
     pub function: Option<String>,
     /// What the plugin looks at: `video`, each chunk once; `audio`, each audio track of each chunk.
@@ -60,6 +75,8 @@ pub(super) struct PluginOptions {
     pub mre_event: Option<String>,
     /// Name of the profile (Profile.Name); that of the pipeline.
     pub mre_profile: Option<String>,
+    /// What it says it returns (Plugin.OutputAttributes); the names in `output_attributes`.
+    pub mre_outputs: Options,
     /// Classifier, Optimizer, Labeler and Featurers of the profile, as MRE tells plugins of them.
     pub profile: Options,
     /// When the event starts (Event.Start), as 2025-01-31T18:00:00Z; without it as the stream tells.
@@ -77,7 +94,7 @@ pub(super) struct PluginOptions {
 impl Default for PluginOptions {
     fn default() -> Self {
         PluginOptions {
-            class: Class::Featurer,
+            class: Says::Featurer,
             function: None,
             media: Media::Video,
             wait: MediaTime::from_seconds(60),
@@ -91,6 +108,7 @@ impl Default for PluginOptions {
             mre_program: None,
             mre_event: None,
             mre_profile: None,
+            mre_outputs: Options::new(),
             profile: Options::new(),
             event_start: None,
             chunk_size: None,
@@ -149,9 +167,19 @@ impl PluginOptions {
         errors.extend(of_function.into_iter().filter(named));
     }
 
+    /// Its class.
+    pub(super) fn class(&self) -> Class {
+        match self.class {
+            Says::Featurer => Class::Featurer,
+            Says::Segmenter => Class::Segmenter,
+            Says::Optimizer => Class::Optimizer,
+            Says::Labeler => Class::Labeler,
+        }
+    }
+
     /// Whether it decides in order: it reads others, or what it said before.
     pub(super) fn ordered(&self) -> bool {
-        self.class != Class::Featurer || !self.dependents.is_empty()
+        self.class() != Class::Featurer || !self.dependents.is_empty()
     }
 
     /// How long is waited.
@@ -161,7 +189,7 @@ impl PluginOptions {
 
     /// What MRE calls its class.
     pub(super) fn mre_class(&self) -> &'static str {
-        match self.class {
+        match self.class() {
             Class::Featurer => "Featurer",
             Class::Segmenter => "Classifier",
             Class::Optimizer => "Optimizer",

@@ -37,7 +37,7 @@ impl Caller for Steps {
             emissions: Vec::new(),
             tail: Vec::new(),
         };
-        match own.class {
+        match own.class() {
             Class::Featurer => told.features(step, there),
             Class::Segmenter => told.segments(step, there),
             Class::Optimizer | Class::Labeler => told.of_segments(step),
@@ -250,7 +250,7 @@ impl Told<'_> {
                 asked: 0,
             });
         }
-        let ahead = match own.class {
+        let ahead = match own.class() {
             Class::Optimizer => own.look_ahead,
             _ => MediaTime::ZERO,
         };
@@ -279,7 +279,7 @@ impl Told<'_> {
                         self.fail(format!("there is no segment at {} s", start(&row)));
                         continue;
                     };
-                    let said = match own.class {
+                    let said = match own.class() {
                         Class::Optimizer => self.optimized(marked, &row, track),
                         _ => self.labelled(marked, &row),
                     };
@@ -310,7 +310,7 @@ impl Told<'_> {
     /// The tracks that the plugin is asked about; one without a number, where it goes by none.
     fn tracks(&self) -> Vec<Option<u32>> {
         let own = &self.asking.own;
-        if own.media == Media::Video || own.class != Class::Optimizer {
+        if own.media == Media::Video || own.class() != Class::Optimizer {
             return vec![None];
         }
         let payload = self.memory.payload.as_ref();
