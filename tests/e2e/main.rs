@@ -38,6 +38,7 @@ mod scenarios;
 mod scoreboard;
 mod select;
 mod service;
+mod service_dataplane;
 mod service_events;
 mod service_mre;
 mod tennis;

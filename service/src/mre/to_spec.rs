@@ -373,7 +373,7 @@ fn outside(name: &str, used: &Used, all: &Plugins, (event, profile): (&Row, &Row
         "dependents": dependents,
         "configuration": configuration,
         "mre_outputs": outputs,
-        "profile": parts_of(profile, all),
+        "mre_parts": parts_of(profile, all),
     });
     for key in [
         "mre_plugin",

@@ -84,11 +84,11 @@ pub(super) fn told(own: &PluginOptions, mut payload: Json) -> Json {
     let Some(profile) = payload.get_mut("Profile").and_then(Json::as_object_mut) else {
         return payload;
     };
-    if !own.profile.is_empty() {
+    if !own.mre_parts.is_empty() {
         for slot in ["Classifier", "Featurers"] {
             profile.remove(slot);
         }
-        profile.extend(own.profile.clone());
+        profile.extend(own.mre_parts.clone());
         return payload;
     }
     let dependents: Vec<Json> = names

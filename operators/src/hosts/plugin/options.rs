@@ -78,7 +78,7 @@ pub(super) struct PluginOptions {
     /// What it says it returns (Plugin.OutputAttributes); the names in `output_attributes`.
     pub mre_outputs: Options,
     /// Classifier, Optimizer, Labeler and Featurers of the profile, as MRE tells plugins of them.
-    pub profile: Options,
+    pub mre_parts: Options,
     /// When the event starts (Event.Start), as 2025-01-31T18:00:00Z; without it as the stream tells.
     pub event_start: Option<String>,
     /// Profile.ChunkSize in seconds; without it the length of the chunk, rounded up.
@@ -109,7 +109,7 @@ impl Default for PluginOptions {
             mre_event: None,
             mre_profile: None,
             mre_outputs: Options::new(),
-            profile: Options::new(),
+            mre_parts: Options::new(),
             event_start: None,
             chunk_size: None,
             max_segment: MAX_SEGMENT,
