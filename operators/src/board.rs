@@ -110,7 +110,9 @@ fn desks() -> MutexGuard<'static, Desks> {
 }
 
 fn desk((program, event): Names<'_>) -> Option<Arc<Desk>> {
-    desks().get(&(program.to_owned(), event.to_owned())).cloned()
+    desks()
+        .get(&(program.to_owned(), event.to_owned()))
+        .cloned()
 }
 
 /// A desk, for as long as this is kept.
@@ -153,8 +155,7 @@ pub fn open((program, event): Names<'_>, id: &str, dir: &Path) -> Open {
 }
 
 /// What is said where nobody could be asked.
-const NOBODY: &str =
-    "nobody can be asked: what programs outside are to do is done where matchcut serve runs the event";
+const NOBODY: &str = "nobody can be asked: what programs outside are to do is done where matchcut serve runs the event";
 
 /// The id of the event that has a desk.
 pub fn id(names: Names<'_>) -> Result<String, String> {
@@ -175,7 +176,13 @@ pub fn lay_chunk(
     let path = desk.dir.join(file);
     fs::create_dir_all(&desk.dir).map_err(failed)?;
     if fs::metadata(&path).ok().map(|found| found.len()) != Some(bytes.len() as u64) {
-        let part = desk.dir.join(format!(".{file}.part"));
+        // Several operators may lay down the same chunk at once.
+        let serial = {
+            let mut inner = desk.lock();
+            inner.serial += 1;
+            inner.serial
+        };
+        let part = desk.dir.join(format!(".{file}.{serial}"));
         fs::write(&part, bytes).map_err(failed)?;
         fs::rename(&part, &path).map_err(failed)?;
     }
@@ -245,7 +252,9 @@ fn lay(names: Names<'_>, task: Task, taken: bool) -> Result<Place, String> {
     let desk = desk(names).ok_or(NOBODY)?;
     let mut inner = desk.lock();
     inner.serial += 1;
-    let track = task.track.map_or_else(String::new, |track| format!("-{track}"));
+    let track = task
+        .track
+        .map_or_else(String::new, |track| format!("-{track}"));
     let id = format!("{}-{}{track}-{}", task.operator, task.chunk, inner.serial);
     // What is asked directly is never handed out.
     let never = Duration::from_secs(100 * 24 * 60 * 60);
@@ -301,7 +310,9 @@ pub fn take(
         let free = inner.laid.iter_mut().find(|laid| {
             laid.done.is_none()
                 && laid.taken.is_none_or(|until| until <= now)
-                && operator.is_none_or(|name| [&laid.task.operator, &laid.task.plugin].contains(&&name.to_owned()))
+                && operator.is_none_or(|name| {
+                    [&laid.task.operator, &laid.task.plugin].contains(&&name.to_owned())
+                })
         });
         if let Some(laid) = free {
             laid.taken = Some(now + lease);
@@ -351,7 +362,10 @@ pub fn view_for(names: Names<'_>, chunk: u64, class: &str, track: Option<u32>) -
     let inner = desk.lock();
     let laid = inner.laid.iter().find(|laid| {
         let task = &laid.task;
-        let own = task.payload.pointer("/Plugin/Class").and_then(Value::as_str);
+        let own = task
+            .payload
+            .pointer("/Plugin/Class")
+            .and_then(Value::as_str);
         task.chunk == chunk
             && own == Some(class)
             && (task.track == track || track.is_none() || task.track.is_none())
@@ -481,17 +495,31 @@ mod tests {
             };
             assert!(view(names, which(3)).is_some() && view(names, which(4)).is_none());
             assert!(!save(names, which(4), &rows(json!([{ "Start": 1.0 }]))));
-            for said in [json!([{ "Start": 1.0, "x": 1 }, { "Start": 0.5 }]), json!([{ "Start": 1.0, "x": 2 }])] {
+            for said in [
+                json!([{ "Start": 1.0, "x": 1 }, { "Start": 0.5 }]),
+                json!([{ "Start": 1.0, "x": 2 }]),
+            ] {
                 assert!(save(names, which(3), &rows(said)));
             }
-            assert!(finish(names, &taken.id, Ok(rows(json!([{ "Start": 9.0 }])))));
+            assert!(finish(
+                names,
+                &taken.id,
+                Ok(rows(json!([{ "Start": 9.0 }])))
+            ));
             let said = asked.join().unwrap().unwrap();
-            assert_eq!(said, rows(json!([{ "Start": 0.5 }, { "Start": 1.0, "x": 2 }])));
+            assert_eq!(
+                said,
+                rows(json!([{ "Start": 0.5 }, { "Start": 1.0, "x": 2 }]))
+            );
             assert!(!finish(names, &taken.id, Ok(Vec::new())), "it is over");
         });
         drop(open);
         assert!(id(names).is_err());
-        assert!(ask(names, task("a", 1), LONG).unwrap_err().starts_with("nobody can be asked"));
+        assert!(
+            ask(names, task("a", 1), LONG)
+                .unwrap_err()
+                .starts_with("nobody can be asked")
+        );
     }
 
     #[test]
@@ -508,11 +536,18 @@ mod tests {
             assert_eq!(asked.join().unwrap(), Err("it broke".to_owned()));
         });
         let told = ask(names, task("a", 1), SHORT).unwrap_err();
-        assert_eq!(told, "nothing was said of it within 0.05 s: no program has taken the work");
+        assert_eq!(
+            told,
+            "nothing was said of it within 0.05 s: no program has taken the work"
+        );
         thread::scope(|scope| {
             let asked = scope.spawn(|| ask(names, task("a", 7), Duration::from_millis(300)));
             assert!(take(names, None, LONG, LONG).is_some());
-            let which = Which { plugin: "Plugin a", chunk: 7, track: Some(2) };
+            let which = Which {
+                plugin: "Plugin a",
+                chunk: 7,
+                track: Some(2),
+            };
             assert!(save(names, which, &rows(json!([{ "Start": 2.5 }]))));
             // What was saved counts, also where nobody says that it is all.
             assert_eq!(asked.join().unwrap(), Ok(rows(json!([{ "Start": 2.5 }]))));
@@ -531,7 +566,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let names = ("Board", "Beside");
         let _open = open(names, "e3", dir.path());
-        let which = Which { plugin: "Plugin f", chunk: 2, track: None };
+        let which = Which {
+            plugin: "Plugin f",
+            chunk: 2,
+            track: None,
+        };
         let done = beside(names, task("f", 2), || {
             assert_eq!(take(names, None, SHORT, LONG), None);
             assert!(save(names, which, &rows(json!([{ "Start": 1.5 }]))));
@@ -539,6 +578,25 @@ mod tests {
         });
         assert_eq!(done, Ok((4, rows(json!([{ "Start": 1.5 }])))));
         assert!(view(names, which).is_none());
+    }
+
+    #[test]
+    fn a_chunk_may_be_laid_down_by_many_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ("Board", "Many");
+        let _open = open(names, "e5", dir.path());
+        for number in 1..=20 {
+            let file = format!("chunk_{number:05}.ts");
+            thread::scope(|scope| {
+                let lay = || lay_chunk(names, &file, &[7; 100_000], Vec::new());
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(lay)).collect();
+                for one in all {
+                    one.join().unwrap().unwrap();
+                }
+            });
+            assert_eq!(fs::read(dir.path().join(&file)).unwrap(), [7; 100_000]);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 20);
     }
 
     #[test]

@@ -75,27 +75,37 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
 
 /// Answers GET.
 pub fn get(handler: Handler) -> MethodRouter<App> {
-    routing::get(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
+    routing::get(move |app, params, query, headers, body| {
+        run(handler, app, params, (query, headers), body)
+    })
 }
 
 /// Answers POST.
 pub fn post(handler: Handler) -> MethodRouter<App> {
-    routing::post(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
+    routing::post(move |app, params, query, headers, body| {
+        run(handler, app, params, (query, headers), body)
+    })
 }
 
 /// Answers PUT.
 pub fn put(handler: Handler) -> MethodRouter<App> {
-    routing::put(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
+    routing::put(move |app, params, query, headers, body| {
+        run(handler, app, params, (query, headers), body)
+    })
 }
 
 /// Answers PATCH.
 pub fn patch(handler: Handler) -> MethodRouter<App> {
-    routing::patch(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
+    routing::patch(move |app, params, query, headers, body| {
+        run(handler, app, params, (query, headers), body)
+    })
 }
 
 /// Answers DELETE.
 pub fn delete(handler: Handler) -> MethodRouter<App> {
-    routing::delete(move |app, params, query, headers, body| run(handler, app, params, (query, headers), body))
+    routing::delete(move |app, params, query, headers, body| {
+        run(handler, app, params, (query, headers), body)
+    })
 }
 
 async fn run(

@@ -102,10 +102,17 @@ mod tests {
         for rest in ["version", "/version", "//version"] {
             assert_eq!(served(&format!("{path}{rest}")), "/dataplane/version");
         }
-        assert_eq!(served("/controlplane//event/a%2Fb"), "/controlplane/event/a%2Fb");
+        assert_eq!(
+            served("/controlplane//event/a%2Fb"),
+            "/controlplane/event/a%2Fb"
+        );
         assert_eq!(served("/dataplane/version/"), "/dataplane/version/");
         assert_eq!(served("/dataplane"), "/dataplane/");
-        for other in ["/api/v1//events", "/", "/x.execute-api.y.amazonaws.com/api/version"] {
+        for other in [
+            "/api/v1//events",
+            "/",
+            "/x.execute-api.y.amazonaws.com/api/version",
+        ] {
             assert_eq!(served(other), "", "{other}");
         }
         let own = "https://mre.execute-api.eu-west-1.amazonaws.com/api";
@@ -113,6 +120,9 @@ mod tests {
             address(own, "controlplane", Some("eu-west-1")),
             format!("{own}/controlplane/")
         );
-        assert_eq!(address("http://h", "dataplane", None), "http://h/dataplane/");
+        assert_eq!(
+            address("http://h", "dataplane", None),
+            "http://h/dataplane/"
+        );
     }
 }

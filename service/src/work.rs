@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn what_a_plugin_returned_is_rows_or_a_failure() {
-        let good = json!({ "Output": { "Status": "Complete", "Results": [{ "Start": 1.5, "x": 1 }] } });
+        let good =
+            json!({ "Output": { "Status": "Complete", "Results": [{ "Start": 1.5, "x": 1 }] } });
         let rows = returned(&good).unwrap().unwrap();
         assert_eq!(json!(rows), json!([{ "Start": 1.5, "x": 1 }]));
         let failed = json!({ "errorMessage": "no ball", "errorType": "ValueError" });
@@ -113,8 +114,14 @@ mod tests {
         for (wrong, why) in [
             (json!({}), "Output is missing, and errorMessage, too"),
             (json!({ "Output": {} }), "Output.Results is no list"),
-            (json!({ "Output": { "Results": [{ "End": 1 }] } }), "result 1 has no Start"),
-            (json!({ "Output": { "Results": [1] } }), "result 1 has no Start"),
+            (
+                json!({ "Output": { "Results": [{ "End": 1 }] } }),
+                "result 1 has no Start",
+            ),
+            (
+                json!({ "Output": { "Results": [1] } }),
+                "result 1 has no Start",
+            ),
         ] {
             assert_eq!(returned(&wrong), Err(why.to_owned()));
         }

@@ -198,8 +198,8 @@ fn an_event_of_mre_runs_by_its_profile() {
     let (first, last) = (segments.first().unwrap(), cards.last().unwrap());
     let clip = first["clips"][0]["path"].as_str().unwrap();
     let address = last["OptimizedClipLocation"].as_str().unwrap();
-    let path = format!("{url}/api/v1/events/{}/files/{clip}?expires=", id("Final"));
-    assert!(address.starts_with(&path), "{address}");
+    let place = format!("{url}/api/v1/events/{}/files/{clip}?expires=", id("Final"));
+    assert!(address.starts_with(&place), "{address}");
     assert_eq!(
         last,
         &json!({

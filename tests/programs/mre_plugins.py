@@ -325,6 +325,9 @@ def run(control, uri):
         chunks = sorted(key for plugin, key in seen if plugin == name)
         assert chunks == [f"chunks/chunk_{number:05}.ts" for number in range(1, 7)], (name, chunks)
     assert {plugin for plugin, _ in seen} == set(PLUGINS), seen
+    log = requests.get(f"{own}/files/log.jsonl", auth=auth()).text.splitlines()
+    failed = [row for row in map(json.loads, log) if row["kind"] == "error"]
+    assert not failed, failed
     return id_
 
 

@@ -42,9 +42,10 @@ impl Sources {
     /// What a plan and the command line name.
     pub fn of(plan: &Plan, files: &[PathBuf]) -> Self {
         // A plugin outside may also say something late.
-        let outside = plan.operators.iter().filter(|o| {
-            o.kind == "external" || o.kind == "plugin" && o.class == Class::Featurer
-        });
+        let outside = plan
+            .operators
+            .iter()
+            .filter(|o| o.kind == "external" || o.kind == "plugin" && o.class == Class::Featurer);
         Sources {
             files: files.to_vec(),
             feeds: plan

@@ -22,9 +22,9 @@ pub(crate) use http::{Endpoint, HttpInference};
 pub use http::{Usage, usage};
 #[cfg(feature = "lambda")]
 pub(crate) use lambda::Lambda;
+pub(crate) use onnx::Onnx;
 #[cfg(feature = "lambda")]
 pub(crate) use plugin::Plugin;
-pub(crate) use onnx::Onnx;
 pub(crate) use process::Process;
 pub use process::end_all;
 pub(crate) use speech::Speech;

@@ -85,7 +85,8 @@ impl Addresses {
             let expires: u64 = value(EXPIRES)
                 .and_then(|text| text.parse().ok())
                 .ok_or("The address does not say until when it is good")?;
-            let wrong = "The signature of the address does not match: it is of another file or time";
+            let wrong =
+                "The signature of the address does not match: it is of another file or time";
             let path = percent_decode_str(uri.path()).decode_utf8();
             let path = path.map_err(|_| wrong)?;
             let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| wrong)?;
@@ -141,7 +142,11 @@ mod tests {
         assert_eq!(said, "The address does not say until when it is good");
         // Elsewhere a signature means nothing.
         let (_, query) = address.split_once('?').unwrap();
-        for path in ["/api/v1/events/a/feedback", "/api/v1/events", "/controlplane/files"] {
+        for path in [
+            "/api/v1/events/a/feedback",
+            "/api/v1/events",
+            "/controlplane/files",
+        ] {
             assert_eq!(opens(&format!("{path}?{query}")), None);
         }
         assert_eq!(opens(address.split_once('?').unwrap().0), None);

@@ -17,8 +17,8 @@ use super::sigv4::{Authorization, Received, Refusal};
 use super::{AdminKey, Role};
 use crate::context::{App, Shared};
 use crate::errors::ApiError;
-use crate::server::refusal;
 use crate::planes::as_asked;
+use crate::server::refusal;
 use crate::ssm;
 use crate::store::keys;
 

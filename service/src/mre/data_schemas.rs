@@ -154,10 +154,17 @@ impl DataSchemas {
                     ("S3Key", text()),
                 ]),
             )?,
-            clip_segments: all_but(1, with(vec![("Classifier", text()), ("LastEvaluatedKey", keys())]))?,
+            clip_segments: all_but(
+                1,
+                with(vec![("Classifier", text()), ("LastEvaluatedKey", keys())]),
+            )?,
             clip_chunks: all_but(
                 0,
-                with(vec![("Profile", text()), ("Start", number()), ("End", number())]),
+                with(vec![
+                    ("Profile", text()),
+                    ("Start", number()),
+                    ("End", number()),
+                ]),
             )?,
             clips: clips()?,
             feedback: feedback()?,
@@ -197,7 +204,10 @@ impl DataSchemas {
                 0,
                 with(vec![
                     ("ExecutionId", text()),
-                    ("ChunkNumber", json!({ "type": "integer", "minimum": 0, "maximum": 1_000_000 })),
+                    (
+                        "ChunkNumber",
+                        json!({ "type": "integer", "minimum": 0, "maximum": 1_000_000 }),
+                    ),
                     ("Filename", text()),
                 ]),
             )?,

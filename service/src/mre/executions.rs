@@ -18,7 +18,8 @@ const UNDER_WAY: [&str; 2] = ["Waiting", "In Progress"];
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    let path = "/workflow/execution/program/{program}/event/{event}/chunk/{chunk}/plugin/{plugin}/status";
+    let path =
+        "/workflow/execution/program/{program}/event/{event}/chunk/{chunk}/plugin/{plugin}/status";
     Router::new()
         .route("/workflow/execution", post(record))
         .route(&format!("{path}/{{status}}"), put(set_status))

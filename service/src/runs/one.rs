@@ -20,9 +20,9 @@ use matchcut_model::value::Name;
 use matchcut_operators::board;
 
 use super::live::{Live, counts};
-use crate::api::chunks_of;
 use super::said;
 use super::spec::{self, BadSpec};
+use crate::api::chunks_of;
 use crate::store::runs::{Counts, Run};
 
 /// How a run ended.

@@ -33,8 +33,10 @@ pub(super) struct Marked {
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Memory {
-    /// What MRE would invoke the plugin with at the last chunk, and the number of that.
+    /// What MRE would invoke the plugin with at the last chunk that could be laid down, and the number of that.
     pub(super) payload: Option<Json>,
+    pub(super) asked_at: u64,
+    /// Number of the last chunk.
     pub(super) chunk: u64,
     /// What other plugins have said, by their names, by time.
     pub(super) rows: BTreeMap<String, Vec<Row>>,
@@ -64,6 +66,7 @@ impl Memory {
             let payload = serde_json::from_slice(signature)
                 .map_err(|error| format!("what is known of the chunk cannot be read: {error}"))?;
             self.payload = Some(payload);
+            self.asked_at = step.position.0.saturating_add(1);
             there = true;
         }
         if step.extent.is_some() {
@@ -88,7 +91,10 @@ impl Memory {
 
     fn row_of(&mut self, observation: &Observation, plugin: &str, own: &PluginOptions) -> Row {
         let (program, event) = own.names();
-        let (start, end) = (self.seconds(observation.start), self.seconds(observation.end));
+        let (start, end) = (
+            self.seconds(observation.start),
+            self.seconds(observation.end),
+        );
         let mut row = plain(&observation.attributes);
         let mut key = format!("{program}#{event}#{plugin}");
         if let Some(track) = observation.track {
@@ -160,7 +166,10 @@ impl Memory {
             rows.retain(|row| millis(end(row)) > until);
         }
         // Marks of segments that are still to be repeated are among these.
-        let first = self.segments.iter().map(|segment| segment.start.to_millis());
+        let first = self
+            .segments
+            .iter()
+            .map(|segment| segment.start.to_millis());
         let first = first.min().unwrap_or(until).min(until);
         self.instants.retain(|known, _| *known >= first);
     }

@@ -65,7 +65,7 @@ impl Told<'_> {
     /// What the plugin says of the last chunk; nothing where it failed.
     fn ask(&mut self, track: Option<u32>, view: View) -> Option<Vec<Row>> {
         let payload = self.memory.payload.clone()?;
-        match self.asking.ask(&payload, self.memory.chunk, track, view) {
+        match self.asking.ask(&payload, self.memory.asked_at, track, view) {
             Ok(rows) => Some(rows),
             Err(message) => {
                 self.fail(message);
@@ -86,7 +86,10 @@ impl Told<'_> {
         let span = (time(start(row))?, time(end(row))?);
         match span.0 <= span.1 {
             true => Ok(span),
-            false => Err(format!("a result ends at {} s, before its start at {} s", span.1, span.0)),
+            false => Err(format!(
+                "a result ends at {} s, before its start at {} s",
+                span.1, span.0
+            )),
         }
     }
 
@@ -121,7 +124,9 @@ impl Told<'_> {
         if let (true, Some(extent)) = (there, step.extent) {
             let before = extent.span.start.to_millis();
             let prior = self.memory.segments.iter().rev();
-            let prior = prior.clone().find(|marked| marked.start.to_millis() < before);
+            let prior = prior
+                .clone()
+                .find(|marked| marked.start.to_millis() < before);
             let prior = prior.cloned();
             let view = View {
                 prior: prior.map(|marked| self.memory.segment(&marked, &plugin, own)),
@@ -146,7 +151,11 @@ impl Told<'_> {
             None => reach - own.max_segment,
         };
         self.memory.forget_until(from.min(reach));
-        let open = self.memory.segments.iter().filter(|marked| marked.end.is_none());
+        let open = self
+            .memory
+            .segments
+            .iter()
+            .filter(|marked| marked.end.is_none());
         self.tail.extend(open.map(|marked| Emission::Segment {
             start: marked.start,
             end: None,
@@ -217,7 +226,12 @@ impl Told<'_> {
     fn close(&mut self, reach: MediaTime, at_end: bool) {
         let longest = self.asking.own.max_segment;
         let mut gone = Vec::new();
-        for marked in self.memory.segments.iter_mut().filter(|marked| marked.end.is_none()) {
+        for marked in self
+            .memory
+            .segments
+            .iter_mut()
+            .filter(|marked| marked.end.is_none())
+        {
             let latest = marked.start + longest;
             let end = match reach >= latest {
                 true => latest,
@@ -235,7 +249,9 @@ impl Told<'_> {
                 attributes: marked.attributes.clone(),
             });
         }
-        self.memory.segments.retain(|marked| !gone.contains(&marked.start));
+        self.memory
+            .segments
+            .retain(|marked| !gone.contains(&marked.start));
     }
 
     /// An optimizer or a labeler: it is asked about segments as soon as all that it looks at has passed.
@@ -258,7 +274,13 @@ impl Told<'_> {
             let end = marked.end.unwrap_or(marked.start);
             step.end_of_event || end + ahead <= step.watermark
         };
-        let due: Vec<Marked> = self.memory.segments.iter().filter(|m| is_due(m)).cloned().collect();
+        let due: Vec<Marked> = self
+            .memory
+            .segments
+            .iter()
+            .filter(|m| is_due(m))
+            .cloned()
+            .collect();
         if !due.is_empty() {
             let mut done = Vec::new();
             for track in self.tracks() {
@@ -323,8 +345,14 @@ impl Told<'_> {
     fn classifier(&self, step: &Step<'_>) -> String {
         let payload = self.memory.payload.as_ref();
         let name = payload.and_then(|told| told.pointer("/Profile/Classifier/Name")?.as_str());
-        let of_segment = || step.segments.first().map(|segment| segment.id.segmenter.to_string());
-        name.map(str::to_owned).or_else(of_segment).unwrap_or_default()
+        let of_segment = || {
+            step.segments
+                .first()
+                .map(|segment| segment.id.segmenter.to_string())
+        };
+        name.map(str::to_owned)
+            .or_else(of_segment)
+            .unwrap_or_default()
     }
 
     /// New marks come with their codes; one that does not stays where it was.
@@ -343,7 +371,10 @@ impl Told<'_> {
             };
             let time = told.as_f64().and_then(|seconds| self.memory.time(seconds));
             let time = time.filter(|time| !time.is_negative());
-            Ok((true, time.ok_or_else(|| format!("{name} is no time: {told}"))?))
+            Ok((
+                true,
+                time.ok_or_else(|| format!("{name} is no time: {told}"))?,
+            ))
         };
         let (first, start) = mark("OptoStart", marked.start)?;
         let (second, end) = mark("OptoEnd", marked.end.unwrap_or(marked.start))?;
@@ -351,7 +382,9 @@ impl Told<'_> {
             return Ok(None);
         }
         if end < start {
-            return Err(format!("optimized marks end at {end} s, before their start at {start} s"));
+            return Err(format!(
+                "optimized marks end at {end} s, before their start at {start} s"
+            ));
         }
         let track = TrackNumber(track.unwrap_or(1));
         let mut attributes = matchcut_model::value::Attributes::new();

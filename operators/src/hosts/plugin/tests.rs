@@ -58,7 +58,9 @@ impl Event {
             "mre_plugin": "Find It", "mre_program": names.0, "mre_event": names.1, "wait": "20s",
             "dependents": [{ "operator": "cuts", "name": "Cut Finder" }],
         });
-        all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        all.as_object_mut()
+            .unwrap()
+            .extend(options.as_object().unwrap().clone());
         let operator = Plugin.build(all.as_object().unwrap()).unwrap();
         let Operator::Chunk { fold, .. } = operator else {
             panic!("not asked by chunk");
@@ -92,7 +94,11 @@ impl Event {
                 let taken = board::take(names, Some("Find_It"), long, long).unwrap();
                 let chunk = taken.id.split('-').nth(1).unwrap().parse().unwrap();
                 let track = None;
-                let which = Which { plugin, chunk, track };
+                let which = Which {
+                    plugin,
+                    chunk,
+                    track,
+                };
                 let view = board::view(names, which).unwrap();
                 let rows: Vec<Row> = serde_json::from_value(says).unwrap();
                 assert!(board::finish(names, &taken.id, Ok(rows)));
@@ -112,7 +118,9 @@ impl Event {
 }
 
 fn starts(rows: &[Row]) -> Vec<f64> {
-    rows.iter().map(|row| row["Start"].as_f64().unwrap()).collect()
+    rows.iter()
+        .map(|row| row["Start"].as_f64().unwrap())
+        .collect()
 }
 
 fn segment(start: MediaTime, end: Option<MediaTime>) -> Emission {
@@ -125,7 +133,10 @@ fn segment(start: MediaTime, end: Option<MediaTime>) -> Emission {
 
 #[test]
 fn a_segmenter_knows_its_last_segment_and_what_came_since() {
-    let mut event = Event::new("Segmenter", json!({ "class": "segmenter", "max_segment": "10s" }));
+    let mut event = Event::new(
+        "Segmenter",
+        json!({ "class": "segmenter", "max_segment": "10s" }),
+    );
     // A third of a second, which milliseconds do not hold.
     let third = MediaTime::from_flicks(seconds(1.0).flicks() / 3);
     let all: Vec<ChunkExtent> = (0..9).map(extent).collect();
@@ -155,18 +166,27 @@ fn a_segmenter_knows_its_last_segment_and_what_came_since() {
     let (view, emitted) = event.step(&step, Some(json!([{ "Start": 0.333, "End": 2.5 }])));
     let view = view.unwrap();
     let prior = view.prior.unwrap();
-    assert_eq!((&prior["Start"], &prior["End"]), (&json!(0.333), &json!(0.333)));
+    assert_eq!(
+        (&prior["Start"], &prior["End"]),
+        (&json!(0.333), &json!(0.333))
+    );
     assert_eq!(starts(&view.rows["Cut Finder"]), [1.0, 2.5]);
     // The start is the one that the cut had, not its milliseconds.
     assert_eq!(emitted, [segment(third, Some(seconds(2.5)))]);
     assert_eq!(event.tail(), []);
 
     // What it says again changes nothing; what it says otherwise comes too late.
-    let again = json!([{ "Start": 0.333, "End": 2.5 }, { "Start": 0.333, "End": 2.0 }, { "Start": 4.5 }]);
+    let again =
+        json!([{ "Start": 0.333, "End": 2.5 }, { "Start": 0.333, "End": 2.0 }, { "Start": 4.5 }]);
     let (view, emitted) = event.step(&at(2), Some(again));
     let prior = view.unwrap().prior.unwrap();
-    assert_eq!((&prior["Start"], &prior["End"]), (&json!(0.333), &json!(2.5)));
-    assert!(matches!(&emitted[..], [Emission::Failure { message }] if message.contains("comes too late")));
+    assert_eq!(
+        (&prior["Start"], &prior["End"]),
+        (&json!(0.333), &json!(2.5))
+    );
+    assert!(
+        matches!(&emitted[..], [Emission::Failure { message }] if message.contains("comes too late"))
+    );
 
     // It is closed where it gets too long, and at the end of the event.
     for position in 3..7 {
@@ -178,7 +198,10 @@ fn a_segmenter_knows_its_last_segment_and_what_came_since() {
         end_of_event: true,
         ..Step::at(Position(u64::MAX), seconds(16.0))
     };
-    assert_eq!(event.step(&end, None).1, [segment(seconds(15.0), Some(seconds(16.0)))]);
+    assert_eq!(
+        event.step(&end, None).1,
+        [segment(seconds(15.0), Some(seconds(16.0)))]
+    );
 }
 
 #[test]
@@ -207,7 +230,9 @@ fn who_says_nothing_in_time_costs_the_chunk_alone() {
     };
     let (_, emitted) = event.step(&step, None);
     let said = "nothing was said of it within 0.1 s: no program has taken the work";
-    let failure = Emission::Failure { message: said.to_owned() };
+    let failure = Emission::Failure {
+        message: said.to_owned(),
+    };
     assert_eq!(emitted, [failure]);
     // What was there then is there at the next chunk. It has its own time, so that it must be quick.
     let mut slow = Event::new("Silent2", json!({ "class": "segmenter" }));
@@ -238,14 +263,20 @@ fn optimizers_and_labelers_are_asked_when_all_has_passed() {
         watermark: all[1].span.end,
         ..Step::at(Position(1), MediaTime::ZERO)
     };
-    let mut event = Event::new("Optimizer", json!({ "class": "optimizer", "look_ahead": "1s" }));
+    let mut event = Event::new(
+        "Optimizer",
+        json!({ "class": "optimizer", "look_ahead": "1s" }),
+    );
     assert_eq!(event.step(&first, None).1, [], "not yet");
     let marks = json!([{
         "Start": 0.5, "OptoStart": 0.4, "OptoStartCode": "Opto succeeded", "OptoEnd": 1.6, "OptoEndCode": "Opto succeeded",
     }]);
     let (view, emitted) = event.step(&second, Some(marks));
     let view = view.unwrap();
-    assert_eq!((starts(&view.segments), starts(&view.rows["Cut Finder"])), (vec![0.5], vec![1.6]));
+    assert_eq!(
+        (starts(&view.segments), starts(&view.rows["Cut Finder"])),
+        (vec![0.5], vec![1.6])
+    );
     let codes = ["OptoEndCode", "OptoStartCode"];
     assert_eq!(
         emitted,
@@ -253,7 +284,9 @@ fn optimizers_and_labelers_are_asked_when_all_has_passed() {
             segment: seconds(0.5),
             track: TrackNumber(1),
             marks: TimeRange::new(seconds(0.4), seconds(1.6)),
-            attributes: codes.map(|code| (code.into(), "Opto succeeded".into())).into(),
+            attributes: codes
+                .map(|code| (code.into(), "Opto succeeded".into()))
+                .into(),
         }]
     );
     let mut event = Event::new("Labeler", json!({ "class": "labeler" }));
@@ -266,9 +299,15 @@ fn optimizers_and_labelers_are_asked_when_all_has_passed() {
             Emission::Labelled {
                 segment: seconds(0.5),
                 label: Some("Ace".to_owned()),
-                attributes: [("LabelCode".into(), "Success".into()), ("speed".into(), Json::from(200).into())].into(),
+                attributes: [
+                    ("LabelCode".into(), "Success".into()),
+                    ("speed".into(), Json::from(200).into())
+                ]
+                .into(),
             },
-            Emission::Failure { message: "there is no segment at 9 s".to_owned() },
+            Emission::Failure {
+                message: "there is no segment at 9 s".to_owned()
+            },
         ]
     );
     // It is not asked about it again.

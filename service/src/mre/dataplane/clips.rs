@@ -28,10 +28,15 @@ pub fn routes() -> Router<App> {
         .route(&format!("{info}/opt/previewinfo"), get(optimized))
         .route("/clip/preview/feedback", post(think))
         .route(
-            &format!("{feedback}/classifier/{{classifier}}/start/{{start}}/track/{{track}}/feedback"),
+            &format!(
+                "{feedback}/classifier/{{classifier}}/start/{{start}}/track/{{track}}/feedback"
+            ),
             get(thought),
         )
-        .route(&format!("{feedback}/track/{{track}}/feedback"), get(thoughts))
+        .route(
+            &format!("{feedback}/track/{{track}}/feedback"),
+            get(thoughts),
+        )
         .route("/job/create/{id}", post(create_job))
         .route("/job/update/{id}/{status}", post(update_job))
         .route("/job/status/{id}", get(job))
@@ -135,7 +140,10 @@ fn preview(call: &Call, context: &Context, optimized: bool) -> Answer {
     }
     let segments = segments_of(call, context)?;
     let mine = segments.iter().find(|segment| {
-        let starts = [Some(segment.start), segment.marks(track).map(|(start, _)| start)];
+        let starts = [
+            Some(segment.start),
+            segment.marks(track).map(|(start, _)| start),
+        ];
         let mut starts = starts.into_iter().flatten();
         starts.any(|own| millis(own) == millis(start))
     });

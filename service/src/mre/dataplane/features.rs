@@ -67,7 +67,9 @@ fn features(call: &Call, context: &Context) -> Answer {
     let at = |key: &str| number(&body, key).unwrap_or_default();
     let attributes: Vec<&str> = texts(&body, "OutputAttributes").collect();
     let rows = Said::read(context, &event)?.rows(text(&body, "PluginName"), on)?;
-    let inside = rows.iter().filter(|row| within(row, at("Start"), at("End")));
+    let inside = rows
+        .iter()
+        .filter(|row| within(row, at("Start"), at("End")));
     Ok(inside
         .map(|row| Value::Object(only(row, &attributes)))
         .collect())
@@ -130,7 +132,10 @@ fn set_attribute(call: &Call, context: &Context) -> Answer {
     let kept: Result<(), StoreError> = context.database.write(|db| {
         let mut row = kept::get(db, of, millis(start))?.unwrap_or_default();
         row.insert("Start".to_owned(), json!(start));
-        row.insert(call.param("attribute").to_owned(), json!(call.param("value")));
+        row.insert(
+            call.param("attribute").to_owned(),
+            json!(call.param("value")),
+        );
         kept::put(db, of, millis(start), &row)
     });
     kept?;

@@ -59,9 +59,8 @@ fn store_chunk(call: &Call, context: &Context) -> Answer {
     }
     let place = millis(number(&body, "Start").unwrap_or_default());
     let of = (event.id.as_str(), kept::CHUNK, text(&body, "Profile"));
-    let stored: Result<(), StoreError> = context
-        .database
-        .write(|db| kept::put(db, of, place, &body));
+    let stored: Result<(), StoreError> =
+        context.database.write(|db| kept::put(db, of, place, &body));
     stored?;
     Ok(json!({}))
 }
@@ -109,7 +108,11 @@ fn time_of(text: &str) -> Result<f64, ApiError> {
 fn chunk_start(call: &Call, context: &Context) -> Answer {
     let event = Event::of(context, call.param("program"), call.param("event"))?;
     let time = millis(time_of(call.param("time"))?);
-    let key = if zero_based(call) { "Start" } else { "StartPts" };
+    let key = if zero_based(call) {
+        "Start"
+    } else {
+        "StartPts"
+    };
     let chunks = chunks(context, &event, call.param("profile"))?;
     let starts = chunks.iter().filter_map(|row| number(row, key));
     let before = starts.filter(|start| millis(*start) <= time);
@@ -127,7 +130,11 @@ fn timecode(call: &Call, context: &Context) -> Answer {
     let known: Result<Option<Row>, StoreError> =
         context.database.read(|db| kept::last(db, of, number_of));
     if let Some(key) = known? {
-        let time = if zero_based { "FrameTime" } else { "FramePtsTime" };
+        let time = if zero_based {
+            "FrameTime"
+        } else {
+            "FramePtsTime"
+        };
         let value = |key_of: &str| number(&key, key_of).unwrap_or_default();
         let behind = frame.trunc() - value("FrameNumber");
         return Ok(json!(rounded(value(time) + behind * value("DurationTime"))));

@@ -108,7 +108,10 @@ fn whole_row(event: &Event, result: &Row, body: &Row, track: Option<&str>) -> Ro
     let end = row.entry("End").or_insert_with(|| start.clone()).clone();
     if text(body, "PluginClass") == "Classifier" {
         for (mark, more) in [
-            ("OptoStart", "OriginalClipStatus OriginalClipLocation OptimizedClipStatus OptimizedClipLocation"),
+            (
+                "OptoStart",
+                "OriginalClipStatus OriginalClipLocation OptimizedClipStatus OptimizedClipLocation",
+            ),
             ("OptoEnd", ""),
         ] {
             let code = format!("{mark}Code");
@@ -229,7 +232,10 @@ fn hear(
             "start": result.get("Start"),
             "attributes": attributes,
         });
-        if let Some(end) = result.get("End").filter(|end| result.get("Start") != Some(end)) {
+        if let Some(end) = result
+            .get("End")
+            .filter(|end| result.get("Start") != Some(end))
+        {
             line["end"] = end.clone();
         }
         if let Some(track) = track.and_then(|track| track.parse::<u32>().ok()) {
@@ -246,7 +252,10 @@ fn hear(
 }
 
 fn dependents(call: &Call, context: &Context) -> Answer {
-    let body = body(call, "Unable to get the output of one or more dependent plugins")?;
+    let body = body(
+        call,
+        "Unable to get the output of one or more dependent plugins",
+    )?;
     context.schemas.data.dependents.check(&body)?;
     let body = object(body)?;
     let event = Event::of(context, text(&body, "Program"), text(&body, "Event"))?;

@@ -23,7 +23,10 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/workflow/segment/state", post(segment_state))
         .route("/workflow/labeling/segment/state", post(labeling_state))
-        .route("/workflow/optimization/segment/state", post(optimization_state))
+        .route(
+            "/workflow/optimization/segment/state",
+            post(optimization_state),
+        )
         .route("/workflow/engine/clipgen/segments", post(clip_segments))
         .route("/workflow/engine/clipgen/chunks", post(clip_chunks))
 }
@@ -64,7 +67,11 @@ impl<'a> Sight<'a> {
     }
 
     /// The complete segments that nobody has worked on by a code, by time.
-    fn segments(&mut self, classifier: &str, open: impl Fn(&Row) -> bool) -> Result<Vec<Row>, ApiError> {
+    fn segments(
+        &mut self,
+        classifier: &str,
+        open: impl Fn(&Row) -> bool,
+    ) -> Result<Vec<Row>, ApiError> {
         if let Some(view) = &self.view {
             return Ok(view.segments.clone());
         }
@@ -89,7 +96,11 @@ fn segment_state(call: &Call, context: &Context) -> Answer {
     let start = number(&body, "ChunkStart").unwrap_or_default();
     let longest = number(&body, "MaxSegmentLength").unwrap_or_default();
     let track = None;
-    let which = Which { plugin, chunk, track };
+    let which = Which {
+        plugin,
+        chunk,
+        track,
+    };
     let mut sight = Sight {
         context,
         event: &event,
@@ -155,7 +166,13 @@ fn labeling_state(call: &Call, context: &Context) -> Answer {
     let classifier = text(&body, "Classifier");
     let chunk = whole(&body, "ChunkNumber").unwrap_or_default();
     let view = board::view_for(event.names(), chunk, "Labeler", None);
-    let mut sight = Sight { context, event: &event, chunk, view, said: None };
+    let mut sight = Sight {
+        context,
+        event: &event,
+        chunk,
+        view,
+        said: None,
+    };
     let open = |row: &Row| text(row, "LabelCode") == NOT_ATTEMPTED;
     let segments = sight.segments(classifier, open)?;
     let Some((segment, item)) = next(segments, &body, &event, classifier) else {
@@ -183,7 +200,13 @@ fn optimization_state(call: &Call, context: &Context) -> Answer {
     let track = track.map(|track| track.to_string());
     let window = number(&body, "SearchWindowSeconds").unwrap_or_default();
     let view = board::view_for(event.names(), chunk, "Optimizer", number_of_track);
-    let mut sight = Sight { context, event: &event, chunk, view, said: None };
+    let mut sight = Sight {
+        context,
+        event: &event,
+        chunk,
+        view,
+        said: None,
+    };
     let own = track.as_deref().unwrap_or("1");
     let open = |row: &Row| {
         let done = |mark: &str| row.get(mark).is_some_and(|marks| marks.get(own).is_some());
@@ -215,7 +238,8 @@ fn optimization_state(call: &Call, context: &Context) -> Answer {
                 _ => On::First,
             };
             let rows = sight.rows(name, on)?;
-            output.push(json!({ "DependentDetector": name, mark: around(&rows, mark, at, window) }));
+            output
+                .push(json!({ "DependentDetector": name, mark: around(&rows, mark, at, window) }));
         }
     }
     Ok(json!({ "Segment": item, "DependentDetectorsOutput": output }))
@@ -223,7 +247,8 @@ fn optimization_state(call: &Call, context: &Context) -> Answer {
 
 /// What reaches a mark, or else what is nearest on the side to which it may be moved.
 fn around(rows: &[Row], mark: &str, at: f64, window: f64) -> Vec<Row> {
-    let within = |time: f64, from: f64, to: f64| (millis(from)..=millis(to)).contains(&millis(time));
+    let within =
+        |time: f64, from: f64, to: f64| (millis(from)..=millis(to)).contains(&millis(time));
     let some = |is: &dyn Fn(f64, f64) -> bool| -> Vec<Row> {
         let is = |row: &&Row| {
             let (start, end) = span(row);
@@ -299,7 +324,12 @@ mod tests {
             let row = json!({ "Start": start, "End": end });
             row.as_object().unwrap().clone()
         };
-        let rows = [row(3.0, 4.0), row(8.0, 9.5), row(12.0, 13.0), row(30.0, 40.0)];
+        let rows = [
+            row(3.0, 4.0),
+            row(8.0, 9.5),
+            row(12.0, 13.0),
+            row(30.0, 40.0),
+        ];
         let starts = |mark: &str, at: f64, window: f64| -> Vec<f64> {
             let found = around(&rows, mark, at, window);
             found.iter().map(|row| span(row).0).collect()
