@@ -34,10 +34,14 @@ impl Role {
 
     /// The least role that a request needs.
     pub fn needed(method: &Method, path: &str) -> Role {
+        let own = path.strip_prefix("/api/v1/events/");
+        // Who takes work keeps it from others.
+        if own.and_then(|rest| rest.split('/').nth(1)) == Some("work") {
+            return Role::Operator;
+        }
         if matches!(*method, Method::GET | Method::HEAD) || path == "/" {
             return Role::Viewer;
         }
-        let own = path.strip_prefix("/api/v1/events/");
         if own.is_some_and(|rest| *method == Method::POST && rest.ends_with("/feedback")) {
             return Role::Editor;
         }
@@ -95,7 +99,14 @@ mod tests {
             Role::Operator
         );
         assert_eq!(needed("POST", "/api/v1/events/a/urls"), Role::Viewer);
-        assert_eq!(needed("POST", "/api/v1/events/a/work/b"), Role::Operator);
+        for method in ["GET", "POST"] {
+            assert_eq!(
+                needed(method, "/api/v1/events/a/work/b"),
+                Role::Operator
+            );
+        }
+        assert_eq!(needed("GET", "/api/v1/events/a/work"), Role::Operator);
+        assert_eq!(needed("GET", "/api/v1/events/a/files/work"), Role::Viewer);
         assert_eq!(needed("POST", "/api/v1/events"), Role::Operator);
         assert_eq!(needed("GET", "/api/v1/events"), Role::Viewer);
         assert_eq!(needed("POST", "/api/v1/events/a/feedback"), Role::Editor);
