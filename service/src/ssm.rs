@@ -113,13 +113,14 @@ mod tests {
     fn addresses_end_in_a_slash_and_other_names_are_invalid() {
         let asked =
             json!({ "Names": ["/MRE/DataPlane/EndpointURL", "/x"], "WithDecryption": true });
-        let found = parameters("http://localhost:1", &asked).unwrap();
+        let place = |plane: &str| format!("http://localhost:1/{plane}/");
+        let found = parameters(&place, &asked).unwrap();
         assert_eq!(
             found["Parameters"][0]["Value"],
             "http://localhost:1/dataplane/"
         );
         assert_eq!(found["InvalidParameters"], json!(["/x"]));
-        assert_eq!(parameters("", &json!({ "Names": [1] })), None);
-        assert_eq!(parameters("", &json!({})), None);
+        assert_eq!(parameters(&place, &json!({ "Names": [1] })), None);
+        assert_eq!(parameters(&place, &json!({})), None);
     }
 }

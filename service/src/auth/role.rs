@@ -100,10 +100,7 @@ mod tests {
         );
         assert_eq!(needed("POST", "/api/v1/events/a/urls"), Role::Viewer);
         for method in ["GET", "POST"] {
-            assert_eq!(
-                needed(method, "/api/v1/events/a/work/b"),
-                Role::Operator
-            );
+            assert_eq!(needed(method, "/api/v1/events/a/work/b"), Role::Operator);
         }
         assert_eq!(needed("GET", "/api/v1/events/a/work"), Role::Operator);
         assert_eq!(needed("GET", "/api/v1/events/a/files/work"), Role::Viewer);
