@@ -1,5 +1,6 @@
 //! The operator SDK and the built-in operators, by class.
 
+pub mod board;
 pub mod cues;
 mod declared;
 mod featurers;

@@ -40,6 +40,8 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
     ];
     #[cfg(feature = "lambda")]
     all.push(&crate::hosts::Lambda);
+    #[cfg(feature = "lambda")]
+    all.push(&crate::hosts::Plugin);
     #[cfg(feature = "wasm")]
     all.push(&crate::hosts::Wasm);
     let others: [&'static dyn OperatorType; 13] = [

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::audit::Audit;
-use crate::auth::Gate;
+use crate::auth::{Addresses, Gate};
 use crate::body::Bodies;
 use crate::config::Sources;
 use crate::limits::Limits;
@@ -23,6 +23,8 @@ pub struct Context {
     pub runs: Runs,
     /// What events may reach that somebody below admin asks for.
     pub sources: Sources,
+    /// What signs addresses of files.
+    pub addresses: Addresses,
 }
 
 /// What the server works with.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Extension, RawPathParams, RawQuery, State};
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodFilter, MethodRouter};
@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::auth::Role;
 use crate::context::{App, Context};
 use crate::errors::ApiError;
+use crate::ssm::base;
 
 /// What was asked for.
 pub struct Call {
@@ -25,6 +26,8 @@ pub struct Call {
     pub body: Bytes,
     /// What who asks is allowed.
     pub role: Role,
+    /// Under what address the client reaches this server.
+    pub base: String,
 }
 
 /// What a handler says. A text is sent as it is, as MRE's services do.
@@ -103,8 +106,8 @@ impl Methods {
             body: None,
         };
         Methods {
-            router: routing::on(filter, move |app, role, params, query, body| {
-                run(handler, app, role, params, query, body)
+            router: routing::on(filter, move |app, role, params, query, headers, body| {
+                run(handler, app, role, params, (query, headers), body)
             }),
             described: vec![described],
         }
@@ -210,7 +213,7 @@ async fn run(
     State(app): State<App>,
     Extension(role): Extension<Role>,
     params: RawPathParams,
-    RawQuery(query): RawQuery,
+    (RawQuery(query), headers): (RawQuery, HeaderMap),
     body: Bytes,
 ) -> Response {
     let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
@@ -219,6 +222,7 @@ async fn run(
         query: pairs(&query.unwrap_or_default()),
         body,
         role,
+        base: base(&app, &headers),
     };
     let context = Arc::clone(&app.context);
     let answer = tokio::task::spawn_blocking(move || handler(&call, &context)).await;

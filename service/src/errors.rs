@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::runs::RunsError;
 use crate::store::StoreError;
 
 /// The kinds of errors, each with its status.
@@ -162,6 +163,15 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> ApiError {
         tracing::error!(%error, "the store failed");
         ApiError::internal()
+    }
+}
+
+impl From<RunsError> for ApiError {
+    fn from(error: RunsError) -> ApiError {
+        match error {
+            RunsError::Store(error) => error.into(),
+            error => ApiError::view(error.to_string()),
+        }
     }
 }
 

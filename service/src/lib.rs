@@ -18,12 +18,14 @@ mod mre;
 pub mod openapi;
 #[doc(hidden)]
 pub mod outside;
+mod planes;
 mod runs;
 mod server;
 mod ssm;
 mod store;
 mod tls;
 mod validation;
+mod work;
 
 pub use auth::{Access, AdminKey, NewAccess, Role};
 pub use config::{Config, ConfigError, TlsFiles};

@@ -19,7 +19,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::api::{self, Problem};
 use crate::audit::Audit;
-use crate::auth::{AdminKey, Gate, guard};
+use crate::auth::{Addresses, AdminKey, Gate, guard};
 use crate::body::Bodies;
 use crate::config::Config;
 use crate::context::{App, Context, Shared};
@@ -29,7 +29,7 @@ use crate::metrics::{Metrics, http};
 use crate::runs::Runs;
 use crate::store::{Database, StoreError};
 use crate::tls::{Certificate, Peer, TlsListener};
-use crate::{mre, openapi, ssm};
+use crate::{mre, openapi, planes, ssm};
 
 /// What requests and events get to finish once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -140,9 +140,11 @@ async fn run(
         let opened = tokio::task::spawn_blocking(open).await;
         opened.map_err(io::Error::other)??
     };
+    let addresses = Addresses::open(&database)?;
     let app: App = Arc::new(Shared {
         context: Arc::new(Context {
             database,
+            addresses,
             schemas,
             runs: runs.clone(),
             sources: config.sources,
@@ -254,7 +256,7 @@ async fn keep_time(context: Arc<Context>, mut stopped: watch::Receiver<bool>) {
 fn router(app: App) -> Router {
     let guarded = middleware::from_fn_with_state(Arc::clone(&app), guard);
     let counted = middleware::from_fn(http::count);
-    Router::new()
+    let routes = Router::new()
         .route("/", routing::post(ssm::answer))
         .route("/healthz", routing::get(alive))
         .route("/readyz", routing::get(ready))
@@ -270,7 +272,8 @@ fn router(app: App) -> Router {
         .layer(guarded)
         .layer(cors())
         .layer(counted)
-        .with_state(app)
+        .with_state(app);
+    planes::found_by_all(routes)
 }
 
 /// MRE's services let pages of any origin ask; what counts is the signature.

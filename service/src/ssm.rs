@@ -3,18 +3,19 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::context::{App, Shared};
 use crate::errors::{ApiError, Kind};
+use crate::planes;
 
-/// The parameters that there are, and the path of each plane.
+/// The parameters that there are, and the plane of each.
 const PARAMETERS: [(&str, &str); 2] = [
-    ("/MRE/ControlPlane/EndpointURL", "/controlplane/"),
-    ("/MRE/DataPlane/EndpointURL", "/dataplane/"),
+    ("/MRE/ControlPlane/EndpointURL", "controlplane"),
+    ("/MRE/DataPlane/EndpointURL", "dataplane"),
 ];
 
 /// `POST /`.
@@ -24,13 +25,15 @@ pub async fn answer(State(app): State<App>, headers: HeaderMap, body: Bytes) -> 
         return error("SerializationException", "The body is not JSON");
     };
     let base = base(&app, &headers);
+    let region = region(&headers);
+    let place = |plane: &str| planes::address(&base, plane, region);
     match target {
-        Some("AmazonSSM.GetParameters") => match parameters(&base, &asked) {
+        Some("AmazonSSM.GetParameters") => match parameters(&place, &asked) {
             Some(found) => amz_json(StatusCode::OK, &found),
             None => error("ValidationException", "Names is not a list of texts"),
         },
         Some("AmazonSSM.GetParameter") => match asked.get("Name").and_then(Value::as_str) {
-            Some(name) => match parameter(&base, name) {
+            Some(name) => match parameter(&place, name) {
                 Some(found) => amz_json(StatusCode::OK, &json!({ "Parameter": found })),
                 None => error("ParameterNotFound", ""),
             },
@@ -41,7 +44,7 @@ pub async fn answer(State(app): State<App>, headers: HeaderMap, body: Bytes) -> 
 }
 
 /// The address of this server: the one that it was told to tell, else the one that the client has just used.
-fn base(app: &Shared, headers: &HeaderMap) -> String {
+pub fn base(app: &Shared, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     match (&app.public_url, host) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
@@ -50,12 +53,19 @@ fn base(app: &Shared, headers: &HeaderMap) -> String {
     }
 }
 
-fn parameters(base: &str, asked: &Value) -> Option<Value> {
+/// The region that a request was signed for.
+fn region(headers: &HeaderMap) -> Option<&str> {
+    let signed = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (_, scope) = signed.split_once("Credential=")?;
+    scope.split('/').nth(2)
+}
+
+fn parameters(place: &dyn Fn(&str) -> String, asked: &Value) -> Option<Value> {
     let names = asked.get("Names")?.as_array()?;
     let (mut found, mut invalid) = (Vec::new(), Vec::new());
     for name in names {
         let name = name.as_str()?;
-        match parameter(base, name) {
+        match parameter(place, name) {
             Some(parameter) => found.push(parameter),
             None => invalid.push(name),
         }
@@ -63,12 +73,12 @@ fn parameters(base: &str, asked: &Value) -> Option<Value> {
     Some(json!({ "Parameters": found, "InvalidParameters": invalid }))
 }
 
-fn parameter(base: &str, name: &str) -> Option<Value> {
-    let (_, path) = PARAMETERS.into_iter().find(|(known, _)| *known == name)?;
+fn parameter(place: &dyn Fn(&str) -> String, name: &str) -> Option<Value> {
+    let (_, plane) = PARAMETERS.into_iter().find(|(known, _)| *known == name)?;
     Some(json!({
         "Name": name,
         "Type": "String",
-        "Value": format!("{base}{path}"),
+        "Value": place(plane),
         "Version": 1,
         "DataType": "text",
     }))
@@ -104,13 +114,14 @@ mod tests {
     fn addresses_end_in_a_slash_and_other_names_are_invalid() {
         let asked =
             json!({ "Names": ["/MRE/DataPlane/EndpointURL", "/x"], "WithDecryption": true });
-        let found = parameters("http://localhost:1", &asked).unwrap();
+        let place = |plane: &str| format!("http://localhost:1/{plane}/");
+        let found = parameters(&place, &asked).unwrap();
         assert_eq!(
             found["Parameters"][0]["Value"],
             "http://localhost:1/dataplane/"
         );
         assert_eq!(found["InvalidParameters"], json!(["/x"]));
-        assert_eq!(parameters("", &json!({ "Names": [1] })), None);
-        assert_eq!(parameters("", &json!({})), None);
+        assert_eq!(parameters(&place, &json!({ "Names": [1] })), None);
+        assert_eq!(parameters(&place, &json!({})), None);
     }
 }

@@ -219,8 +219,8 @@ async fn what_is_not_there_is_404_and_what_is_too_large_413() {
     );
     for path in [
         "/controlplane/",
-        "/controlplane/workflow/execution",
-        "/dataplane/media/bucket/key",
+        "/controlplane/workflow/executions",
+        "/dataplane/media/bucket",
         "/x",
     ] {
         assert_eq!(ask(Method::GET, path, "").await, nothing, "{path}");

@@ -39,6 +39,7 @@ mod scenarios;
 mod scoreboard;
 mod select;
 mod service;
+mod service_dataplane;
 mod service_events;
 mod service_mre;
 mod service_replays;

@@ -5,8 +5,8 @@ use std::process::Command;
 use crate::support::python::python;
 use crate::support::{Done, Running, Work, repository};
 
-const KEY: &str = "ADMINOFTESTS";
-const SECRET: &str = "a secret/of+tests";
+pub const KEY: &str = "ADMINOFTESTS";
+pub const SECRET: &str = "a secret/of+tests";
 
 /// A server on a free port, with a key for admins in its environment, and its address.
 pub fn server(work: &mut Work, more: &[&str]) -> (Running, String) {

@@ -45,7 +45,8 @@ def planes():
     assert found["InvalidParameters"] == ["/MRE/Other"], found
     urls = {parameter["Name"]: parameter["Value"] for parameter in found["Parameters"]}
     base = os.environ["AWS_ENDPOINT_URL"]
-    assert urls == {NAMES[0]: f"{base}/controlplane/", NAMES[1]: f"{base}/dataplane/"}, urls
+    gateway = f".execute-api.{REGION}.amazonaws.com/api/"
+    assert urls == {NAMES[0]: f"{base}/controlplane{gateway}", NAMES[1]: f"{base}/dataplane{gateway}"}, urls
     one = boto3.client("ssm").get_parameter(Name=NAMES[0])
     assert one["Parameter"]["Value"] == urls[NAMES[0]], one
     return urls[NAMES[0]]
@@ -195,7 +196,7 @@ def strangers():
     bare = requests.get(CONTROL + "model/all")
     told = {"Code": "ForbiddenError", "Message": "Missing Authentication Token"}
     assert (bare.status_code, bare.json()) == (403, told), bare.text
-    refused(404, "NotFoundError", "There is no such path", "GET", "workflow/execution")
+    refused(404, "NotFoundError", "There is no such path", "GET", "workflow/executions")
     try:
         boto3.client("ssm", aws_secret_access_key=SECRET + "x", aws_access_key_id=KEY).get_parameters(Names=NAMES)
         raise AssertionError("a wrong secret was served")

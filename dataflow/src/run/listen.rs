@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use matchcut_kafka::{FeedOptions, KafkaFeed, Listen};
 use matchcut_model::chunk::Position;
+use matchcut_model::observation::Class;
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::parse_options;
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,11 @@ pub struct Sources {
 impl Sources {
     /// What a plan and the command line name.
     pub fn of(plan: &Plan, files: &[PathBuf], asks: Option<Arc<Asks>>) -> Self {
-        let outside = plan.operators.iter().filter(|o| o.kind == "external");
+        // A plugin outside may also say something late.
+        let outside = plan
+            .operators
+            .iter()
+            .filter(|o| o.kind == "external" || o.kind == "plugin" && o.class == Class::Featurer);
         Sources {
             files: files.to_vec(),
             feeds: plan

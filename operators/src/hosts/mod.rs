@@ -9,6 +9,8 @@ mod lambda;
 mod onnx;
 mod output;
 mod picture;
+#[cfg(feature = "lambda")]
+mod plugin;
 mod process;
 mod speech;
 mod tensor;
@@ -21,6 +23,8 @@ pub use http::{Usage, usage};
 #[cfg(feature = "lambda")]
 pub(crate) use lambda::Lambda;
 pub(crate) use onnx::Onnx;
+#[cfg(feature = "lambda")]
+pub(crate) use plugin::Plugin;
 pub(crate) use process::Process;
 pub use process::end_all;
 pub(crate) use speech::Speech;

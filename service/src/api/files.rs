@@ -10,6 +10,8 @@ use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use tower_http::services::ServeFile;
 
+use matchcut_dataflow::run::log::STORE_DIR;
+
 use super::{Named, Problem, blocking};
 use crate::context::App;
 
@@ -41,7 +43,37 @@ pub async fn file(
         runs.get(&id)?;
         Ok(find(&runs.dir(&id), &rest))
     });
-    let path = found.await?.ok_or_else(missing)?;
+    serve(found.await?.ok_or_else(missing)?, request).await
+}
+
+/// `GET /events/ID/chunks/NAME`: a whole chunk, as it was laid down for plugins.
+pub async fn chunk(
+    State(app): State<App>,
+    named: Named,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Named { id, rest } = named;
+    let found = blocking(&app, move |runs| {
+        runs.get(&id)?;
+        Ok(chunk_of(&runs.dir(&id), &rest))
+    });
+    let missing = || Problem::not_found("there is no such chunk, or none any more");
+    serve(found.await?.ok_or_else(missing)?, request).await
+}
+
+/// Where chunks that were laid down for plugins are; `dir` is the directory of their event.
+pub fn chunks_of(dir: &Path) -> PathBuf {
+    dir.join(STORE_DIR).join("chunks")
+}
+
+/// A chunk that is there.
+pub fn chunk_of(dir: &Path, name: &str) -> Option<PathBuf> {
+    let plain = is_plain(name) && !name.contains('/');
+    let path = plain.then(|| chunks_of(dir).join(name))?;
+    path.is_file().then_some(path)
+}
+
+async fn serve(path: PathBuf, request: Request) -> Result<Response, Problem> {
     let end = path.extension().and_then(|end| end.to_str());
     let kind = TYPES.iter().find(|(known, _)| Some(*known) == end);
     let mut file = match kind.map(|(_, kind)| kind.parse()) {
@@ -59,13 +91,13 @@ pub async fn file(
 }
 
 /// Whether a path has only names that a result has: none that leads up, is hidden or is empty.
-pub(crate) fn is_plain(path: &str) -> bool {
+pub fn is_plain(path: &str) -> bool {
     let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
     !path.contains(['\\', '\0']) && path.split('/').all(plain)
 }
 
 /// The file at a path in a directory, links in between followed only where they stay in it.
-fn find(dir: &Path, path: &str) -> Option<PathBuf> {
+pub fn find(dir: &Path, path: &str) -> Option<PathBuf> {
     let dir = dir.canonicalize().ok()?;
     let found = dir.join(path).canonicalize().ok()?;
     let inside = found.strip_prefix(&dir).ok()?;

@@ -9,6 +9,8 @@ pub(crate) mod files;
 mod problem;
 mod replays;
 mod results;
+mod urls;
+mod work;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -22,8 +24,10 @@ use crate::openapi::own::{Gives, Takes};
 use crate::runs::Runs;
 use crate::store::runs::Run;
 
+pub use files::{chunk_of, chunks_of, find as file_of, is_plain};
 pub use problem::Problem;
-pub use results::segments_of;
+pub use results::{segments_of, standing};
+pub use urls::lasting;
 
 /// Where it is.
 pub const ROOT: &str = "/api/v1";
@@ -194,6 +198,42 @@ pub const OPERATIONS: &[Route] = &[
         takes: Takes::Nothing,
         gives: Gives::Bytes,
         serve: || get(files::file),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/chunks/{name}",
+        id: "read_chunk",
+        does: "A chunk of the source of an event, as plugins outside read it",
+        takes: Takes::Nothing,
+        gives: Gives::Bytes,
+        serve: || get(files::chunk),
+    },
+    Route {
+        method: "POST",
+        path: "/events/{id}/urls",
+        id: "make_url",
+        does: "An address that opens one file for a while, without credentials",
+        takes: Takes::Url,
+        gives: Gives::Found("Url"),
+        serve: || post(urls::make),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/work",
+        id: "take_work",
+        does: "Take what a plugin outside is to do",
+        takes: Takes::Nothing,
+        gives: Gives::Work,
+        serve: || get(work::take),
+    },
+    Route {
+        method: "POST",
+        path: "/events/{id}/work/{task}",
+        id: "finish_work",
+        does: "Hand back what a plugin outside returned",
+        takes: Takes::Returned,
+        gives: Gives::Nothing,
+        serve: || post(work::finish),
     },
 ];
 

@@ -107,11 +107,16 @@ fn all_replays(runs: &Runs, id: &str) -> Result<Vec<Value>, Problem> {
 }
 
 /// The values of one kind that stand, by when they start.
-fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Vec<Value>, Problem> {
+pub fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Vec<Value>, Problem> {
     let Some(until) = run.epoch else {
         return Ok(Vec::new());
     };
-    let path = runs.dir(&run.id).join("changes.jsonl");
+    // What was taken in and observed is apart from what came of it.
+    let file = match kind {
+        "segment" | "clip" | "replay" => "changes.jsonl",
+        _ => "log.jsonl",
+    };
+    let path = runs.dir(&run.id).join(file);
     fold(&path, kind, until).map_err(|error| Problem::internal(&error))
 }
 

@@ -22,6 +22,7 @@ use super::{AdminKey, Bearer, Oidc, Role};
 use crate::audit::Entry;
 use crate::context::{App, Shared};
 use crate::errors::ApiError;
+use crate::planes::as_asked;
 use crate::server::refusal;
 use crate::ssm;
 use crate::store::keys;
@@ -141,6 +142,13 @@ pub async fn guard(
 ) -> Response {
     if OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
+    }
+    let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+    let addresses = &app.context.addresses;
+    match addresses.opens(request.method(), request.uri(), now) {
+        Some(Ok(())) => return next.run(request).await,
+        Some(Err(error)) => return refusal(request.uri().path(), error),
+        None => {}
     }
     let (parts, body) = request.into_parts();
     let asked = Asked {
@@ -309,7 +317,7 @@ fn signer(app: &Shared, header: &str, parts: &Parts, body: &Bytes) -> Result<Cal
     };
     let received = Received {
         method: &parts.method,
-        path: parts.uri.path(),
+        path: as_asked(&parts.extensions).unwrap_or(parts.uri.path()),
         query: parts.uri.query().unwrap_or_default(),
         headers: &parts.headers,
         body,

@@ -5,6 +5,7 @@
 mod access;
 pub(crate) mod bearer;
 mod claims;
+mod address;
 mod gate;
 pub(crate) mod local;
 mod oidc;
@@ -14,6 +15,7 @@ pub(crate) mod sigv4;
 pub use access::{Access, AdminKey, NewAccess};
 pub use bearer::Bearer;
 pub use claims::RoleMap;
+pub use address::{Addresses, LONGEST as LONGEST_ADDRESS};
 pub use gate::{Gate, guard};
 pub use oidc::Oidc;
 pub use role::Role;

@@ -34,10 +34,14 @@ impl Role {
 
     /// The least role that a request needs.
     pub fn needed(method: &Method, path: &str) -> Role {
+        let own = path.strip_prefix("/api/v1/events/");
+        // Who takes work keeps it from others.
+        if own.and_then(|rest| rest.split('/').nth(1)) == Some("work") {
+            return Role::Operator;
+        }
         if matches!(*method, Method::GET | Method::HEAD) || path == "/" {
             return Role::Viewer;
         }
-        let own = path.strip_prefix("/api/v1/events/");
         let of_editors = |rest: &str| match *method {
             Method::POST => rest.ends_with("/feedback"),
             Method::PUT | Method::DELETE => rest.split('/').nth(1) == Some("replays"),
@@ -46,11 +50,15 @@ impl Role {
         if own.is_some_and(of_editors) {
             return Role::Editor;
         }
+        if own.is_some_and(|rest| *method == Method::POST && rest.ends_with("/urls")) {
+            return Role::Viewer;
+        }
         let mut parts = path.split('/').skip(1);
         match (parts.next(), parts.next()) {
             (Some("controlplane" | "external"), Some("replay")) => Role::Editor,
             (Some("dataplane"), Some("clip")) => Role::Editor,
-            (Some("controlplane" | "external"), Some("event")) => Role::Operator,
+            (Some("controlplane" | "external"), Some("event" | "workflow")) => Role::Operator,
+            (Some("dataplane"), _) => Role::Operator,
             (Some("api"), Some("v1")) => Role::Operator,
             _ => Role::Admin,
         }
@@ -90,6 +98,17 @@ mod tests {
             needed("DELETE", "/controlplane/event/a/program/b"),
             Role::Operator
         );
+        assert_eq!(needed("POST", "/dataplane/plugin/result"), Role::Operator);
+        assert_eq!(
+            needed("PUT", "/controlplane/workflow/execution/a"),
+            Role::Operator
+        );
+        assert_eq!(needed("POST", "/api/v1/events/a/urls"), Role::Viewer);
+        for method in ["GET", "POST"] {
+            assert_eq!(needed(method, "/api/v1/events/a/work/b"), Role::Operator);
+        }
+        assert_eq!(needed("GET", "/api/v1/events/a/work"), Role::Operator);
+        assert_eq!(needed("GET", "/api/v1/events/a/files/work"), Role::Viewer);
         assert_eq!(needed("POST", "/api/v1/events"), Role::Operator);
         assert_eq!(needed("GET", "/api/v1/events"), Role::Viewer);
         assert_eq!(needed("POST", "/api/v1/events/a/feedback"), Role::Editor);

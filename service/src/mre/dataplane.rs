@@ -1,8 +1,14 @@
-//! MRE's data plane, as far as it is read: the segments of events that the service has run, or runs. Files are named by
-//! their paths in our own API.
+//! MRE's data plane: the segments of events that the service has run, or runs, here; what plugins say and ask for, media,
+//! chunks, clips and features in the files beside this one. Files are named by addresses that expire.
 
-use std::fs;
-use std::io;
+mod clips;
+mod features;
+mod media;
+mod metadata;
+mod replays;
+mod results;
+mod rows;
+mod workflow;
 
 use serde_json::{Value, json};
 
@@ -13,10 +19,15 @@ use crate::context::Context;
 use crate::endpoint::{Answer, Call, Routes, get};
 use crate::errors::ApiError;
 use crate::runs::RunsError;
-use crate::store::{events, replays};
+use crate::store::events;
+
+pub use rows::Event;
 
 /// Segments of a page.
 const PAGE: usize = 100;
+
+/// How long the address of a clip is good, in seconds.
+const CLIP: u64 = 24 * 60 * 60;
 
 /// What a card says that has no label.
 const NO_LABEL: &str = "<no label plugin configured>";
@@ -34,10 +45,13 @@ pub fn routes() -> Routes {
             "/segments/all/program/{program}/event/{event}/classifier/{classifier}/replay",
             get(for_replay),
         )
-        .route(
-            "/event/{event}/program/{program}/replay/{id}/segments",
-            get(of_replay),
-        )
+        .merge(clips::routes())
+        .merge(features::routes())
+        .merge(media::routes())
+        .merge(metadata::routes())
+        .merge(replays::routes())
+        .merge(results::routes())
+        .merge(workflow::routes())
 }
 
 fn version(_: &Call, _: &Context) -> Answer {
@@ -50,8 +64,8 @@ struct Segment {
     row: Value,
     start: f64,
     end: f64,
-    /// Where its files are.
-    files: String,
+    /// The clips of its tracks, as addresses.
+    clips: Vec<(String, String)>,
 }
 
 impl Segment {
@@ -62,11 +76,9 @@ impl Segment {
 
     /// The clip of a track.
     fn clip(&self, track: &str) -> String {
-        let clips = self.row.get("clips").and_then(Value::as_array);
-        let mut clips = clips.into_iter().flatten();
-        let mine = clips.find(|clip| track_of(clip) == track);
-        let path = mine.and_then(|clip| clip.get("path")?.as_str());
-        path.map_or_else(String::new, |path| format!("{}{path}", self.files))
+        let mut clips = self.clips.iter();
+        let mine = clips.find(|(own, _)| own == track);
+        mine.map_or_else(String::new, |(_, address)| address.clone())
     }
 
     /// Clips are cut by optimized marks where there are such.
@@ -126,7 +138,7 @@ fn track_of(clip: &Value) -> String {
 }
 
 /// The complete segments of a classifier, by time.
-fn segments(call: &Call, context: &Context) -> Result<Vec<Segment>, ApiError> {
+fn segments_of(call: &Call, context: &Context) -> Result<Vec<Segment>, ApiError> {
     let (program, name) = event_names(call)?;
     let event = context.database.read(|db| events::get(db, program, name))?;
     let event = event.ok_or_else(|| no_event(program, name))?;
@@ -139,16 +151,23 @@ fn segments(call: &Call, context: &Context) -> Result<Vec<Segment>, ApiError> {
     };
     let rows = rows.map_err(|_| ApiError::internal())?;
     let classifier = operator_name(call.param("classifier"));
-    let files = format!("{}/events/{id}/files/", api::ROOT);
+    let expires = api::lasting(CLIP);
+    let address = |clip: &Value| {
+        let path = clip.get("path")?.as_str()?;
+        let path = format!("{}/events/{id}/files/{path}", api::ROOT);
+        let signed = context.addresses.sign(&path, expires);
+        Some((track_of(clip), format!("{}{signed}", call.base)))
+    };
     let mine = rows.into_iter().filter_map(|row| {
         let of_it = row.get("operator").and_then(Value::as_str) == Some(&classifier);
         let (start, end) = (row.get("start")?.as_f64()?, row.get("end")?.as_f64()?);
-        let files = files.clone();
+        let clips = row.get("clips").and_then(Value::as_array);
+        let clips = clips.into_iter().flatten().filter_map(address).collect();
         of_it.then_some(Segment {
             row,
             start,
             end,
-            files,
+            clips,
         })
     });
     Ok(mine.collect())
@@ -156,36 +175,9 @@ fn segments(call: &Call, context: &Context) -> Result<Vec<Segment>, ApiError> {
 
 /// The newest first.
 fn newest_first(call: &Call, context: &Context) -> Result<Vec<Segment>, ApiError> {
-    let mut segments = segments(call, context)?;
+    let mut segments = segments_of(call, context)?;
     segments.reverse();
     Ok(segments)
-}
-
-/// The segments of a replay, as MRE's exports have them. There are none before the event is over.
-fn of_replay(call: &Call, context: &Context) -> Answer {
-    let (program, name) = event_names(call)?;
-    let id = call.param("id");
-    let (event, replay) = context.database.read(|db| {
-        let event = events::get(db, program, name)?;
-        let found: Result<_, ApiError> = Ok((event, replays::get(db, (program, name, id))?));
-        found
-    })?;
-    let event = event.ok_or_else(|| no_event(program, name))?;
-    if replay.is_none() {
-        return Err(ApiError::not_found(format!("Replay '{id}' not found")));
-    }
-    let dir = context.runs.dir(text(&event, "Id"));
-    // The id is one that was made here.
-    let path = dir.join("exports").join(format!("replay_{id}.json"));
-    let mut document: Value = match fs::read(path) {
-        Ok(document) => serde_json::from_slice(&document).map_err(|_| ApiError::internal())?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(json!([])),
-        Err(error) => {
-            tracing::error!(%error, "a replay cannot be read");
-            return Err(ApiError::internal());
-        }
-    };
-    Ok(document["Segments"].take())
 }
 
 fn cards(call: &Call, context: &Context) -> Answer {
@@ -231,7 +223,7 @@ fn page(call: &Call, context: &Context) -> Answer {
 
 fn for_edl(call: &Call, context: &Context) -> Answer {
     let track = call.param("track");
-    let segments = segments(call, context)?;
+    let segments = segments_of(call, context)?;
     let one = |segment: &Segment| {
         let mut row = json!({ "Start": segment.start, "End": segment.end });
         if let Some((start, end)) = segment.marks(track) {
@@ -244,12 +236,11 @@ fn for_edl(call: &Call, context: &Context) -> Answer {
 }
 
 fn for_replay(call: &Call, context: &Context) -> Answer {
-    let segments = segments(call, context)?;
+    let segments = segments_of(call, context)?;
     let one = |segment: &Segment| {
-        let clips = segment.row.get("clips").and_then(Value::as_array);
-        let tracks: Vec<String> = clips.into_iter().flatten().map(track_of).collect();
+        let tracks = || segment.clips.iter().map(|(track, _)| track);
         let location = |of: fn((String, String)) -> String| -> Value {
-            let all = tracks.iter().map(|track| (track, of(segment.clips(track))));
+            let all = tracks().map(|track| (track, of(segment.clips(track))));
             let there = all.filter(|(_, path)| !path.is_empty());
             there
                 .map(|(track, path)| (track.clone(), json!(path)))

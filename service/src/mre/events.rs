@@ -12,7 +12,7 @@ use crate::errors::ApiError;
 use crate::runs::{RunsError, allowed};
 use crate::store::asked_by::{self, What};
 use crate::store::names::{self, PROGRAM};
-use crate::store::{Row, StoreError, events, replays};
+use crate::store::{Row, StoreError, events, kept, replays};
 use crate::validation::{one_of, python, text_between};
 
 /// The routes of one event.
@@ -203,6 +203,7 @@ fn remove(call: &Call, context: &Context) -> Answer {
             )));
         }
         replays::remove_all(db, program, name)?;
+        kept::remove_all(db, text(&event, "Id"))?;
         events::remove(db, program, name)?;
         Ok(text(&event, "Id").to_owned())
     });

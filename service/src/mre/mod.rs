@@ -1,11 +1,13 @@
 //! MRE's control plane: paths, bodies, answers and errors as its services have them. Where those are broken, what
 //! was meant is done; docs/src/reference/rest.md says where.
 
+mod data_schemas;
 mod dataplane;
 mod dependencies;
 mod event_lists;
 mod event_schemas;
 mod events;
+mod executions;
 mod late;
 mod models;
 mod names;
@@ -49,6 +51,7 @@ pub fn routes() -> Routes {
         .merge(prompts::routes())
         .merge(profiles::routes())
         .merge(events::routes())
+        .merge(executions::routes())
         .merge(event_lists::routes())
         .merge(replays::routes())
         .merge(priorities::routes())

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::data_schemas::DataSchemas;
 use super::{event_schemas, replay_schemas};
 use crate::validation::Schema;
 
@@ -39,6 +40,8 @@ pub struct Schemas {
     pub priorities: Schema,
     /// Of one that is changed.
     pub priorities_update: Schema,
+    /// Of the data plane.
+    pub data: DataSchemas,
 }
 
 impl Schemas {
@@ -59,6 +62,7 @@ impl Schemas {
             replay: Schema::new(replay_schemas::replay())?,
             priorities: Schema::new(replay_schemas::priorities())?,
             priorities_update: Schema::new(replay_schemas::priorities_update())?,
+            data: DataSchemas::new()?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! From an event of MRE and its profile to a spec. A plugin is the operator whose type its name says (`SegmentByShot` is
-//! `segment_by_shot`), or that its configuration names under `type`; a featurer that is none is the function of
-//! Lambda that it was registered with.
+//! `segment_by_shot`), or that its configuration names under `type`; one that is none is the function of Lambda that it
+//! was registered with, or a program outside that fetches its work.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,15 @@ use super::pipeline::{SLOTS, dependents};
 use super::{plugins, replay_spec, text, texts};
 use crate::store::named::{self, PROFILE};
 use crate::store::{Row, StoreError, replays};
+
+/// The type of plugins that programs outside are, or functions that need the data plane.
+const OUTSIDE: &str = "plugin";
+
+/// The account of functions that are nowhere: such a plugin is a program outside.
+const NOWHERE: &str = ":000000000000:";
+
+/// What a configuration says to matchcut, and not to the plugin.
+const OWN: [&str; 4] = ["type", "wait", "look_ahead", "concurrency"];
 
 /// The only source of a spec that is made here.
 const SOURCE: &str = "video";
@@ -211,18 +220,26 @@ fn operator(
         "" => snake(own),
         kind => kind.to_owned(),
     };
+    if kind == OUTSIDE {
+        return Ok(outside(name, used, all, (event, profile)));
+    }
     let catalog = Catalog::built_in();
     let found = catalog.operator(&kind).map(|(_, description)| description);
     let found = found.filter(|description| description.class == used.class || kind == "process");
     let mut made = Row::new();
     let Some(description) = found else {
-        if used.class != Class::Featurer {
+        if given.contains_key("type") {
             return Err(NoSpec::Wrong(format!(
                 "Plugin '{own}' is no {} of matchcut: there is no type {kind}",
                 used.class
             )));
         }
-        return Ok(lambda(used, given, (event, profile)));
+        // What reads others needs the data plane, and so does all but a featurer.
+        let alone = used.class == Class::Featurer && used.reads.is_empty();
+        return Ok(match alone && function(used).is_some() {
+            true => lambda(used, given, (event, profile)),
+            false => outside(name, used, all, (event, profile)),
+        });
     };
     made.insert("type".to_owned(), json!(kind));
     made.insert(
@@ -327,6 +344,123 @@ fn lambda(used: &Used, given: &Row, (event, profile): (&Row, &Row)) -> Value {
         }
     }
     made
+}
+
+/// The function that a plugin is.
+fn function(used: &Used) -> Option<&str> {
+    let function = text(&used.registered, "ExecuteLambdaQualifiedARN");
+    (!function.contains(NOWHERE) && !function.is_empty()).then_some(function)
+}
+
+/// A plugin that asks and tells through the data plane: a program outside, or a function.
+fn outside(name: &str, used: &Used, all: &Plugins, (event, profile): (&Row, &Row)) -> Value {
+    let empty = Row::new();
+    let given = used.plugin.get("Configuration").and_then(Value::as_object);
+    let given = given.unwrap_or(&empty);
+    let plain = lambda(used, given, (event, profile));
+    let audio = text(&used.registered, "SupportedMediaType") == "Audio"
+        && matches!(used.class, Class::Featurer | Class::Optimizer);
+    let media = if audio { "audio" } else { "video" };
+    let segments = match used.class {
+        Class::Optimizer => &[Class::Segmenter][..],
+        Class::Labeler => &[Class::Optimizer, Class::Segmenter][..],
+        Class::Featurer | Class::Segmenter => &[][..],
+    };
+    let of_class = |class: &Class| all.iter().find(|(_, one)| one.class == *class);
+    let segments = segments.iter().find_map(of_class);
+    let mut inputs = vec![format!("{SOURCE}.{media}")];
+    inputs.extend(used.reads.iter().filter(|read| *read != name).cloned());
+    inputs.extend(segments.map(|(name, _)| name.clone()));
+    let dependents = used.reads.iter().filter_map(|read| {
+        let plugin = all.get(read)?;
+        Some(json!({ "operator": read, "name": text(&plugin.plugin, "Name") }))
+    });
+    let dependents: Vec<Value> = dependents.collect();
+    let configuration: Row = given
+        .iter()
+        .filter(|(key, _)| !OWN.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let outputs = used.registered.get("OutputAttributes");
+    let outputs = outputs.and_then(Value::as_object).unwrap_or(&empty);
+    let mut made = json!({
+        "type": OUTSIDE,
+        "class": used.class.to_string(),
+        "inputs": inputs,
+        "media": media,
+        "dependents": dependents,
+        "configuration": configuration,
+        "mre_outputs": outputs,
+        "mre_parts": parts_of(profile, all),
+    });
+    for key in [
+        "mre_plugin",
+        "mre_program",
+        "mre_event",
+        "mre_profile",
+        "event_start",
+        "max_segment",
+        "chunk_size",
+        "processing_frame_rate",
+    ] {
+        if let Some(value) = plain.get(key) {
+            made[key] = value.clone();
+        }
+    }
+    // Where the type of one is not known, all are taken as they come.
+    let typed_outputs = plain.get("output_attributes").and_then(Value::as_object);
+    if let Some(known) = typed_outputs.filter(|known| known.len() == outputs.len()) {
+        made["output_attributes"] = json!(known);
+    }
+    for key in OWN {
+        let value = given.get(key).map(|value| typed(value, None));
+        if let Some(value) = value.filter(|_| key != "type") {
+            made[key] = value;
+        }
+    }
+    if let Some(function) = function(used).filter(|_| text(given, "type") != OUTSIDE) {
+        made["function"] = json!(function);
+    }
+    made
+}
+
+/// The plugins of a profile, as MRE tells a plugin of them.
+fn parts_of(profile: &Row, all: &Plugins) -> Value {
+    let configuration = |plugin: &Row| plugin.get("Configuration").cloned();
+    let part = |plugin: &Row| {
+        let dependents: Vec<Value> = dependents(plugin)
+            .map(|dependent| {
+                let name = text(dependent, "Name");
+                let registered = all.get(&operator_name(name));
+                let media = registered.map(|one| text(&one.registered, "SupportedMediaType"));
+                json!({
+                    "Name": name,
+                    "Configuration": configuration(dependent).unwrap_or_else(|| json!({})),
+                    "DependentFor": dependent.get("DependentFor"),
+                    "Level": 1,
+                    "SupportedMediaType": media.unwrap_or("Video"),
+                })
+            })
+            .collect();
+        json!({
+            "Name": text(plugin, "Name"),
+            "Configuration": configuration(plugin).unwrap_or_else(|| json!({})),
+            "DependentPlugins": dependents,
+        })
+    };
+    let mut parts = Row::new();
+    for slot in SLOTS {
+        if let Some(plugin) = profile.get(slot).and_then(Value::as_object) {
+            parts.insert(slot.to_owned(), part(plugin));
+        }
+    }
+    let featurers = profile.get("Featurers").and_then(Value::as_array);
+    let featurers = featurers.into_iter().flatten().filter_map(Value::as_object);
+    let featurers: Vec<Value> = featurers.map(part).collect();
+    if !featurers.is_empty() {
+        parts.insert("Featurers".to_owned(), json!(featurers));
+    }
+    Value::Object(parts)
 }
 
 /// A value of a configuration. Those of MRE are texts; where an option is none, it is read out of it.

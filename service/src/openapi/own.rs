@@ -22,6 +22,10 @@ pub(crate) enum Takes {
     Replay,
     /// Lines of feedback.
     Lines,
+    /// For what an address is to be.
+    Url,
+    /// What a plugin returned.
+    Returned,
 }
 
 /// What an answer can be.
@@ -37,6 +41,10 @@ pub(crate) enum Gives {
     Stream,
     /// Bytes, all or part of them.
     Bytes,
+    /// What is to be done, or 204 when there is nothing.
+    Work,
+    /// 204.
+    Nothing,
 }
 
 /// The document.
@@ -93,7 +101,20 @@ fn parameters(route: &Route) -> Vec<Value> {
             &json!({ "type": "string", "pattern": "^[0-9]{1,18}$" }),
             "The epoch after which to go on",
         )],
-        "read_file" => vec![header("Range", &text, "The bytes that are wanted")],
+        "take_work" => vec![
+            query("operator", &text, "For this operator only"),
+            query(
+                "wait",
+                &json!({ "type": "number", "minimum": 0, "maximum": 20 }),
+                "How long to wait for work, in seconds",
+            ),
+            query(
+                "lease",
+                &json!({ "type": "number", "minimum": 0, "maximum": 900, "default": 900 }),
+                "For how long nobody else gets it, in seconds",
+            ),
+        ],
+        "read_file" | "read_chunk" => vec![header("Range", &text, "The bytes that are wanted")],
         _ => Vec::new(),
     }
 }
@@ -104,6 +125,8 @@ fn bodies(takes: Takes) -> Vec<(&'static str, Value)> {
         Takes::Nothing => Vec::new(),
         Takes::Event => vec![(JSON, schema("NewEvent")), (TOML, text)],
         Takes::Replay => vec![(JSON, schema("ReplayTable")), (TOML, text)],
+        Takes::Url => vec![(JSON, schema("NewUrl"))],
+        Takes::Returned => vec![(JSON, json!({ "type": "object" }))],
         Takes::Lines => vec![("application/jsonl", text)],
     }
 }
@@ -121,6 +144,15 @@ fn answers(route: &Route) -> Vec<Answer> {
             ),
             (204, "There will be no more", None),
         ],
+        Gives::Work => vec![
+            (
+                200,
+                "What MRE would invoke the plugin with",
+                Some((JSON, json!({ "type": "object" }))),
+            ),
+            (204, "There is nothing to do", None),
+        ],
+        Gives::Nothing => vec![(204, "Done", None)],
         Gives::Bytes => vec![
             (200, "The file", Some(("*/*", Value::Bool(true)))),
             (206, "A part of it", Some(("*/*", Value::Bool(true)))),
@@ -134,6 +166,7 @@ fn answers(route: &Route) -> Vec<Answer> {
         (403, "No credentials, wrong ones, or a role that may not"),
         (404, "There is no such event, replay or file"),
         (409, "The id is taken, or the state of the event is another"),
+        (410, "Nobody waits for it any more"),
         (413, "The body is longer than 10 MiB"),
         (415, "Neither JSON nor TOML"),
         (422, "What it asks for is wrong; errors say where"),
@@ -198,6 +231,20 @@ fn schemas() -> Value {
                 "next": { "type": ["string", "null"], "description": "The cursor of the next page" },
             },
             "required": ["items", "next"],
+        },
+        "NewUrl": {
+            "type": "object",
+            "properties": {
+                "path": { "type": "string", "description": "files/PATH or chunks/NAME" },
+                "lifetime": { "type": "integer", "minimum": 1, "description": "In seconds; 3600 if not said" },
+            },
+            "required": ["path"],
+            "additionalProperties": false,
+        },
+        "Url": {
+            "type": "object",
+            "properties": { "url": { "type": "string" }, "expires": time },
+            "required": ["url", "expires"],
         },
         "Heard": {
             "type": "object",

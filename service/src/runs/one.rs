@@ -18,11 +18,13 @@ use matchcut_dataflow::run::post::Post;
 use matchcut_dataflow::spec::Catalog;
 use matchcut_ingest::reach::Reach;
 use matchcut_model::value::Name;
+use matchcut_operators::board;
 
 use super::allowed::{self, NotAllowed};
 use super::live::{Live, counts};
 use super::said;
 use super::spec::{self, BadSpec};
+use crate::api::chunks_of;
 use crate::config::Sources;
 use crate::store::asked_by::What;
 use crate::store::runs::{Counts, Run, RunState};
@@ -128,6 +130,9 @@ fn try_run(run: &Run, dir: &Path, live: &Live, held: Held<'_>) -> Result<Ended, 
     let post = Post::open_counted(&plan, &info, store.as_ref(), &meter)?;
     let told = |error: io::Error| RunError::Start(format!("what is said cannot be heard: {error}"));
     said::prepare(dir).map_err(told)?;
+    // For as long as it runs: there programs outside find what they are to do.
+    let names = (plan.pipeline.program(), plan.pipeline.event());
+    let _desk = board::open(names, &run.id, &chunks_of(dir));
     let options = RunOptions {
         clips,
         ends: Arc::clone(live.ending()),

@@ -4,11 +4,14 @@
 pub mod asked_by;
 mod error;
 pub mod events;
+pub mod jobs;
+pub mod kept;
 pub mod keys;
 pub mod named;
 pub mod names;
 pub mod replays;
 pub mod runs;
+pub mod secrets;
 pub mod versioned;
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -27,10 +30,11 @@ pub use error::StoreError;
 pub(crate) const FILE: &str = "service.sqlite";
 
 /// What makes each version of the tables out of the one before it. Only ever appended to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../schema.sql"),
     include_str!("../schema_runs.sql"),
     include_str!("../schema_asked_by.sql"),
+    include_str!("../schema_dataplane.sql"),
 ];
 
 /// What a command waits for another process that writes.

@@ -13,7 +13,7 @@ use super::options::LambdaOptions;
 /// How long a request to S3 may take.
 const STAGING: Duration = Duration::from_secs(60);
 
-pub(super) struct Clients {
+pub(in crate::hosts) struct Clients {
     aws: AwsOptions,
     stage: AwsOptions,
     function: String,
@@ -24,7 +24,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn new(own: &LambdaOptions, aws: AwsOptions) -> Self {
+    pub(in crate::hosts) fn new(own: &LambdaOptions, aws: AwsOptions) -> Self {
         let mut stage = aws.clone();
         if own.stage_endpoint.is_some() {
             stage.endpoint.clone_from(&own.stage_endpoint);
@@ -41,7 +41,7 @@ impl Clients {
     }
 
     /// The function, and the server that chunks are staged on.
-    pub(super) fn get(&self) -> Result<&(Function, S3), AwsError> {
+    pub(in crate::hosts) fn get(&self) -> Result<&(Function, S3), AwsError> {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }

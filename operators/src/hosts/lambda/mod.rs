@@ -18,9 +18,15 @@ use crate::sdk::{
     AttributeKind, AttributeSpec, Description, EdgeKind, InputRule, Operator, OperatorType,
     OptionError, Options, intern, options_of, pass_on,
 };
-use clients::Clients;
-use options::{LambdaOptions, Media, Type, read};
+use options::read;
 use scanner::Plugin;
+
+pub(in crate::hosts) use clients::Clients;
+pub(in crate::hosts) use options::{LambdaOptions, Media, Type};
+pub(in crate::hosts) use payload::{payload, stream_start};
+pub(in crate::hosts) use place::Place;
+pub(in crate::hosts) use results::{Shape, attributes_of};
+pub(in crate::hosts) use scanner::failed;
 
 /// The operator type `lambda`.
 pub(crate) struct Lambda;
@@ -77,7 +83,7 @@ impl OperatorType for Lambda {
 }
 
 /// What is declared of the results; whatever comes, where nothing is.
-fn attributes(own: &LambdaOptions) -> Vec<AttributeSpec> {
+pub(in crate::hosts) fn attributes(own: &LambdaOptions) -> Vec<AttributeSpec> {
     let attribute = |(name, kind): (&String, &Type)| AttributeSpec {
         name: intern(name),
         kind: match kind {

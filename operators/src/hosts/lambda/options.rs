@@ -13,7 +13,7 @@ use crate::sdk::{MAX_SEGMENT, OptionError, Options, parse_options, text_duration
 /// What a plugin looks at (SupportedMediaType).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Media {
+pub(in crate::hosts) enum Media {
     /// Each chunk once.
     #[default]
     Video,
@@ -24,7 +24,7 @@ pub(super) enum Media {
 /// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Type {
+pub(in crate::hosts) enum Type {
     /// Text.
     Text,
     /// A number, or text that is one.
@@ -36,7 +36,7 @@ pub(super) enum Type {
 /// What times of results count from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum TimeBase {
+pub(in crate::hosts) enum TimeBase {
     /// The start of the event, as `get_segment_absolute_time(t)` of MRE's helper gives them.
     #[default]
     Event,
@@ -49,7 +49,7 @@ pub(super) enum TimeBase {
 /// Where timecodes come from, as MRE names it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(super) enum TimecodeSource {
+pub(in crate::hosts) enum TimecodeSource {
     /// There are none.
     #[default]
     NotEmbedded,
@@ -62,7 +62,7 @@ pub(super) enum TimecodeSource {
 /// Options of `lambda`, without those of AWS.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct LambdaOptions {
+pub(in crate::hosts) struct LambdaOptions {
     /// The function: its name or its ARN.
     pub function: String,
     /// A version or an alias of it; `$LATEST` without one.
@@ -151,7 +151,7 @@ impl Default for LambdaOptions {
 }
 
 /// All options, as far as they are right.
-pub(super) fn read(
+pub(in crate::hosts) fn read(
     options: &Options,
     errors: &mut Vec<OptionError>,
 ) -> (LambdaOptions, AwsOptions) {
@@ -166,7 +166,7 @@ pub(super) fn read(
 
 impl LambdaOptions {
     /// Says what is wrong; where chunks are staged.
-    pub(super) fn check(&self, errors: &mut Vec<OptionError>) -> Option<S3Address> {
+    pub(in crate::hosts) fn check(&self, errors: &mut Vec<OptionError>) -> Option<S3Address> {
         let mut wrong =
             |option: &str, message: &str| errors.push(OptionError::new(option, message));
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_:$".contains(c);

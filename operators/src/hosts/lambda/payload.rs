@@ -9,7 +9,7 @@ use super::options::LambdaOptions;
 use super::place::Place;
 
 /// The payload for one chunk, or one audio track of it.
-pub(super) fn payload(
+pub(in crate::hosts) fn payload(
     own: &LambdaOptions,
     placed: &PlacedChunk,
     track: Option<TrackNumber>,
@@ -96,7 +96,7 @@ pub(super) fn payload(
 }
 
 /// Start of the clock of the stream that a chunk has, in seconds as the payload tells it.
-pub(super) fn stream_start(payload: &Json) -> Option<f64> {
+pub(in crate::hosts) fn stream_start(payload: &Json) -> Option<f64> {
     payload
         .pointer("/Input/Metadata/HLSSegment/StartPtsTime")?
         .as_f64()

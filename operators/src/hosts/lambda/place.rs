@@ -10,14 +10,14 @@ use crate::sdk::ChunkMedia;
 
 /// A chunk in S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) object: S3Address,
+pub(in crate::hosts) struct Place {
+    pub(in crate::hosts) object: S3Address,
     /// It was put there for the function.
-    pub(super) staged: bool,
+    pub(in crate::hosts) staged: bool,
 }
 
 /// The object that a chunk is, if it is one: all of it, not encrypted, without a part elsewhere.
-pub(super) fn as_it_is(placed: &PlacedChunk) -> Option<Place> {
+pub(in crate::hosts) fn as_it_is(placed: &PlacedChunk) -> Option<Place> {
     let chunk = &placed.chunk;
     let alone = chunk.media.range.is_none() && chunk.media.encryption.is_none();
     let whole = alone && chunk.init.is_none() && chunk.window.is_none();
@@ -27,7 +27,7 @@ pub(super) fn as_it_is(placed: &PlacedChunk) -> Option<Place> {
 }
 
 /// Puts a chunk where the function finds it; what stands there already holds the same.
-pub(super) fn stage(
+pub(in crate::hosts) fn stage(
     s3: &S3,
     stage: &S3Address,
     placed: &PlacedChunk,

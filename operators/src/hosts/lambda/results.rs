@@ -18,16 +18,16 @@ const FAR: MediaTime = MediaTime::from_seconds(60);
 const ROUNDED: MediaTime = MediaTime::from_flicks(MediaTime::from_millis(1).flicks() / 2);
 
 /// How a plugin's results are read.
-pub(super) struct Shape<'a> {
-    pub(super) attributes: &'a [AttributeSpec],
-    pub(super) time_base: TimeBase,
+pub(in crate::hosts) struct Shape<'a> {
+    pub(in crate::hosts) attributes: &'a [AttributeSpec],
+    pub(in crate::hosts) time_base: TimeBase,
     /// Start of the chunk on the clock of the stream, as the plugin was told.
-    pub(super) stream_start: f64,
-    pub(super) placed: &'a PlacedChunk,
+    pub(in crate::hosts) stream_start: f64,
+    pub(in crate::hosts) placed: &'a PlacedChunk,
 }
 
 /// The results of a function that did not fail.
-pub(super) fn read(payload: &[u8], shape: &Shape<'_>) -> Result<Vec<Said>, String> {
+pub(in crate::hosts) fn read(payload: &[u8], shape: &Shape<'_>) -> Result<Vec<Said>, String> {
     let returned: Json = serde_json::from_slice(payload).map_err(|error| {
         format!(
             "what it returned is not JSON ({error}): \"{}\"",
@@ -70,7 +70,7 @@ pub(super) fn read(payload: &[u8], shape: &Shape<'_>) -> Result<Vec<Said>, Strin
 }
 
 /// What a function says that raised an exception or broke down.
-pub(super) fn failure(returned: &Json) -> Option<String> {
+pub(in crate::hosts) fn failure(returned: &Json) -> Option<String> {
     let message = returned.get("errorMessage")?.as_str().unwrap_or_default();
     let message = quoted(message.as_bytes());
     Some(match kind(returned) {
@@ -80,12 +80,13 @@ pub(super) fn failure(returned: &Json) -> Option<String> {
 }
 
 /// The type of the exception of a function that failed.
-pub(super) fn kind(returned: &Json) -> Option<&str> {
+pub(in crate::hosts) fn kind(returned: &Json) -> Option<&str> {
     returned.get("errorType")?.as_str()
 }
 
 impl Shape<'_> {
-    fn row(&self, row: &Map<String, Json>) -> Result<Said, String> {
+    /// What a row says.
+    pub(in crate::hosts) fn row(&self, row: &Map<String, Json>) -> Result<Said, String> {
         let start = row.get("Start").ok_or("it has no Start")?;
         let start = self.time("Start", start)?;
         let end = match row.get("End") {
@@ -103,23 +104,7 @@ impl Shape<'_> {
         if end < start {
             return Err(format!("it ends at {end} s, before its start at {start} s"));
         }
-        let mut attributes = Attributes::new();
-        let open = self.attributes.iter().any(|spec| spec.name == "*");
-        for (name, value) in row {
-            if ["Start", "End"].contains(&name.as_str()) || value.is_null() {
-                continue;
-            }
-            let declared = self
-                .attributes
-                .iter()
-                .find(|spec| spec.name == name.as_str());
-            if let Some(spec) = declared {
-                attributes.insert(Name::new(name), plain(value, spec.kind));
-            } else if open {
-                attributes.insert(Name::new(name), Value::from(value.clone()));
-            }
-        }
-        declared::check(&attributes, self.attributes)?;
+        let attributes = attributes_of(row, self.attributes, &["Start", "End"])?;
         Ok(Said {
             start,
             end,
@@ -160,6 +145,29 @@ impl Shape<'_> {
         let near = near.filter(|frame| (frame.time - time).abs() <= ROUNDED);
         near.map_or(time, |frame| frame.time)
     }
+}
+
+/// The attributes of a row but for those that are something else.
+pub(in crate::hosts) fn attributes_of(
+    row: &Map<String, Json>,
+    specs: &[AttributeSpec],
+    others: &[&str],
+) -> Result<Attributes, String> {
+    let mut attributes = Attributes::new();
+    let open = specs.iter().any(|spec| spec.name == "*");
+    for (name, value) in row {
+        if others.contains(&name.as_str()) || value.is_null() {
+            continue;
+        }
+        let declared = specs.iter().find(|spec| spec.name == name.as_str());
+        if let Some(spec) = declared {
+            attributes.insert(Name::new(name), plain(value, spec.kind));
+        } else if open {
+            attributes.insert(Name::new(name), Value::from(value.clone()));
+        }
+    }
+    declared::check(&attributes, specs)?;
+    Ok(attributes)
 }
 
 /// A value of the type that is declared, where it says the same as text: MRE's plugins often do.

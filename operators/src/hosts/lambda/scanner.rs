@@ -27,7 +27,7 @@ const MAY_PASS: &str = "MREExecutionError";
 
 type Answers = VecDeque<(blake3::Hash, Vec<u8>)>;
 
-pub(super) struct Plugin {
+pub(in crate::hosts) struct Plugin {
     own: LambdaOptions,
     attributes: Vec<AttributeSpec>,
     stage: Option<S3Address>,
@@ -38,7 +38,7 @@ pub(super) struct Plugin {
 }
 
 impl Plugin {
-    pub(super) fn new(
+    pub(in crate::hosts) fn new(
         own: LambdaOptions,
         attributes: Vec<AttributeSpec>,
         stage: Option<S3Address>,
@@ -108,7 +108,7 @@ impl Plugin {
 
 /// Why a function failed, if it did, and whether that may pass. Not every server says in a header that one
 /// failed.
-fn failed(returned: &Returned) -> Option<(String, bool)> {
+pub(in crate::hosts) fn failed(returned: &Returned) -> Option<(String, bool)> {
     let said: Json = serde_json::from_slice(&returned.payload).unwrap_or_default();
     let raised = failure(&said).filter(|_| said.get("Output").is_none());
     let message = raised.or_else(|| {
