@@ -74,7 +74,10 @@ fn a_replay_can_be_asked_for_changed_and_taken_back_while_an_event_runs() {
     api.replay("cup/replays/cuts2", &at_end).json(202);
     // At once, without waiting for the next chunk.
     let playing = work.path("data/events/cup/replays/pauses/current.json");
-    let pointer = |path: &Path| path.is_file().then(|| document(path)).unwrap_or_default();
+    let pointer = |path: &Path| match path.is_file() {
+        true => document(path),
+        false => Json::Null,
+    };
     api.until("cup", |_| pointer(&playing)["version"] == 1);
     let before = starts(&api.get("events/cup/replays/pauses").json(200));
     assert!(!before.is_empty());

@@ -3,9 +3,9 @@
 //! where that was asked for, and only from this machine.
 
 mod access;
+mod address;
 pub(crate) mod bearer;
 mod claims;
-mod address;
 mod gate;
 pub(crate) mod local;
 mod oidc;
@@ -13,9 +13,9 @@ mod role;
 pub(crate) mod sigv4;
 
 pub use access::{Access, AdminKey, NewAccess};
+pub use address::{Addresses, LONGEST as LONGEST_ADDRESS};
 pub use bearer::Bearer;
 pub use claims::RoleMap;
-pub use address::{Addresses, LONGEST as LONGEST_ADDRESS};
 pub use gate::{Gate, guard};
 pub use oidc::Oidc;
 pub use role::Role;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::dataplane::Event;
 use super::{object, text};
 use crate::context::Context;
-use crate::endpoint::{Routes, Answer, Call, get, post, put};
+use crate::endpoint::{Answer, Call, Routes, get, post, put};
 use crate::errors::ApiError;
+use crate::mre::data_schemas::body_of;
 use crate::store::{Row, StoreError, kept};
 use crate::validation::text_between;
 
@@ -20,7 +21,10 @@ pub fn routes() -> Routes {
     let path =
         "/workflow/execution/program/{program}/event/{event}/chunk/{chunk}/plugin/{plugin}/status";
     Routes::new()
-        .route("/workflow/execution", post(record))
+        .route(
+            "/workflow/execution",
+            post(record).takes(|| body_of(|all| &all.execution)),
+        )
         .route(&format!("{path}/{{status}}"), put(set_status))
         .route(path, get(status))
         .route(&format!("{path}/incomplete"), get(incomplete))

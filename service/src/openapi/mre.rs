@@ -192,9 +192,80 @@ const DOES: &[(&str, &str)] = &[
         "dataplane.for_replay",
         "Segments with their clips, for replays",
     ),
+    ("clips.store", "Keep where the clips of a segment are"),
     (
-        "dataplane.of_replay",
-        "The segments that a replay has chosen",
+        "clips.original",
+        "Clips and thumbnails of a segment by its original marks",
+    ),
+    (
+        "clips.optimized",
+        "Clips and thumbnails of a segment by its optimized marks",
+    ),
+    ("clips.think", "Like or dislike a clip"),
+    ("clips.thought", "What a reviewer thinks of a clip"),
+    (
+        "clips.thoughts",
+        "What reviewers think of the clips of a segment",
+    ),
+    ("clips.create_job", "Note a job that makes clips"),
+    ("clips.update_job", "Set the status of a job"),
+    ("clips.job", "The status of a job"),
+    (
+        "features.export",
+        "Note where all segments of an event were exported to",
+    ),
+    ("features.features", "Whether segments have a feature"),
+    ("features.feature", "Whether a segment has a feature"),
+    ("features.values", "The values of an attribute"),
+    (
+        "features.outputs",
+        "What featurers observed in a stretch of time",
+    ),
+    ("features.set_attribute", "Set an attribute of a segment"),
+    ("media.media", "Where a chunk can be read for a while"),
+    ("media.manifest", "The playlist of a chunk"),
+    ("metadata.store_frames", "Keep the frames of a chunk"),
+    ("metadata.store_chunk", "Keep a chunk"),
+    (
+        "metadata.chunk_start",
+        "When the chunk begins in which a time is",
+    ),
+    ("metadata.timecode", "The timecode of a frame"),
+    (
+        "replays.cards_of",
+        "The segments of a replay, as the GUI of MRE shows them",
+    ),
+    ("replays.page_of", "The same, page by page"),
+    ("replays.of_replay", "The segments that a replay has chosen"),
+    ("replays.store", "Keep the segments of a replay"),
+    ("results.store", "Keep what a plugin found in a chunk"),
+    (
+        "results.dependents",
+        "What the plugins found that a plugin depends on",
+    ),
+    (
+        "workflow.segment_state",
+        "What a classifier knows of the segments before a chunk",
+    ),
+    ("workflow.labeling_state", "What a labeler has to label"),
+    (
+        "workflow.optimization_state",
+        "What an optimizer has to optimize",
+    ),
+    (
+        "workflow.clip_segments",
+        "Segments whose clips are to be made",
+    ),
+    (
+        "workflow.clip_chunks",
+        "Chunks that the clip of a segment is cut from",
+    ),
+    ("executions.record", "Keep the execution of a workflow"),
+    ("executions.status", "The status of an execution"),
+    ("executions.set_status", "Set the status of an execution"),
+    (
+        "executions.incomplete",
+        "Executions of an event that are not complete",
     ),
 ];
 

@@ -28,6 +28,11 @@ impl Schema {
         Ok(Schema { source, validator })
     }
 
+    /// Its JSON.
+    pub fn source(&self) -> &Value {
+        &self.source
+    }
+
     /// Refuses with 400 what is not as it says.
     pub fn check(&self, value: &Value) -> Result<(), ApiError> {
         let errors = self.validator.iter_errors(value);

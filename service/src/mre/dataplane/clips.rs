@@ -9,8 +9,9 @@ use super::results::{body, whole};
 use super::rows::{AND as AND_TRACK, Event, Said, name, number, span};
 use super::segments_of;
 use crate::context::Context;
-use crate::endpoint::{Routes, Answer, Call, get, post};
+use crate::endpoint::{Answer, Call, Routes, get, post};
 use crate::errors::ApiError;
+use crate::mre::data_schemas::body_of;
 use crate::runs::RunsError;
 use crate::store::{Row, StoreError, jobs, kept};
 
@@ -22,10 +23,16 @@ pub fn routes() -> Routes {
     let info = "/event/{event}/program/{program}/clipstart/{start}/clipduration/{duration}/track/{track}/classifier/{classifier}";
     let feedback = "/clip/preview/program/{program}/event/{event}";
     Routes::new()
-        .route("/clip/result", post(store))
+        .route(
+            "/clip/result",
+            post(store).takes(|| body_of(|all| &all.clips)),
+        )
         .route(&format!("{info}/org/previewinfo"), get(original))
         .route(&format!("{info}/opt/previewinfo"), get(optimized))
-        .route("/clip/preview/feedback", post(think))
+        .route(
+            "/clip/preview/feedback",
+            post(think).takes(|| body_of(|all| &all.feedback)),
+        )
         .route(
             &format!(
                 "{feedback}/classifier/{{classifier}}/start/{{start}}/track/{{track}}/feedback"

@@ -7,8 +7,9 @@ use super::super::{object, rounded, text, texts};
 use super::results::body;
 use super::rows::{AND, Event, On, Said, is_complete, name, number, span};
 use crate::context::Context;
-use crate::endpoint::{Routes, Answer, Call, get, post, put};
+use crate::endpoint::{Answer, Call, Routes, get, post, put};
 use crate::errors::ApiError;
+use crate::mre::data_schemas::body_of;
 use crate::store::{Row, StoreError, kept};
 
 /// Segments of a page of an export.
@@ -17,8 +18,8 @@ const PAGE: usize = 200;
 /// The routes.
 pub fn routes() -> Routes {
     Routes::new()
-        .route("/event/program/export/all/segments", put(export))
-        .route("/replay/feature/in/segment", post(features))
+        .route("/event/program/export/all/segments", put(export).takes(|| body_of(|all| &all.export)))
+        .route("/replay/feature/in/segment", post(features).takes(|| body_of(|all| &all.features)))
         .route(
             "/feature/in/segment/program/{program}/event/{event}/plugin/{plugin}/attrn/{attribute}/attrv/{value}/start/{start}/end/{end}",
             get(feature),
@@ -29,7 +30,7 @@ pub fn routes() -> Routes {
         )
         .route(
             "/program/{program}/event/{event}/start/{start}/end/{end}/plugins/output/attributes",
-            post(outputs),
+            post(outputs).takes(|| body_of(|all| &all.attributes)),
         )
         .route(
             "/event/{event}/program/{program}/classifier/{classifier}/start/{start}/attrName/{attribute}/attrVal/{value}",

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::api::{self, chunk_of, file_of, is_plain, lasting};
 use crate::context::Context;
-use crate::endpoint::{Routes, Answer, Call, get};
+use crate::endpoint::{Answer, Call, Routes, get};
 use crate::errors::ApiError;
 use crate::runs::RunsError;
 

@@ -8,15 +8,22 @@ use super::results::body;
 use super::rows::{Event, Said, number};
 use crate::api::chunk_of;
 use crate::context::Context;
-use crate::endpoint::{Routes, Answer, Call, get, post};
+use crate::endpoint::{Answer, Call, Routes, get, post};
 use crate::errors::ApiError;
+use crate::mre::data_schemas::body_of;
 use crate::store::{Row, StoreError, kept};
 
 /// The routes.
 pub fn routes() -> Routes {
     Routes::new()
-        .route("/metadata/frame", post(store_frames))
-        .route("/metadata/chunk", post(store_chunk))
+        .route(
+            "/metadata/frame",
+            post(store_frames).takes(|| body_of(|all| &all.frames)),
+        )
+        .route(
+            "/metadata/chunk",
+            post(store_chunk).takes(|| body_of(|all| &all.chunk)),
+        )
         .route(
             "/metadata/chunk/start/{program}/{event}/{profile}/{time}",
             get(chunk_start),

@@ -11,8 +11,9 @@ use super::results::body;
 use super::rows::{Event, number, span};
 use super::segments_of;
 use crate::context::Context;
-use crate::endpoint::{Routes, Answer, Call, get, post};
+use crate::endpoint::{Answer, Call, Routes, get, post};
 use crate::errors::ApiError;
+use crate::mre::data_schemas::body_of;
 use crate::store::{Row, StoreError, events, kept, replays};
 
 /// Segments of a page.
@@ -26,7 +27,10 @@ pub fn routes() -> Routes {
             "/event/{event}/program/{program}/replay/{id}/segments",
             get(of_replay),
         )
-        .route("/replay/result", post(store))
+        .route(
+            "/replay/result",
+            post(store).takes(|| body_of(|all| &all.replay)),
+        )
         .route(cards, get(cards_of))
         .route(&format!("{cards}/v2"), get(page_of))
 }

@@ -8,8 +8,9 @@ use super::super::to_spec::operator_name;
 use super::super::{object, rounded, text, texts};
 use super::rows::{Event, NOT_ATTEMPTED, On, Said, name, number};
 use crate::context::Context;
-use crate::endpoint::{Routes, Answer, Call, post};
+use crate::endpoint::{Answer, Call, Routes, post};
 use crate::errors::ApiError;
+use crate::mre::data_schemas::body_of;
 use crate::runs::RunsError;
 use crate::store::runs::RunState;
 use crate::store::{Row, StoreError, kept};
@@ -18,8 +19,14 @@ use crate::work::Work;
 /// The routes.
 pub fn routes() -> Routes {
     Routes::new()
-        .route("/plugin/result", post(store))
-        .route("/plugin/dependentplugins/output", post(dependents))
+        .route(
+            "/plugin/result",
+            post(store).takes(|| body_of(|all| &all.result)),
+        )
+        .route(
+            "/plugin/dependentplugins/output",
+            post(dependents).takes(|| body_of(|all| &all.dependents)),
+        )
 }
 
 /// The body of a call, as a schema has it.

@@ -10,8 +10,9 @@ use super::metadata;
 use super::results::{body, whole};
 use super::rows::{Event, NOT_ATTEMPTED, On, Said, is_complete, number, span};
 use crate::context::Context;
-use crate::endpoint::{Routes, Answer, Call, post};
+use crate::endpoint::{Answer, Call, Routes, post};
 use crate::errors::ApiError;
+use crate::mre::data_schemas::body_of;
 use crate::store::Row;
 
 /// What is looked back from a mark for ranges that reach it, in seconds.
@@ -20,14 +21,26 @@ const LOOK_BACK: f64 = 60.0;
 /// The routes.
 pub fn routes() -> Routes {
     Routes::new()
-        .route("/workflow/segment/state", post(segment_state))
-        .route("/workflow/labeling/segment/state", post(labeling_state))
+        .route(
+            "/workflow/segment/state",
+            post(segment_state).takes(|| body_of(|all| &all.segment_state)),
+        )
+        .route(
+            "/workflow/labeling/segment/state",
+            post(labeling_state).takes(|| body_of(|all| &all.labeling_state)),
+        )
         .route(
             "/workflow/optimization/segment/state",
-            post(optimization_state),
+            post(optimization_state).takes(|| body_of(|all| &all.optimization_state)),
         )
-        .route("/workflow/engine/clipgen/segments", post(clip_segments))
-        .route("/workflow/engine/clipgen/chunks", post(clip_chunks))
+        .route(
+            "/workflow/engine/clipgen/segments",
+            post(clip_segments).takes(|| body_of(|all| &all.clip_segments)),
+        )
+        .route(
+            "/workflow/engine/clipgen/chunks",
+            post(clip_chunks).takes(|| body_of(|all| &all.clip_chunks)),
+        )
 }
 
 /// Where a plugin at its chunk finds what others have said.
