@@ -304,16 +304,18 @@ pub fn take(
 ) -> Option<Taken> {
     let desk = desk(names)?;
     let end = Instant::now() + wait;
+    let wanted = |laid: &Laid| {
+        let task = &laid.task;
+        let is = |name: &str| task.operator == name || task.plugin == name;
+        laid.done.is_none() && operator.is_none_or(is)
+    };
     let mut inner = desk.lock();
     loop {
         let now = Instant::now();
-        let free = inner.laid.iter_mut().find(|laid| {
-            laid.done.is_none()
-                && laid.taken.is_none_or(|until| until <= now)
-                && operator.is_none_or(|name| {
-                    [&laid.task.operator, &laid.task.plugin].contains(&&name.to_owned())
-                })
-        });
+        let free = inner
+            .laid
+            .iter_mut()
+            .find(|laid| wanted(laid) && laid.taken.is_none_or(|until| until <= now));
         if let Some(laid) = free {
             laid.taken = Some(now + lease);
             return Some(Taken {
@@ -321,9 +323,13 @@ pub fn take(
                 payload: laid.task.payload.clone(),
             });
         }
-        let (again, more) = desk.wait(inner, end);
+        // A lease that ends meanwhile is news, too.
+        let leases = inner.laid.iter().filter(|laid| wanted(laid));
+        let first = leases.filter_map(|laid| laid.taken).min();
+        let until = first.map_or(end, |first| first.min(end));
+        let (again, more) = desk.wait(inner, until);
         inner = again;
-        if !more {
+        if !more && Instant::now() >= end {
             return None;
         }
     }
