@@ -275,6 +275,9 @@ const LISTS: [&str; 4] = ["models", "plugins", "prompts", "profiles"];
 /// What answers with a text.
 const TEXTS: [&str; 3] = ["system.id", "events.status", "events.first_pts"];
 
+/// What answers with a text or something else, by what there is.
+const EITHER: [&str; 3] = ["system.one", "executions.status", "metadata.timecode"];
+
 /// What lists of events can be asked for.
 const OF_EVENTS: [(&str, &str); 8] = [
     ("limit", "How many"),
@@ -331,9 +334,11 @@ fn operations(routes: &Routes, root: &str) -> Vec<Operation> {
 fn operation(described: &Described, root: &str) -> Operation {
     let does = DOES.iter().find(|(id, _)| *id == described.id);
     let tag = described.id.split('.').next().unwrap_or_default();
-    let kind = match TEXTS.contains(&described.id.as_str()) {
-        true => "text/plain",
-        false => "application/json",
+    let id = described.id.as_str();
+    let kind = match (TEXTS.contains(&id), EITHER.contains(&id)) {
+        (true, _) => "text/plain",
+        (_, true) => "*/*",
+        _ => "application/json",
     };
     let mut answers: Vec<Answer> = vec![(200, "Done", Some((kind, Value::Bool(true))))];
     for (status, means) in [

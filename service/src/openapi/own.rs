@@ -140,7 +140,7 @@ fn answers(route: &Route) -> Vec<Answer> {
             (
                 200,
                 "Changes, epoch by epoch",
-                Some(("text/event-stream", json!({ "type": "string" }))),
+                Some(("text/event-stream", schema("Message"))),
             ),
             (204, "There will be no more", None),
         ],
@@ -245,6 +245,16 @@ fn schemas() -> Value {
             "type": "object",
             "properties": { "url": { "type": "string" }, "expires": time },
             "required": ["url", "expires"],
+        },
+        "Message": {
+            "type": "object",
+            "description": "A message of the stream: the lines of an epoch, or the end",
+            "properties": {
+                "id": { "type": "string", "description": "The epoch" },
+                "event": { "enum": ["changes", "end"] },
+                "data": { "type": "string", "description": "JSON, one object a line" },
+            },
+            "required": ["event", "data"],
         },
         "Heard": {
             "type": "object",
