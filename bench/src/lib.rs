@@ -26,6 +26,7 @@ pub mod record;
 pub mod replay;
 pub mod report;
 pub mod selection;
+pub mod service;
 pub mod stats;
 pub mod topics;
 pub mod trace;

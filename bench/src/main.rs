@@ -10,7 +10,7 @@ use matchcut_bench::child::{self, Task};
 use matchcut_bench::material::Material;
 use matchcut_bench::report::{Report, Section};
 use matchcut_bench::{
-    Error, analysis, cut, kafka, machine, memory, peers, quality, replay, selection,
+    Error, analysis, cut, kafka, machine, memory, peers, quality, replay, selection, service,
 };
 
 /// What to measure.
@@ -30,6 +30,8 @@ enum Topic {
     Quality,
     /// A backlog of messages against Kafka's own producer benchmark.
     Kafka,
+    /// How long readers of the service wait while events run.
+    Service,
     /// Peak memory, and that it does not grow with the length.
     Memory,
 }
@@ -109,6 +111,7 @@ fn bench(args: &Args) -> Result<ExitCode, Error> {
                 vec![peers::measure(&material, &args.out, pairs, threads)?]
             }
             Topic::Kafka => vec![kafka::measure(pairs)?],
+            Topic::Service => vec![service::measure(&args.out)?],
             Topic::Selection => vec![selection::measure()?],
             Topic::Replay => vec![replay::measure(&args.out, pairs)?],
             Topic::Cut => vec![cut::measure(&Material::ready(&args.out)?, pairs)?],

@@ -59,6 +59,15 @@ impl Material {
         })
     }
 
+    /// A playlist of so many minutes.
+    pub fn again_and_again(&self, minutes: u32) -> Result<PathBuf, Error> {
+        let wanted = (minutes * 60).div_ceil(CHUNK_SECONDS) as usize;
+        let path = self
+            .playlist
+            .with_file_name(format!("minutes_{minutes}.m3u8"));
+        repeat(&self.playlist, wanted, path)
+    }
+
     /// What it is, in words.
     pub fn describe(&self) -> String {
         let megabits = self.bit_rate as f64 / 1e6;
@@ -113,29 +122,34 @@ impl Low {
 
     /// A playlist of so many minutes.
     pub fn playlist(&self, minutes: u32) -> Result<PathBuf, Error> {
-        let once = fs::read_to_string(self.dir.join("index.m3u8"))?;
-        let list = media_list::parse(&once);
         let wanted = (minutes * 60).div_ceil(CHUNK_SECONDS) as usize;
-        let length = list.chunks.len().max(1);
-        let chunks: Vec<Listed> = list
-            .chunks
-            .iter()
-            .cycle()
-            .take(wanted)
-            .enumerate()
-            .map(|(index, chunk)| {
-                let mut chunk = chunk.clone();
-                if index > 0 && index % length == 0 {
-                    chunk.tags.insert(0, "#EXT-X-DISCONTINUITY".to_owned());
-                }
-                chunk
-            })
-            .collect();
-        let target = Duration::from_secs(u64::from(CHUNK_SECONDS));
         let path = self.dir.join(format!("minutes_{minutes}.m3u8"));
-        fs::write(&path, media_list::write(chunks.iter(), target, true))?;
-        Ok(path)
+        repeat(&self.dir.join("index.m3u8"), wanted, path)
     }
+}
+
+/// Writes a playlist of so many chunks beside one: its own, again and again, with discontinuities between.
+fn repeat(playlist: &Path, wanted: usize, path: PathBuf) -> Result<PathBuf, Error> {
+    let once = fs::read_to_string(playlist)?;
+    let list = media_list::parse(&once);
+    let length = list.chunks.len().max(1);
+    let chunks: Vec<Listed> = list
+        .chunks
+        .iter()
+        .cycle()
+        .take(wanted)
+        .enumerate()
+        .map(|(index, chunk)| {
+            let mut chunk = chunk.clone();
+            if index > 0 && index % length == 0 {
+                chunk.tags.insert(0, "#EXT-X-DISCONTINUITY".to_owned());
+            }
+            chunk
+        })
+        .collect();
+    let target = Duration::from_secs(u64::from(CHUNK_SECONDS));
+    fs::write(&path, media_list::write(chunks.iter(), target, true))?;
+    Ok(path)
 }
 
 fn generate(dir: &Path) -> Result<(), Error> {

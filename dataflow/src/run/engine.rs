@@ -68,6 +68,8 @@ pub struct RunOptions {
     pub feedback: Vec<PathBuf>,
     /// How replays are asked for that the spec does not have; none can be where this is not said.
     pub asks: Option<Arc<Asks>>,
+    /// Decoding lets everything else on the machine go first.
+    pub background: bool,
     /// An event that is over hears once more what was said of it.
     pub revises: bool,
     /// What the event is called where things are counted; as its spec says where nothing is said.
@@ -96,6 +98,7 @@ impl Default for RunOptions {
             decode_timeout: Duration::from_secs(120),
             feedback: Vec::new(),
             asks: None,
+            background: false,
             revises: false,
             called: None,
             reach: Reach::everything(),
@@ -304,7 +307,12 @@ pub fn run(
     // Who waits for something outside holds up neither decoding nor the chunks behind.
     let waiting = MediaScanner::waiting(plan);
     let gate = Gate::new(next, options.max_epochs + waiting, options.max_bytes);
-    let pool = Pool::new("decode", options.decode_threads + waiting).map_err(start)?;
+    let threads = options.decode_threads + waiting;
+    let pool = match options.background {
+        true => Pool::background("decode", threads),
+        false => Pool::new("decode", threads),
+    };
+    let pool = pool.map_err(start)?;
     let under_way = UnderWay::default();
     let scanner = scanner(plan, options, &media, &under_way, &meter);
 

@@ -13,15 +13,39 @@ pub struct Pool {
     jobs: Sender<Job>,
 }
 
+/// How much less processor time background work gets where others want it, as a nice value: about a tenth.
+const BACKGROUND: i32 = 10;
+
 impl Pool {
     /// Starts `threads` threads named `NAME-0`, `NAME-1`, …
     pub fn new(name: &str, threads: usize) -> std::io::Result<Pool> {
+        Pool::start(name, threads, || {})
+    }
+
+    /// The same for work that lets others go first: whoever answers requests, or decides what the results are. Threads
+    /// that its jobs start do so, too.
+    pub fn background(name: &str, threads: usize) -> std::io::Result<Pool> {
+        Pool::start(name, threads, || {
+            let thread = Some(rustix::thread::gettid());
+            let done = rustix::process::getpriority_process(thread)
+                // Who is nicer already stays so.
+                .and_then(|nice| {
+                    rustix::process::setpriority_process(thread, nice.max(BACKGROUND))
+                });
+            if let Err(error) = done {
+                tracing::debug!(%error, "decoding takes as much as everything else");
+            }
+        })
+    }
+
+    fn start(name: &str, threads: usize, first: fn()) -> std::io::Result<Pool> {
         let (jobs, queue) = unbounded::<Job>();
         for index in 0..threads.max(1) {
             let queue = queue.clone();
             thread::Builder::new()
                 .name(format!("{name}-{index}"))
                 .spawn(move || {
+                    first();
                     for job in queue {
                         job();
                     }
@@ -34,5 +58,27 @@ impl Pool {
     pub fn run(&self, job: impl FnOnce() + Send + 'static) {
         // The threads live as long as this handle, so that a send cannot fail.
         let _ = self.jobs.send(Box::new(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nice_of(pool: &Pool) -> i32 {
+        let (tell, told) = unbounded();
+        pool.run(move || {
+            let thread = rustix::thread::gettid();
+            let nice = rustix::process::getpriority_process(Some(thread)).unwrap();
+            tell.send(nice).unwrap();
+        });
+        told.recv().unwrap()
+    }
+
+    #[test]
+    fn background_work_lets_others_go_first() {
+        let usual = nice_of(&Pool::new("usual", 1).unwrap());
+        let background = nice_of(&Pool::background("background", 1).unwrap());
+        assert_eq!(background, usual.max(BACKGROUND));
     }
 }

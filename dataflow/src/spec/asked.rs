@@ -101,6 +101,8 @@ mod tests {
     use crate::plan;
 
     const SPEC: &str = r#"
+[pipeline]
+name = "court"
 [sources.court]
 type = "hls"
 uri = "court.m3u8"
@@ -108,8 +110,8 @@ uri = "court.m3u8"
 type = "scene_change"
 inputs = ["court.video"]
 [operators.rally]
-type = "external"
-class = "segmenter"
+type = "segment_by_shot"
+inputs = ["cuts"]
 [replays.best]
 inputs = ["rally"]
 duration = "60s"

@@ -6,6 +6,7 @@ mod channel;
 mod events;
 mod feedback;
 pub(crate) mod files;
+mod folded;
 mod problem;
 mod replays;
 mod results;
@@ -25,6 +26,7 @@ use crate::runs::Runs;
 use crate::store::runs::Run;
 
 pub use files::{chunk_of, chunks_of, find as file_of, is_plain};
+pub use folded::Folds;
 pub use problem::Problem;
 pub use results::{segments_of, standing};
 pub use urls::lasting;

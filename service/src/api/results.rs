@@ -1,29 +1,20 @@
 //! What an event has come to, as JSON. While it runs this is what its changes amount to; when it is over, the documents
 //! that it wrote.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::folded::Fold;
 use super::{Named, Problem, blocking};
 use crate::context::App;
 use crate::runs::Runs;
 use crate::store::runs::Run;
-
-/// A line of changes.
-#[derive(Deserialize)]
-struct Change {
-    epoch: u64,
-    kind: String,
-    diff: i64,
-    value: Value,
-}
 
 /// `GET /events/ID/segments`.
 pub async fn segments(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
@@ -31,14 +22,16 @@ pub async fn segments(State(app): State<App>, named: Named) -> Result<Json<Value
         let run = runs.get(&named.id)?;
         segments_of(runs, &run)
     });
-    Ok(items_of(items.await?))
+    Ok(items_of(&items.await?))
 }
 
 /// The segments of an event, by time.
-pub fn segments_of(runs: &Runs, run: &Run) -> Result<Vec<Value>, Problem> {
+pub fn segments_of(runs: &Runs, run: &Run) -> Result<Arc<Vec<Value>>, Problem> {
     let path = runs.dir(&run.id).join("segments.jsonl");
     match run.state.is_over() && path.is_file() {
-        true => documents(&path).map_err(|error| Problem::internal(&error)),
+        true => documents(&path)
+            .map(Arc::new)
+            .map_err(|error| Problem::internal(&error)),
         false => standing(runs, run, "segment"),
     }
 }
@@ -49,13 +42,13 @@ pub async fn clips(State(app): State<App>, named: Named) -> Result<Json<Value>, 
         let run = runs.get(&named.id)?;
         standing(runs, &run, "clip")
     });
-    Ok(items_of(items.await?))
+    Ok(items_of(&items.await?))
 }
 
 /// `GET /events/ID/replays`.
 pub async fn replays(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
     let items = blocking(&app, move |runs| all_replays(runs, &named.id));
-    Ok(items_of(items.await?))
+    Ok(items_of(&items.await?))
 }
 
 /// `GET /events/ID/replays/NAME`.
@@ -67,7 +60,7 @@ pub async fn replay(State(app): State<App>, named: Named) -> Result<Json<Value>,
     found.map(Json).ok_or_else(missing)
 }
 
-fn items_of(items: Vec<Value>) -> Json<Value> {
+fn items_of(items: &[Value]) -> Json<Value> {
     Json(json!({ "items": items }))
 }
 
@@ -75,7 +68,7 @@ fn items_of(items: Vec<Value>) -> Json<Value> {
 /// what is chosen now.
 fn all_replays(runs: &Runs, id: &str) -> Result<Vec<Value>, Problem> {
     let run = runs.get(id)?;
-    let mut chosen: Option<Vec<Value>> = None;
+    let mut chosen: Option<Arc<Vec<Value>>> = None;
     let mut items = Vec::new();
     for (name, asked) in runs.replays(&run)? {
         let path = runs.dir(id).join("replays").join(&name).join("replay.json");
@@ -107,9 +100,9 @@ fn all_replays(runs: &Runs, id: &str) -> Result<Vec<Value>, Problem> {
 }
 
 /// The values of one kind that stand, by when they start.
-pub fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Vec<Value>, Problem> {
+pub fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Arc<Vec<Value>>, Problem> {
     let Some(until) = run.epoch else {
-        return Ok(Vec::new());
+        return Ok(Arc::default());
     };
     // What was taken in and observed is apart from what came of it.
     let file = match kind {
@@ -117,33 +110,15 @@ pub fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Vec<Value>, Proble
         _ => "log.jsonl",
     };
     let path = runs.dir(&run.id).join(file);
-    fold(&path, kind, until).map_err(|error| Problem::internal(&error))
-}
-
-fn fold(path: &Path, kind: &str, until: u64) -> io::Result<Vec<Value>> {
-    // By its text a value is found again; by its number the order is kept.
-    let mut rows: BTreeMap<String, (usize, Value)> = BTreeMap::new();
-    for (number, line) in lines(path)?.enumerate() {
-        let line = line?;
-        // The last line may still be written.
-        let Ok(change) = serde_json::from_str::<Change>(&line) else {
-            break;
-        };
-        if change.epoch > until {
-            break;
-        }
-        if change.kind == kind {
-            let text = change.value.to_string();
-            match change.diff > 0 {
-                true => drop(rows.insert(text, (number, change.value))),
-                false => drop(rows.remove(&text)),
-            }
-        }
+    let internal = |error: io::Error| Problem::internal(&error);
+    // Observations are many, and asked for seldom.
+    if file == "log.jsonl" {
+        let mut fold = Fold::default();
+        fold.read(&path, kind, until).map_err(internal)?;
+        return Ok(fold.sorted());
     }
-    let mut rows: Vec<(usize, Value)> = rows.into_values().collect();
-    let start = |row: &Value| row["start"].as_f64().unwrap_or_default();
-    rows.sort_by(|(a, one), (b, other)| start(one).total_cmp(&start(other)).then(a.cmp(b)));
-    Ok(rows.into_iter().map(|(_, value)| value).collect())
+    let which = (run.number, kind);
+    runs.folds().rows(which, &path, until).map_err(internal)
 }
 
 /// The documents of a file of JSON lines.
@@ -159,34 +134,4 @@ fn lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<String>>> {
         file => Box::new(BufReader::new(file?)),
     };
     Ok(reader.lines())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_is_what_changes_amount_to() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("changes.jsonl");
-        assert_eq!(fold(&path, "segment", 9).unwrap(), Vec::<Value>::new());
-        let line = |epoch: u64, kind: &str, diff: i64, start: f64, end: Option<f64>| {
-            let value = json!({ "start": start, "end": end });
-            json!({ "epoch": epoch, "kind": kind, "diff": diff, "value": value }).to_string() + "\n"
-        };
-        let text = line(1, "segment", 1, 4.0, None)
-            + &line(1, "clip", 1, 0.0, None)
-            + &line(2, "segment", -1, 4.0, None)
-            + &line(2, "segment", 1, 4.0, Some(6.2))
-            + &line(3, "segment", 1, 1.0, Some(2.0))
-            + &line(4, "segment", -1, 1.0, Some(2.0))
-            + "{\"epoch\":4,";
-        fs::write(&path, text).unwrap();
-        let at = |until| fold(&path, "segment", until).unwrap();
-        let four = json!({ "start": 4.0, "end": 6.2 });
-        assert_eq!(at(0), Vec::<Value>::new());
-        assert_eq!(at(1), [json!({ "start": 4.0, "end": null })]);
-        assert_eq!(at(3), [json!({ "start": 1.0, "end": 2.0 }), four.clone()]);
-        assert_eq!(at(9), [four]);
-    }
 }

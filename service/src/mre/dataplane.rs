@@ -158,13 +158,13 @@ fn segments_of(call: &Call, context: &Context) -> Result<Vec<Segment>, ApiError>
         let signed = context.addresses.sign(&path, expires);
         Some((track_of(clip), format!("{}{signed}", call.base)))
     };
-    let mine = rows.into_iter().filter_map(|row| {
+    let mine = rows.iter().filter_map(|row| {
         let of_it = row.get("operator").and_then(Value::as_str) == Some(&classifier);
         let (start, end) = (row.get("start")?.as_f64()?, row.get("end")?.as_f64()?);
         let clips = row.get("clips").and_then(Value::as_array);
         let clips = clips.into_iter().flatten().filter_map(address).collect();
         of_it.then_some(Segment {
-            row,
+            row: row.clone(),
             start,
             end,
             clips,

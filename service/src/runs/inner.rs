@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::live::Live;
 use super::one::{self, Ended, Ending};
 use super::said;
+use crate::api::Folds;
 use crate::config::Sources;
 use crate::store::asked_by;
 use crate::store::runs::{self, Run, RunState};
@@ -31,6 +32,7 @@ pub(super) struct Inner {
     pub inside: Mutex<Inside>,
     pub changed: Condvar,
     pub stopping: watch::Sender<bool>,
+    pub folds: Folds,
     /// No other service runs the same events.
     pub _lock: File,
 }

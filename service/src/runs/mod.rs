@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use inner::{Inner, Inside, now, yesterday};
 pub use live::{Live, Standing};
 
+use crate::api::Folds;
 use crate::config::Sources;
 use crate::store::asked_by::{self, What};
 use crate::store::runs::{self, Run, RunState};
@@ -106,6 +107,7 @@ impl Runs {
                 inside: Mutex::default(),
                 changed: Condvar::new(),
                 stopping: watch::channel(false).0,
+                folds: Folds::default(),
                 _lock: lock,
             }),
         };
@@ -144,6 +146,11 @@ impl Runs {
     /// The directory of an event.
     pub fn dir(&self, id: &str) -> PathBuf {
         self.inner.dir.join(id)
+    }
+
+    /// What is kept of what events have come to.
+    pub fn folds(&self) -> &Folds {
+        &self.inner.folds
     }
 
     /// Becomes true when the service is about to end.

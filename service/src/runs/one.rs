@@ -139,6 +139,7 @@ fn try_run(run: &Run, dir: &Path, live: &Live, held: Held<'_>) -> Result<Ended, 
         feedback: vec![said::path(dir)],
         asks: Some(Arc::new(asks)),
         revises: true,
+        background: true,
         called: Some(run.id.clone()),
         reach: held.map_or_else(Reach::everything, |(sources, _)| {
             sources.reach.and_files(dir)

@@ -156,7 +156,7 @@ impl<'a> Said<'a> {
             let rows = api::standing(&context.runs, &run, kind);
             rows.map_err(|_| ApiError::internal())
         };
-        for chunk in standing("chunk")? {
+        for chunk in standing("chunk")?.iter() {
             let number = |key: &str| chunk.get(key).and_then(Value::as_f64);
             let position = chunk.get("position").and_then(Value::as_u64);
             if let (Some(position), Some(start), Some(end)) =
@@ -166,12 +166,12 @@ impl<'a> Said<'a> {
                 said.pieces.push(Piece { number, start, end });
             }
         }
-        for observation in standing("observation")? {
-            push(&mut said.observations, observation);
+        for observation in standing("observation")?.iter() {
+            push(&mut said.observations, observation.clone());
         }
         let segments = api::segments_of(&context.runs, &run).map_err(|_| ApiError::internal())?;
-        for segment in segments {
-            push(&mut said.segments, segment);
+        for segment in segments.iter() {
+            push(&mut said.segments, segment.clone());
         }
         said.run = Some(run);
         Ok(said)

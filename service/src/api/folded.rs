@@ -1,0 +1,218 @@
+//! What changes of an event amount to, kept so that whoever asks again costs only what came since. Of each event that was
+//! asked for last the rows of a kind stand here, with how far its file was read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// So many are kept; what was asked for longest ago goes first.
+const KEPT: usize = 256;
+
+/// A line of changes.
+#[derive(Deserialize)]
+struct Change {
+    epoch: u64,
+    kind: String,
+    diff: i64,
+    value: Value,
+}
+
+/// The number of an event, and a kind of rows.
+type Key = (i64, String);
+
+/// What is kept of events.
+#[derive(Default)]
+pub struct Folds {
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    folds: HashMap<Key, (u64, Arc<Mutex<Fold>>)>,
+    asked: u64,
+}
+
+impl Folds {
+    /// The rows of a kind that stand after epoch `until`, by when they start. `number` tells the event from all that
+    /// were called the same.
+    pub fn rows(
+        &self,
+        (number, kind): (i64, &str),
+        path: &Path,
+        until: u64,
+    ) -> io::Result<Arc<Vec<Value>>> {
+        let fold = self.fold((number, kind.to_owned()));
+        let mut fold = fold.lock().unwrap_or_else(PoisonError::into_inner);
+        fold.read(path, kind, until)?;
+        Ok(fold.sorted())
+    }
+
+    fn fold(&self, key: Key) -> Arc<Mutex<Fold>> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.asked += 1;
+        let asked = inside.asked;
+        let fold = match inside.folds.get_mut(&key) {
+            Some((last, fold)) => {
+                *last = asked;
+                return Arc::clone(fold);
+            }
+            None => Arc::<Mutex<Fold>>::default(),
+        };
+        inside.folds.insert(key, (asked, Arc::clone(&fold)));
+        if inside.folds.len() > KEPT {
+            let oldest = inside.folds.iter().min_by_key(|(_, (last, _))| *last);
+            if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+                inside.folds.remove(&key);
+            }
+        }
+        fold
+    }
+}
+
+/// The rows of one kind up to a place in the file of an event.
+#[derive(Default)]
+pub struct Fold {
+    /// Up to here whole lines were read.
+    offset: u64,
+    lines: usize,
+    until: u64,
+    /// By its text a row is found again; by its number the order is kept.
+    rows: BTreeMap<String, (usize, Value)>,
+    sorted: Option<Arc<Vec<Value>>>,
+}
+
+impl Fold {
+    /// Reads on to the end of epoch `until`.
+    pub fn read(&mut self, path: &Path, kind: &str, until: u64) -> io::Result<()> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                *self = Fold::default();
+                return Ok(());
+            }
+            file => file?,
+        };
+        // What is read stands; only an event that was taken up anew stands elsewhere for a moment.
+        if until < self.until || file.metadata()?.len() < self.offset {
+            *self = Fold::default();
+        }
+        self.until = until;
+        file.seek(SeekFrom::Start(self.offset))?;
+        let mut file = BufReader::new(file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = file.read_until(b'\n', &mut line)?;
+            // The last line may still be written.
+            if !line.ends_with(b"\n") {
+                return Ok(());
+            }
+            let change: Change = serde_json::from_slice(&line)?;
+            if change.epoch > until {
+                return Ok(());
+            }
+            self.offset += length as u64;
+            self.lines += 1;
+            if change.kind != kind {
+                continue;
+            }
+            self.sorted = None;
+            let text = change.value.to_string();
+            match change.diff > 0 {
+                true => drop(self.rows.insert(text, (self.lines, change.value))),
+                false => drop(self.rows.remove(&text)),
+            }
+        }
+    }
+
+    /// The rows, by when they start.
+    pub fn sorted(&mut self) -> Arc<Vec<Value>> {
+        if let Some(sorted) = &self.sorted {
+            return Arc::clone(sorted);
+        }
+        let mut rows: Vec<&(usize, Value)> = self.rows.values().collect();
+        let start = |row: &Value| row["start"].as_f64().unwrap_or_default();
+        rows.sort_by(|(a, one), (b, other)| start(one).total_cmp(&start(other)).then(a.cmp(b)));
+        let sorted: Vec<Value> = rows.into_iter().map(|(_, value)| value.clone()).collect();
+        let sorted = Arc::new(sorted);
+        self.sorted = Some(Arc::clone(&sorted));
+        sorted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn line(epoch: u64, kind: &str, diff: i64, start: f64, end: Option<f64>) -> String {
+        let value = json!({ "start": start, "end": end });
+        json!({ "epoch": epoch, "kind": kind, "diff": diff, "value": value }).to_string() + "\n"
+    }
+
+    fn text() -> String {
+        line(1, "segment", 1, 4.0, None)
+            + &line(1, "clip", 1, 0.0, None)
+            + &line(2, "segment", -1, 4.0, None)
+            + &line(2, "segment", 1, 4.0, Some(6.2))
+            + &line(3, "segment", 1, 1.0, Some(2.0))
+            + &line(4, "segment", -1, 1.0, Some(2.0))
+            + "{\"epoch\":4,"
+    }
+
+    #[test]
+    fn what_stands_is_what_changes_amount_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("changes.jsonl");
+        let folds = Folds::default();
+        let at = |until| folds.rows((1, "segment"), &path, until).unwrap().to_vec();
+        assert_eq!(at(9), Vec::<Value>::new());
+        fs::write(&path, text()).unwrap();
+        let four = json!({ "start": 4.0, "end": 6.2 });
+        for _ in 0..2 {
+            assert_eq!(at(0), Vec::<Value>::new());
+            assert_eq!(at(1), [json!({ "start": 4.0, "end": null })]);
+            assert_eq!(at(3), [json!({ "start": 1.0, "end": 2.0 }), four.clone()]);
+            assert_eq!(at(9), [four.clone()]);
+        }
+    }
+
+    #[test]
+    fn what_comes_later_is_taken_in_line_by_line_and_nothing_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("changes.jsonl");
+        let folds = Folds::default();
+        let text =
+            text() + "\"kind\":\"clip\",\"diff\":1,\"value\":1}\n" + &line(5, "clip", 1, 9.0, None);
+        for end in 0..=text.len() {
+            fs::write(&path, &text[..end]).unwrap();
+            let mut whole = Fold::default();
+            whole.read(&path, "segment", 9).unwrap();
+            let now = folds.rows((1, "segment"), &path, 9).unwrap();
+            assert_eq!(now, whole.sorted(), "{end}");
+        }
+        // Another event of the same name begins at its beginning.
+        fs::write(&path, line(1, "segment", 1, 7.0, None)).unwrap();
+        let other = folds.rows((2, "segment"), &path, 9).unwrap();
+        assert_eq!(other.to_vec(), [json!({ "start": 7.0, "end": null })]);
+    }
+
+    #[test]
+    fn not_all_is_kept_for_ever() {
+        let folds = Folds::default();
+        for number in 0..KEPT as i64 + 20 {
+            let none = Path::new("/nowhere/changes.jsonl");
+            folds.rows((number, "segment"), none, 9).unwrap();
+        }
+        let inside = folds.inside.lock().unwrap();
+        assert_eq!(inside.folds.len(), KEPT);
+        assert!(!inside.folds.contains_key(&(0, "segment".to_owned())));
+    }
+}
