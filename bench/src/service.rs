@@ -167,7 +167,7 @@ struct Waited {
 
 impl Waited {
     fn row(&self, what: &str) -> Vec<String> {
-        let ms = |share: f64| format!("{:.2}", self.times.quantile(share) * 1e3);
+        let ms = |share: f64| format!("{:.2}", self.times.quantile(share));
         vec![
             what.to_owned(),
             format!("{:.0}", self.rate),

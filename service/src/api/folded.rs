@@ -2,10 +2,13 @@
 //! asked for last the rows of a kind stand here, with how far its file was read.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use matchcut_sinks::files::present;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +32,14 @@ type Key = (i64, String);
 #[derive(Default)]
 pub struct Folds {
     inside: Mutex<Inside>,
+    files: Mutex<HashMap<PathBuf, Kept>>,
+}
+
+/// A document as it was when it was read.
+struct Kept {
+    changed: SystemTime,
+    length: u64,
+    values: Arc<Vec<Value>>,
 }
 
 #[derive(Default)]
@@ -50,6 +61,39 @@ impl Folds {
         let mut fold = fold.lock().unwrap_or_else(PoisonError::into_inner);
         fold.read(path, kind, until)?;
         Ok(fold.sorted())
+    }
+
+    /// The JSON values of a file that is written whole, one after the other; nothing where there is none. What was read
+    /// is read again when the file is another.
+    pub fn document(&self, path: &Path) -> io::Result<Option<Arc<Vec<Value>>>> {
+        let Some(found) = present(fs::metadata(path))? else {
+            return Ok(None);
+        };
+        let (changed, length) = (found.modified()?, found.len());
+        let files = || self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = files().get(path)
+            && (kept.changed, kept.length) == (changed, length)
+        {
+            return Ok(Some(Arc::clone(&kept.values)));
+        }
+        let Some(bytes) = present(fs::read(path))? else {
+            return Ok(None);
+        };
+        let values = serde_json::Deserializer::from_slice(&bytes).into_iter();
+        let values: Vec<Value> = values.collect::<Result<_, _>>()?;
+        let values = Arc::new(values);
+        let mut files = files();
+        // Whoever asks often is soon back.
+        if files.len() >= KEPT {
+            files.clear();
+        }
+        let kept = Kept {
+            changed,
+            length: bytes.len() as u64,
+            values: Arc::clone(&values),
+        };
+        files.insert(path.to_owned(), kept);
+        Ok(Some(values))
     }
 
     fn fold(&self, key: Key) -> Arc<Mutex<Fold>> {
@@ -146,8 +190,6 @@ impl Fold {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use serde_json::json;
 
     use super::*;
@@ -202,6 +244,25 @@ mod tests {
         fs::write(&path, line(1, "segment", 1, 7.0, None)).unwrap();
         let other = folds.rows((2, "segment"), &path, 9).unwrap();
         assert_eq!(other.to_vec(), [json!({ "start": 7.0, "end": null })]);
+    }
+
+    #[test]
+    fn a_document_is_read_again_when_it_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("segments.jsonl");
+        let folds = Folds::default();
+        let now = || folds.document(&path).unwrap().map(|values| values.to_vec());
+        assert_eq!(now(), None);
+        fs::write(&path, "{\"a\":1}\n{\"a\":2}\n").unwrap();
+        let two = Some(vec![json!({ "a": 1 }), json!({ "a": 2 })]);
+        assert_eq!(now(), two);
+        assert_eq!(now(), two);
+        fs::write(&path, "{\n  \"a\": 3\n}\n").unwrap();
+        assert_eq!(now(), Some(vec![json!({ "a": 3 })]));
+        fs::write(&path, "{").unwrap();
+        assert!(folds.document(&path).is_err());
+        fs::remove_file(&path).unwrap();
+        assert_eq!(now(), None);
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! What an event has come to, as JSON. While it runs this is what its changes amount to; when it is over, the documents
 //! that it wrote.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 
 use axum::Json;
@@ -28,11 +26,13 @@ pub async fn segments(State(app): State<App>, named: Named) -> Result<Json<Value
 /// The segments of an event, by time.
 pub fn segments_of(runs: &Runs, run: &Run) -> Result<Arc<Vec<Value>>, Problem> {
     let path = runs.dir(&run.id).join("segments.jsonl");
-    match run.state.is_over() && path.is_file() {
-        true => documents(&path)
-            .map(Arc::new)
-            .map_err(|error| Problem::internal(&error)),
-        false => standing(runs, run, "segment"),
+    let written = match run.state.is_over() {
+        true => runs.folds().document(&path),
+        false => Ok(None),
+    };
+    match written.map_err(|error| Problem::internal(&error))? {
+        Some(written) => Ok(written),
+        None => standing(runs, run, "segment"),
     }
 }
 
@@ -47,17 +47,18 @@ pub async fn clips(State(app): State<App>, named: Named) -> Result<Json<Value>, 
 
 /// `GET /events/ID/replays`.
 pub async fn replays(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
-    let items = blocking(&app, move |runs| all_replays(runs, &named.id));
+    let items = blocking(&app, move |runs| some_replays(runs, &named.id, |_| true));
     Ok(items_of(&items.await?))
 }
 
 /// `GET /events/ID/replays/NAME`.
 pub async fn replay(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
     let name = named.rest;
-    let items = blocking(&app, move |runs| all_replays(runs, &named.id)).await?;
-    let found = items.into_iter().find(|item| item["name"] == name.as_str());
-    let missing = || Problem::not_found(format!("the event has no replay \"{name}\""));
-    found.map(Json).ok_or_else(missing)
+    let missing = format!("the event has no replay \"{name}\"");
+    let wanted = move |other: &str| other == name;
+    let items = blocking(&app, move |runs| some_replays(runs, &named.id, wanted)).await?;
+    let found = items.into_iter().next();
+    found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
 fn items_of(items: &[Value]) -> Json<Value> {
@@ -66,19 +67,27 @@ fn items_of(items: &[Value]) -> Json<Value> {
 
 /// The replays that are asked for, each with its table and what `replay.json` holds; while the event runs with
 /// what is chosen now.
-fn all_replays(runs: &Runs, id: &str) -> Result<Vec<Value>, Problem> {
+fn some_replays(
+    runs: &Runs,
+    id: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Value>, Problem> {
     let run = runs.get(id)?;
     let mut chosen: Option<Arc<Vec<Value>>> = None;
     let mut items = Vec::new();
-    for (name, asked) in runs.replays(&run)? {
+    let all = runs.replays(&run)?.into_iter();
+    for (name, asked) in all.filter(|(name, _)| wanted(name)) {
         let path = runs.dir(id).join("replays").join(&name).join("replay.json");
         let mut item = json!({ "name": name, "asked": asked });
-        if run.state.is_over() && path.is_file() {
-            let text = fs::read(&path).map_err(|error| Problem::internal(&error))?;
-            let document: Value =
-                serde_json::from_slice(&text).map_err(|error| Problem::internal(&error))?;
-            if let (Value::Object(item), Value::Object(document)) = (&mut item, document) {
-                item.extend(document);
+        let written = match run.state.is_over() {
+            true => runs.folds().document(&path),
+            false => Ok(None),
+        };
+        let written = written.map_err(|error| Problem::internal(&error))?;
+        let document = written.as_ref().and_then(|written| written.first());
+        if let Some(Value::Object(document)) = document {
+            if let Value::Object(item) = &mut item {
+                item.extend(document.clone());
             }
         } else {
             let chosen = match &mut chosen {
@@ -119,19 +128,4 @@ pub fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Arc<Vec<Value>>, P
     }
     let which = (run.number, kind);
     runs.folds().rows(which, &path, until).map_err(internal)
-}
-
-/// The documents of a file of JSON lines.
-fn documents(path: &Path) -> io::Result<Vec<Value>> {
-    lines(path)?
-        .map(|line| Ok(serde_json::from_str(&line?)?))
-        .collect()
-}
-
-fn lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<String>>> {
-    let reader: Box<dyn BufRead> = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Box::new(io::empty()),
-        file => Box::new(BufReader::new(file?)),
-    };
-    Ok(reader.lines())
 }
