@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use matchcut_sinks::files::present;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -392,10 +393,24 @@ impl Runs {
     /// Keeps what is said of an event, as whole lines. It counts as soon as the event hears it; one that is over hears
     /// it at once.
     pub fn say(&self, id: &str, lines: &[u8]) -> Result<(), RunsError> {
-        let mut inside = self.inner.lock();
-        let mut run = self.kept(id)?;
+        self.kept(id)?;
         let dir = self.dir(id);
-        said::append(&dir, lines).map_err(|source| StoreError::Io { path: dir, source })?;
+        // Nobody who asks for an event waits until this is on the disk. A run that ends meanwhile has either heard it,
+        // or sees that there is more.
+        let failed = |source: io::Error| StoreError::Io {
+            path: dir.clone(),
+            source,
+        };
+        said::append(&dir, lines).map_err(failed)?;
+        let mut inside = self.inner.lock();
+        let mut run = match self.kept(id) {
+            // It was removed meanwhile, and leaves nothing.
+            Err(RunsError::Unknown(id)) if !inside.live.contains_key(&id) => {
+                present(fs::remove_dir_all(&dir)).map_err(failed)?;
+                return Err(RunsError::Unknown(id));
+            }
+            found => found?,
+        };
         if run.state == RunState::Complete {
             run.state = RunState::Revising;
             self.inner.set(&run)?;
