@@ -50,38 +50,31 @@ impl Asked {
 
     /// Takes in an entry of the log. What is withdrawn stays until that is [done](Asked::withdraw).
     pub fn apply(&mut self, controls: &[(Control, i64)]) -> Result<Differences, RunError> {
-        let (mut asked, mut gone) = (Vec::new(), BTreeSet::new());
+        // Of several in one entry the last one stands, unless it is taken back in it, too.
+        let mut now: BTreeMap<&Name, Option<&ReplayDefinition>> = BTreeMap::new();
         for (control, diff) in controls {
             let Control::Replay(definition) = control else {
                 continue;
             };
-            if *diff < 0 {
-                gone.insert(definition.name.clone());
+            let stands = now.entry(&definition.name).or_default();
+            match stands {
+                _ if *diff > 0 => *stands = Some(definition),
+                Some(other) if **other != **definition => {}
+                _ => *stands = None,
             }
         }
-        for (control, diff) in controls {
-            let Control::Replay(definition) = control else {
+        let (mut asked, mut gone) = (Vec::new(), Vec::new());
+        for (name, definition) in now {
+            let Some(definition) = definition else {
+                gone.push(name.clone());
                 continue;
             };
-            // Of several in one entry the last one stands.
-            let stands = controls
-                .iter()
-                .rev()
-                .find_map(|(control, diff)| match control {
-                    Control::Replay(other) if other.name == definition.name && *diff > 0 => {
-                        Some(other)
-                    }
-                    _ => None,
-                });
-            if *diff > 0 && stands == Some(definition) {
-                gone.remove(&definition.name);
-                let replay = self.replay(definition)?;
-                if self.put(&replay) {
-                    asked.push((replay, definition.segmenter.clone()));
-                }
+            let replay = self.replay(definition)?;
+            if self.put(&replay) {
+                asked.push((replay, definition.segmenter.clone()));
             }
         }
-        Ok((asked, gone.into_iter().collect()))
+        Ok((asked, gone))
     }
 
     fn replay(&self, definition: &ReplayDefinition) -> Result<PlanReplay, RunError> {
@@ -149,5 +142,108 @@ impl Asked {
         let files = || media.mp4.iter().chain(&media.hls);
         let there = |place: &Place| files().all(|file| place.dir.join(file).is_file());
         (*before == digest && places.iter().all(there)).then_some(media)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use matchcut_model::chunk::Position;
+
+    use super::*;
+    use crate::plan;
+    use crate::run::convert;
+    use crate::run::remarks::{Entries, Remarks, RemarksCursor, Subjects};
+    use crate::spec::{self, Catalog};
+
+    const SPEC: &str = r#"
+[pipeline]
+name = "court"
+[sources.court]
+type = "hls"
+uri = "court.m3u8"
+[operators.cuts]
+type = "scene_change"
+inputs = ["court.video"]
+[operators.shot]
+type = "segment_by_shot"
+inputs = ["cuts"]
+[replays.best]
+inputs = ["shot"]
+duration = "60s"
+weights = { "cuts.hard_cut" = 1 }
+"#;
+
+    fn begun() -> (Remarks, Asked) {
+        let (catalog, path) = (Catalog::built_in(), Path::new("spec.toml"));
+        let spec = spec::parse(SPEC, path, &[], &catalog).unwrap();
+        let plan = plan::compile(&spec, &catalog).unwrap();
+        let asks = Some(Arc::new(Asks::new(
+            SPEC.to_owned(),
+            path,
+            Vec::new(),
+            &plan,
+        )));
+        let subjects = Subjects {
+            replays: convert::definitions(&plan),
+            asks: asks.clone(),
+            ..Subjects::default()
+        };
+        let remarks = Remarks::new(subjects, RemarksCursor::default(), BTreeMap::new());
+        (remarks, Asked::new(&plan, asks))
+    }
+
+    /// What lines that are heard at once come to: replays with their lengths in seconds, what is new, what is gone.
+    fn hear(remarks: &mut Remarks, asked: &mut Asked, lines: &[&str]) -> [Vec<String>; 3] {
+        let mut entries = Entries::new();
+        for line in lines {
+            remarks.line("said:1", line.as_bytes(), Position(3), &mut entries);
+        }
+        let wrong = entries
+            .iter()
+            .find(|(control, _)| matches!(control, Control::Failure(_)));
+        assert_eq!(wrong, None);
+        let (new, gone) = asked.apply(&entries).unwrap();
+        for name in &gone {
+            asked.withdraw(name);
+        }
+        let now = asked.replays().map(|replay| {
+            let seconds = replay.request.duration.as_seconds_f64();
+            format!("{} {seconds}", replay.name)
+        });
+        let names = |names: Vec<Name>| names.iter().map(Name::to_string).collect();
+        let new = new.into_iter().map(|(replay, _)| replay.name);
+        [now.collect(), names(new.collect()), names(gone)]
+    }
+
+    const LATE: &str = r#"{"replay":"late","ask":{"inputs":["shot"],"duration":"20s"}}"#;
+    const LONGER: &str = r#"{"replay":"late","ask":{"inputs":["shot"],"duration":"30s"}}"#;
+    const GONE: &str = r#"{"replay":"late","retract":true}"#;
+
+    #[test]
+    fn the_last_word_on_a_replay_stands() {
+        let (mut remarks, mut asked) = begun();
+        let mut hear = |lines: &[&str]| hear(&mut remarks, &mut asked, lines);
+        let told = hear(&[LATE]);
+        assert_eq!(told, [vec!["best 60", "late 20"], vec!["late"], vec![]]);
+        assert_eq!(hear(&[LATE])[1], Vec::<String>::new(), "nothing new");
+        assert_eq!(hear(&[LONGER])[0], ["best 60", "late 30"]);
+        // What it weighs can be changed as for any other.
+        let told = hear(&[r#"{"replay":"late","duration":40}"#]);
+        assert_eq!(told, [vec!["best 60", "late 40"], vec!["late"], vec![]]);
+        assert_eq!(hear(&[GONE]), [vec!["best 60"], vec![], vec!["late"]]);
+        let other = r#"{"replay":"best","retract":true}"#;
+        assert_eq!(hear(&[other]), [vec![], vec![], vec!["best"]]);
+    }
+
+    #[test]
+    fn what_is_taken_back_at_once_was_never_there() {
+        let (mut remarks, mut asked) = begun();
+        let mut hear = |lines: &[&str]| hear(&mut remarks, &mut asked, lines);
+        let none: [Vec<String>; 2] = [vec![], vec!["late".to_owned()]];
+        assert_eq!(hear(&[LATE, GONE])[1..], none);
+        assert_eq!(hear(&[LATE, GONE, LONGER])[0], ["best 60", "late 30"]);
+        assert_eq!(hear(&[GONE, LATE])[0], ["best 60", "late 20"]);
     }
 }

@@ -1,5 +1,6 @@
 //! What is said of an event while it runs becomes entries of its log here: thumbs, marked, trimmed and named
-//! segments, observations from outside, and what replays are to weigh, and which there are to be. Of each thing the last word stands.
+//! segments, observations from outside, what replays are to weigh, and which there are to be. Of each thing the
+//! last word stands.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

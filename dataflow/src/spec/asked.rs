@@ -28,9 +28,7 @@ impl AskedReplay {
         let name = name.to_owned();
         Ok(AskedReplay { name, text })
     }
-}
 
-impl AskedReplay {
     /// What findings in its text call it.
     pub fn file(&self) -> String {
         format!("replay {}", self.name)
