@@ -219,6 +219,42 @@ fn an_event_that_is_killed_while_it_hears_what_was_said_since_hears_it_at_the_ne
 }
 
 #[test]
+fn the_command_line_hears_what_is_said_of_an_event_that_is_over() {
+    let source = live(6);
+    source.serve("index.m3u8", DATED.text(6));
+    let spec = spec(&source.url("index.m3u8"));
+    let (table, written) = cuts();
+    let work = run(&spec);
+    let ask = json!({ "replay": "cuts2", "ask": table });
+    work.write("said.jsonl", format!("{ask}\n"));
+    let again = [
+        "run",
+        "spec.toml",
+        "--out",
+        "out",
+        "--resume",
+        "--feedback",
+        "said.jsonl",
+    ];
+    work.ok(again).says("replay cuts2: 2 segments");
+    let whole = run(&format!("{spec}{written}"));
+    for name in [
+        "replays/cuts2/replay.json",
+        "replays/cuts2/replay.edl",
+        "exports/replay_cuts2.csv",
+    ] {
+        let read = |work: &Work| fs::read(work.path("out").join(name)).unwrap();
+        same_text(name, &read(&whole), &read(&work));
+    }
+    let size = |work: &Work| {
+        fs::metadata(work.path("out/replays/cuts2/cuts2.mp4"))
+            .unwrap()
+            .len()
+    };
+    assert_eq!(size(&whole), size(&work));
+}
+
+#[test]
 fn what_cannot_be_asked_for_is_told_with_its_place() {
     let source = live(3);
     let mut work = Work::new();
@@ -255,6 +291,24 @@ fn what_cannot_be_asked_for_is_told_with_its_place() {
     let name = json!({ "inputs": ["shot"], "duration": "3s" });
     api.replay("cup/replays/cuts", &name).json(422);
     api.replay("none/replays/late", &name).json(404);
+    // By a line of feedback no more can be asked for.
+    let line = json!({ "replay": "../late", "ask": name }).to_string();
+    let wrong = api.ask(
+        "POST",
+        "events/cup/feedback",
+        &[],
+        Some(&format!("\n{line}")),
+    );
+    let first = wrong.json(422)["errors"][0].clone();
+    assert_eq!(first["line"], 2);
+    assert!(
+        first["message"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be a name"),
+        "{first}"
+    );
+    assert_eq!(names(&api, "cup"), ["all"]);
     assert_eq!(
         api.ask(
             "PUT",
