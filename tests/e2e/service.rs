@@ -1,5 +1,6 @@
 //! `matchcut serve` as clients of AWS Media Replay Engine use it, and as those who run it do.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::python::python;
@@ -30,6 +31,25 @@ pub fn stops(running: Running) -> Done {
     done
 }
 
+/// Runs a program of the tests that asks the service as MRE's clients do, with the key of the admin; what it prints.
+pub fn client(python: &Path, program: &str, url: &str, args: &[&str]) -> String {
+    let output = Command::new(python)
+        .arg(repository().join("tests/programs").join(program))
+        .args(args)
+        .env("AWS_ENDPOINT_URL", url)
+        .env("AWS_ACCESS_KEY_ID", KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET)
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_DEFAULT_REGION", "eu-central-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
 fn clients_of_mre_find_it_and_are_served() {
     let Some(python) = python("boto3, requests_aws4auth") else {
@@ -37,24 +57,8 @@ fn clients_of_mre_find_it_and_are_served() {
     };
     let mut work = Work::new();
     let (running, url) = server(&mut work, &[]);
-    let client = |key: &str, secret: &str| {
-        let output = Command::new(&python)
-            .arg(repository().join("tests/programs/mre_client.py"))
-            .env("AWS_ENDPOINT_URL", &url)
-            .env("AWS_ACCESS_KEY_ID", key)
-            .env("AWS_SECRET_ACCESS_KEY", secret)
-            .env("AWS_REGION", "eu-central-1")
-            .env("AWS_DEFAULT_REGION", "eu-central-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_MAX_ATTEMPTS", "1")
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{told}");
-        String::from_utf8(output.stdout).unwrap()
-    };
     let parts = ["models", "plugins", "profiles", "others", "strangers"];
-    let told = client(KEY, SECRET);
+    let told = client(&python, "mre_client.py", &url, &[]);
     assert_eq!(told.lines().collect::<Vec<_>>(), parts);
     stops(running);
 }

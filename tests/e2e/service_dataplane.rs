@@ -2,16 +2,15 @@
 //! signed and unsigned requests over real HTTP; and what becomes of work that nobody does.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
-use super::service::{KEY, SECRET, server, stops};
+use super::service::{client, server, stops};
 use crate::support::http::Api;
 use crate::support::python::python;
 use crate::support::server::Server;
 use crate::support::stream::{DATED, Playlist, chunks};
-use crate::support::{Work, lines, repository};
+use crate::support::{Work, lines};
 
 /// The same with operators of matchcut alone.
 const SPEC: &str = r#"[pipeline]
@@ -50,23 +49,7 @@ fn plugins_of_mre_work_an_event_from_outside() {
     let uri = source.url("index.m3u8");
     let mut work = Work::new();
     let (running, url) = server(&mut work, &[]);
-    let client = |args: &[&str]| {
-        let output = Command::new(&python)
-            .arg(repository().join("tests/programs/mre_plugins.py"))
-            .args(args)
-            .env("AWS_ENDPOINT_URL", &url)
-            .env("AWS_ACCESS_KEY_ID", KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET)
-            .env("AWS_REGION", "eu-central-1")
-            .env("AWS_DEFAULT_REGION", "eu-central-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_MAX_ATTEMPTS", "1")
-            .output()
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{told}");
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let client = |args: &[&str]| client(&python, "mre_plugins.py", &url, args);
     let id = client(&[&uri]);
     let dir = work.path("data/events").join(id.trim());
 
