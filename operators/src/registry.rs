@@ -2,10 +2,10 @@
 //! what stands here.
 
 use crate::featurers::{
-    AudioEvents, AudioLoudness, AudioPeaks, AudioSilence, BlackFrames, DominantColor, External,
-    Passthrough, Rally, SceneChange, ScoreboardText, StreamCues, Transitions,
+    AudioEvents, AudioLoudness, AudioPeaks, AudioSilence, BlackFrames, ChannelLogo, DominantColor,
+    External, Passthrough, Rally, SceneChange, ScoreboardText, StreamCues, Transitions,
 };
-use crate::hosts::{HttpInference, Onnx, Process, Speech, Transcribe};
+use crate::hosts::{HttpInference, Onnx, Process, Shots, Speech, Transcribe};
 use crate::labelers::{LabelPassthrough, LabelScore, LabelTemplate};
 use crate::optimizers::{OptimizePassthrough, OptimizeToRanges};
 use crate::prompts::{LabelByPrompt, SegmentByPrompt, TextByPrompt};
@@ -21,6 +21,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &SceneChange,
         &Transitions,
         &BlackFrames,
+        &ChannelLogo,
         &AudioPeaks,
         &AudioSilence,
         &AudioLoudness,
@@ -35,6 +36,7 @@ pub fn all() -> Vec<&'static dyn OperatorType> {
         &Onnx,
         &HttpInference,
         &TextByPrompt,
+        &Shots,
         &Speech,
         &Transcribe,
     ];

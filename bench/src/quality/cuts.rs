@@ -4,6 +4,7 @@
 //! Times are taken on the clips repeated, without encoding them again, until they are as long as a
 //! programme's part, since a program that is started for ten seconds of video mostly starts.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -85,16 +86,22 @@ pub fn matched(found: &[u64], there: &[u64], tolerance: u64) -> Score {
 enum Finder {
     /// matchcut, with an option of `scene_change`.
     Matchcut(&'static str, &'static str),
+    /// matchcut, with TransNetV2.
+    Model,
     PySceneDetect(&'static str),
 }
 
 const OURS: Finder = Finder::Matchcut("matchcut, every frame", "");
 const OURS_KEY: Finder = Finder::Matchcut("matchcut, key frames", "frames = \"key\"");
 
+/// The variable that names a file of TransNetV2.
+const MODEL: &str = "MATCHCUT_TRANSNETV2";
+
 impl Finder {
     fn name(self) -> String {
         match self {
             Finder::Matchcut(name, _) => name.to_owned(),
+            Finder::Model => "matchcut, `shots` with TransNetV2".to_owned(),
             Finder::PySceneDetect(detector) => format!("PySceneDetect, {detector}"),
         }
     }
@@ -103,12 +110,14 @@ impl Finder {
     fn run(self, clip: &Path, out: &Path) -> Result<Took, Error> {
         match self {
             Finder::Matchcut(_, option) => {
-                let spec = out.join("spec.toml");
-                fs::write(
-                    &spec,
-                    found::spec(&format!("type = \"scene_change\"\n{option}")),
-                )?;
-                process::run(&mut found::command(&spec, clip, &out.join("results"))?)
+                found::run(&format!("type = \"scene_change\"\n{option}"), clip, out)
+            }
+            Finder::Model => {
+                let model = PathBuf::from(env::var_os(MODEL).unwrap_or_default());
+                let model = fs::canonicalize(&model)
+                    .map_err(|error| format!("{MODEL}, {}: {error}", model.display()))?;
+                let operator = format!("type = \"shots\"\nmodel = '{}'", model.display());
+                found::run(&operator, clip, out)
             }
             Finder::PySceneDetect(detector) => {
                 let mut command = Command::new("scenedetect");
@@ -122,8 +131,9 @@ impl Finder {
     /// The cuts that the last run found.
     fn cuts(self, clip: &Path, out: &Path) -> Result<Vec<u64>, Error> {
         match self {
-            Finder::Matchcut(..) => {
-                let found = found::observations(&out.join("results"), clip)?;
+            Finder::Matchcut(..) | Finder::Model => {
+                let mut found = found::observations(&out.join("results"), clip)?;
+                found.retain(|found| found.attributes.contains_key("hard_cut"));
                 Ok(found.iter().map(|found| found.frames[0]).collect())
             }
             Finder::PySceneDetect(_) => {
@@ -146,6 +156,9 @@ struct Outcome {
 
 pub(super) fn measure(clips: &[Clip], out: &Path, pairs: usize) -> Result<Section, Error> {
     let mut finders = vec![OURS, OURS_KEY];
+    if env::var_os(MODEL).is_some() {
+        finders.push(Finder::Model);
+    }
     let there = process::is_there("scenedetect", "version");
     if there {
         finders.extend(DETECTORS.map(Finder::PySceneDetect));

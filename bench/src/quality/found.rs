@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Map, Value};
 
 use crate::Error;
-use crate::process;
+use crate::process::{self, Took};
 use crate::replay::program;
 
 /// An observation: the frames at which it begins and ends, and what it says.
@@ -35,13 +35,17 @@ pub(super) fn command(spec: &Path, clip: &Path, out: &Path) -> Result<Command, E
     Ok(command)
 }
 
-/// What an operator observes in a clip, in order of time.
-pub(super) fn observe(operator: &str, clip: &Path, out: &Path) -> Result<Vec<Found>, Error> {
+/// Runs one operator on a clip; what it says is left in `out`.
+pub(super) fn run(operator: &str, clip: &Path, out: &Path) -> Result<Took, Error> {
     let path = out.join("spec.toml");
     fs::write(&path, spec(operator))?;
-    let results = out.join("results");
-    process::run(&mut command(&path, clip, &results)?)?;
-    observations(&results, clip)
+    process::run(&mut command(&path, clip, &out.join("results"))?)
+}
+
+/// What an operator observes in a clip, in order of time.
+pub(super) fn observe(operator: &str, clip: &Path, out: &Path) -> Result<Vec<Found>, Error> {
+    run(operator, clip, out)?;
+    observations(&out.join("results"), clip)
 }
 
 /// When each frame of a clip is shown, in seconds after the first, as ffprobe says.

@@ -12,6 +12,7 @@ mod picture;
 #[cfg(feature = "lambda")]
 mod plugin;
 mod process;
+mod shots;
 mod speech;
 mod tensor;
 mod transcribe;
@@ -27,6 +28,7 @@ pub(crate) use onnx::Onnx;
 pub(crate) use plugin::Plugin;
 pub(crate) use process::Process;
 pub use process::end_all;
+pub(crate) use shots::Shots;
 pub(crate) use speech::Speech;
 pub(crate) use transcribe::Transcribe;
 #[cfg(feature = "wasm")]

@@ -1,6 +1,6 @@
 //! `segment_by_commercials`: the parts of a programme and the breaks between them. Where the stream
 //! marks its breaks, the marks count; elsewhere a break is a row of spots, each of the length that
-//! spots have, with a black and silent moment on both sides.
+//! spots have, with a black and silent moment on both sides, or what is shown without the channel's logo.
 
 use std::collections::BTreeSet;
 
@@ -24,6 +24,9 @@ const LOOK: MediaTime = MediaTime::from_seconds(5);
 /// Silences are remembered for so long.
 const REMEMBERED: MediaTime = MediaTime::from_seconds(60);
 
+/// Of so many pictures one must show the channel's logo, and what is shown is no spot.
+const LOGO_IN: u32 = 3;
+
 /// What lies between two spots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +35,8 @@ enum Separator {
     BlackAndSilence,
     /// A black moment.
     Black,
+    /// Nothing: a break is from where the channel's logo goes to where it comes back.
+    Logo,
 }
 
 /// Which segments are marked.
@@ -52,7 +57,8 @@ enum Wanted {
 struct CommercialsOptions {
     /// Which segments are marked: `programme`, `breaks` or `both`.
     segments: Wanted,
-    /// What lies between two spots: `black_and_silence` or `black`.
+    /// What lies between two spots: `black_and_silence` or `black`; or `logo`: a break is what is shown
+    /// without the channel's logo, from cut to cut where cuts are observed.
     separator: Separator,
     /// The attribute of ranges in which the picture is black.
     #[schemars(extend("x-names" = "attributes"))]
@@ -64,6 +70,10 @@ struct CommercialsOptions {
     /// The attribute of hard cuts, for `min_cuts_per_minute`.
     #[schemars(extend("x-names" = "attributes"))]
     cut: String,
+    /// The attribute that says whether the channel's logo is seen. What shows it in a third of the pictures is no
+    /// spot.
+    #[schemars(extend("x-names" = "attributes"))]
+    logo: String,
     /// The attribute that says `out` where the stream marks that the programme is left, and `in` where
     /// it goes on.
     #[schemars(extend("x-names" = "attributes"))]
@@ -80,7 +90,12 @@ struct CommercialsOptions {
     min_spots: u32,
     /// What has fewer cuts a minute is no spot; 0 does not ask. Spots have about 20 to 40.
     min_cuts_per_minute: f64,
-    /// A break that the stream marks without its end or length ends after this.
+    /// What is shown without the channel's logo for less than this is no break, with `separator = "logo"`.
+    #[serde(with = "text_duration")]
+    #[schemars(with = "text_duration::Schema")]
+    min_break: MediaTime,
+    /// A break that the stream marks without its end or length ends after this. What is shown without the
+    /// channel's logo for longer is no break.
     #[serde(with = "text_duration")]
     #[schemars(with = "text_duration::Schema")]
     max_break: MediaTime,
@@ -103,11 +118,13 @@ impl Default for CommercialsOptions {
             black: "black".to_owned(),
             silence: "silence".to_owned(),
             cut: "hard_cut".to_owned(),
+            logo: "logo".to_owned(),
             cue: "kind".to_owned(),
             min_spot: MediaTime::from_seconds(4),
             max_spot: MediaTime::from_seconds(65),
             min_spots: 2,
             min_cuts_per_minute: 0.0,
+            min_break: MediaTime::from_seconds(20),
             max_break: MediaTime::from_seconds(600),
             min_programme: MediaTime::from_seconds(10),
             max_segment: None,
@@ -134,7 +151,7 @@ impl OperatorType for SegmentByCommercials {
                 AttributeSpec {
                     name: "by",
                     kind: AttributeKind::Text,
-                    description: "of a break: marks (of the stream) or spots (that were seen)",
+                    description: "of a break: marks (of the stream), spots (that were seen) or logo (that was gone)",
                 },
                 AttributeSpec {
                     name: "spots",
@@ -157,6 +174,9 @@ impl OperatorType for SegmentByCommercials {
         }
         if options.max_break <= options.min_spot {
             errors.push(OptionError::new("max_break", "not longer than `min_spot`"));
+        }
+        if options.max_break <= options.min_break {
+            errors.push(OptionError::new("max_break", "not longer than `min_break`"));
         }
         if options.min_spots == 0 {
             errors.push(OptionError::new("min_spots", "at least 1 spot"));
@@ -195,6 +215,8 @@ enum Mark {
     Out(Option<MediaTime>),
     /// A shot begins.
     Cut,
+    /// A picture shows the channel's logo, or not.
+    Logo(bool),
     /// The end of a black range that began then.
     Black(MediaTime),
 }
@@ -208,6 +230,32 @@ struct Row {
     spots: u32,
     /// Shots that began after the last one.
     cuts: u32,
+    /// Pictures after the last one that were looked at for the channel's logo, and those that show it.
+    looks: u32,
+    logos: u32,
+}
+
+impl Row {
+    /// One that begins.
+    fn from(at: MediaTime) -> Row {
+        Row {
+            first: at,
+            last: at,
+            spots: 0,
+            cuts: 0,
+            looks: 0,
+            logos: 0,
+        }
+    }
+}
+
+/// Who says that there was a break.
+#[derive(Clone, Copy)]
+enum By {
+    Marks,
+    /// So many spots in a row.
+    Spots(u32),
+    Logo,
 }
 
 /// A break that the stream marks.
@@ -216,6 +264,15 @@ struct Marked {
     start: MediaTime,
     /// When it ends unless a mark says so before.
     end: MediaTime,
+}
+
+/// What is known of the channel's logo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Logo {
+    /// The picture that was looked at last.
+    looked: MediaTime,
+    /// Since when it is gone.
+    gone: Option<MediaTime>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -227,6 +284,10 @@ struct CommercialsState {
     silent: Vec<TimeRange>,
     row: Option<Row>,
     marked: Option<Marked>,
+    /// The logo, once it was seen.
+    logo: Option<Logo>,
+    /// When the last shot began.
+    cut: Option<MediaTime>,
     /// Where the part of the programme that goes on begins, once there was a break.
     since: Option<MediaTime>,
 }
@@ -262,8 +323,9 @@ impl Fold for CommercialsFold {
         if step.end_of_event && state.line.begin().is_some() {
             self.close_row(state, emit);
             if let Some(marked) = state.marked.take() {
-                self.tell_break(marked.start, marked.end.min(reach), None, state, emit);
+                self.tell_break(marked.start, marked.end.min(reach), By::Marks, state, emit);
             }
+            self.logo_is_back(reach, state, emit);
             let since = state.line.clamp(state.since.unwrap_or_default());
             self.tell_programme(since, reach, emit);
         }
@@ -273,12 +335,12 @@ impl Fold for CommercialsFold {
         if state.line.begin().is_none() {
             return;
         }
-        let (start, part) = match state.marked {
-            Some(marked) => (marked.start, Part::Break),
-            None => (
-                state.line.clamp(state.since.unwrap_or_default()),
-                Part::Programme,
-            ),
+        let since = state.line.clamp(state.since.unwrap_or_default());
+        let gone = self.gone(state.line.reach(), state);
+        let (start, part) = match (state.marked, gone) {
+            (Some(marked), _) => (marked.start, Part::Break),
+            (None, Some(start)) => (start.max(since), Part::Break),
+            (None, None) => (since, Part::Programme),
         };
         if self.wants(part) && start < state.line.reach() {
             emit.push(Emission::Segment {
@@ -327,6 +389,9 @@ impl CommercialsFold {
         if has(said, &options.cut) {
             state.ahead.insert((start, Mark::Cut));
         }
+        if let Some(Value::Bool(seen)) = said.get(options.logo.as_str()) {
+            state.ahead.insert((start, Mark::Logo(*seen)));
+        }
         match said
             .get(options.cue.as_str())
             .map(Value::plain_text)
@@ -347,14 +412,17 @@ impl CommercialsFold {
     fn pass(&self, now: MediaTime, state: &mut CommercialsState, emit: &mut Vec<Emission>) {
         if let Some(marked) = state.marked.filter(|marked| marked.end < now) {
             state.marked = None;
-            self.tell_break(marked.start, marked.end, None, state, emit);
+            self.tell_break(marked.start, marked.end, By::Marks, state, emit);
         }
         let over = |row: &Row| now > row.last + self.options.max_spot;
         if state.row.as_ref().is_some_and(over) {
             self.close_row(state, emit);
         }
         // What may still become a break waits.
-        let certain = state.row.as_ref().map_or(now, |row| row.first.min(now));
+        let row = state.row.as_ref().map(|row| row.first);
+        let gone = state.logo.and_then(|logo| logo.gone);
+        let gone = gone.filter(|gone| now <= *gone + self.options.max_break);
+        let certain = row.into_iter().chain(gone).fold(now, MediaTime::min);
         while state.marked.is_none() && state.line.begin().is_some() {
             let since = state.line.clamp(state.since.unwrap_or_default());
             let end = since + self.longest;
@@ -385,13 +453,15 @@ impl CommercialsFold {
             }
             (Mark::In, Some(marked)) => {
                 state.marked = None;
-                self.tell_break(marked.start, at, None, state, emit);
+                self.tell_break(marked.start, at, By::Marks, state, emit);
             }
             (Mark::Cut, None) => {
+                state.cut = Some(at);
                 if let Some(row) = &mut state.row {
                     row.cuts = row.cuts.saturating_add(1);
                 }
             }
+            (Mark::Logo(seen), None) => self.look(at, seen, state, emit),
             (Mark::Black(start), None) => {
                 if let Some(moment) = self.separator(TimeRange { start, end: at }, state) {
                     self.separate(moment, state, emit);
@@ -401,13 +471,73 @@ impl CommercialsFold {
         }
     }
 
+    /// A picture was looked at for the logo.
+    fn look(
+        &self,
+        at: MediaTime,
+        seen: bool,
+        state: &mut CommercialsState,
+        emit: &mut Vec<Emission>,
+    ) {
+        if let Some(row) = &mut state.row {
+            row.looks = row.looks.saturating_add(1);
+            row.logos = row.logos.saturating_add(u32::from(seen));
+        }
+        if self.options.separator != Separator::Logo {
+            return;
+        }
+        // Where it goes and comes is where a shot begins, if one does between two looks.
+        let since = |looked: MediaTime, cut: Option<MediaTime>| cut.filter(|cut| *cut > looked);
+        match (state.logo, seen) {
+            (None, false) => {}
+            (None, true) => {
+                state.logo = Some(Logo {
+                    looked: at,
+                    gone: None,
+                });
+            }
+            (Some(logo), true) => {
+                let back = since(logo.looked, state.cut).unwrap_or(at);
+                self.logo_is_back(back, state, emit);
+                state.logo = Some(Logo {
+                    looked: at,
+                    gone: None,
+                });
+            }
+            (Some(logo), false) => {
+                let gone = || since(logo.looked, state.cut).unwrap_or(at);
+                state.logo = Some(Logo {
+                    looked: at,
+                    gone: Some(logo.gone.unwrap_or_else(gone)),
+                });
+            }
+        }
+    }
+
+    /// Since when the logo is gone, if that makes a break that goes on at `now`.
+    fn gone(&self, now: MediaTime, state: &CommercialsState) -> Option<MediaTime> {
+        let gone = state.logo.and_then(|logo| logo.gone)?;
+        let length = now - gone;
+        (length >= self.options.min_break && length <= self.options.max_break).then_some(gone)
+    }
+
+    /// What was shown without the logo is over.
+    fn logo_is_back(&self, at: MediaTime, state: &mut CommercialsState, emit: &mut Vec<Emission>) {
+        if let Some(start) = self.gone(at, state) {
+            self.tell_break(start, at, By::Logo, state, emit);
+        }
+        state.logo = None;
+    }
+
     /// The moment between two spots that a black range stands for, if it does.
     fn separator(&self, black: TimeRange, state: &CommercialsState) -> Option<MediaTime> {
         let middle = |range: TimeRange| {
             MediaTime::from_flicks((range.start.flicks() + range.end.flicks()) / 2)
         };
-        if self.options.separator == Separator::Black {
-            return Some(middle(black));
+        match self.options.separator {
+            Separator::Logo => return None,
+            Separator::Black => return Some(middle(black)),
+            Separator::BlackAndSilence => {}
         }
         let both = state.silent.iter().map(|silent| TimeRange {
             start: silent.start.max(black.start),
@@ -428,21 +558,19 @@ impl CommercialsFold {
             let cuts = f64::from(row.cuts) * 60.0;
             let seconds = length.to_millis() as f64 / 1000.0;
             let busy = cuts >= self.options.min_cuts_per_minute * seconds;
-            if length <= self.options.max_spot && busy {
-                row.last = at;
-                row.spots += 1;
-                row.cuts = 0;
+            let programme = row.logos > 0 && row.logos >= row.looks / LOGO_IN;
+            if length <= self.options.max_spot && busy && !programme {
+                *row = Row {
+                    last: at,
+                    spots: row.spots + 1,
+                    ..Row::from(row.first)
+                };
                 return;
             }
         }
         self.close_row(state, emit);
         if state.since.is_none_or(|since| at > since) {
-            state.row = Some(Row {
-                first: at,
-                last: at,
-                spots: 0,
-                cuts: 0,
-            });
+            state.row = Some(Row::from(at));
         }
     }
 
@@ -451,7 +579,7 @@ impl CommercialsFold {
         if let Some(row) = state.row.take()
             && row.spots >= self.options.min_spots
         {
-            self.tell_break(row.first, row.last, Some(row.spots), state, emit);
+            self.tell_break(row.first, row.last, By::Spots(row.spots), state, emit);
         }
     }
 
@@ -460,7 +588,7 @@ impl CommercialsFold {
         &self,
         start: MediaTime,
         end: MediaTime,
-        spots: Option<u32>,
+        by: By,
         state: &mut CommercialsState,
         emit: &mut Vec<Emission>,
     ) {
@@ -469,9 +597,13 @@ impl CommercialsFold {
         self.tell_programme(since, start, emit);
         state.since = Some(end.max(start));
         let mut attributes = Part::Break.attributes();
-        let by = if spots.is_some() { "spots" } else { "marks" };
-        attributes.insert("by".into(), Value::from(by));
-        if let Some(spots) = spots {
+        let name = match by {
+            By::Marks => "marks",
+            By::Spots(_) => "spots",
+            By::Logo => "logo",
+        };
+        attributes.insert("by".into(), Value::from(name));
+        if let By::Spots(spots) = by {
             attributes.insert("spots".into(), Value::from(i64::from(spots)));
         }
         if self.wants(Part::Break) {
@@ -548,6 +680,56 @@ mod tests {
         assert_eq!(both, [(0, 200), (200, 280), (280, 600)]);
         assert_eq!(run(json!({"min_spots": 4}), &script), [(0, 600)]);
         assert_eq!(run(json!({"max_spot": "25s"}), &script), [(0, 600)]);
+    }
+
+    /// The same with a look for the logo each second, which is gone in these ranges of seconds.
+    fn with_logo(mut script: Script, gone: &[std::ops::Range<i64>]) -> Script {
+        for second in 0..600 {
+            let seen = !gone.iter().any(|gone| gone.contains(&second));
+            script.point("logo", second * 1000, &[("logo", json!(seen))]);
+        }
+        script
+    }
+
+    #[test]
+    fn what_shows_the_logo_is_no_spot() {
+        // Three moments that would be two spots; the logo stays in the first two, and goes from 500 on.
+        let moments = event(&[200, 230, 250, 500, 530, 550]);
+        let breaks = json!({"segments": "breaks"});
+        assert_eq!(run(breaks.clone(), &moments), [(200, 250), (500, 550)]);
+        let script = with_logo(moments, &[500..550]);
+        assert_eq!(run(breaks, &script), [(500, 550)]);
+    }
+
+    #[test]
+    fn a_break_is_from_where_the_logo_goes_to_where_it_comes_back() {
+        let options = json!({"separator": "logo", "segments": "both", "max_break": "100s"});
+        // Gone for too short, for a break, for too long; a missing look in the break changes nothing.
+        let script = with_logo(event(&[310]), &[20..30, 100..180, 300..450]);
+        let both = [(0, 100), (100, 180), (180, 600)];
+        assert_eq!(run(options.clone(), &script), both);
+        // Cuts between two looks are where it goes and comes.
+        let mut cut = script.clone();
+        for at in [99_400, 150_000, 179_200] {
+            cut.point("cuts", at, &[("hard_cut", json!(true))]);
+        }
+        let fold = fold_of("segment_by_commercials", {
+            let mut options = options.clone();
+            options["max_segment"] = json!("1h");
+            options["segments"] = json!("breaks");
+            options
+        });
+        assert_eq!(segments(&cut.run(&fold)), [(99_400, Some(179_200))]);
+        // While it is gone the break is open, and it may end with the event.
+        let open = Script::new(150_000, 1);
+        let mut open = (0..150).fold(open, |mut open, second| {
+            open.point("logo", second * 1000, &[("logo", json!(second < 100))]);
+            open
+        });
+        assert_eq!(segments(&open.tail(&fold)), [(100_000, None)]);
+        assert_eq!(segments(&open.run(&fold)), [(100_000, Some(150_000))]);
+        open = Script::new(20_000, 1);
+        assert_eq!(segments(&open.run(&fold)), []);
     }
 
     #[test]

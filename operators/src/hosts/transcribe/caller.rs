@@ -4,8 +4,8 @@
 use matchcut_model::time::MediaTime;
 use matchcut_model::value::{Attributes, Value};
 
+use super::heard::{Hears, Transcript};
 use super::phrases::{Rules, Sound};
-use super::request::{Request, Transcript};
 use crate::hosts::speech::resample::time_of;
 use crate::hosts::speech::samples::{self, BRIDGED, Run};
 use crate::sdk::{Answer, Caller, Emission, Step};
@@ -13,7 +13,7 @@ use crate::wire::{Reader, Writer};
 
 pub(super) struct Transcriber {
     pub(super) rules: Rules,
-    pub(super) request: Request,
+    pub(super) model: Box<dyn Hears>,
 }
 
 impl Caller for Transcriber {
@@ -30,7 +30,7 @@ impl Caller for Transcriber {
         }
         let mut answer = Answer::default();
         for phrase in &phrases {
-            match self.request.transcribe(&phrase.samples) {
+            match self.model.transcribe(&phrase.samples) {
                 Ok(transcript) => said(phrase, transcript, &mut answer.emissions),
                 Err(message) => {
                     let at = time_of(phrase.first);

