@@ -1,6 +1,7 @@
 //! What changes of an event amount to, kept so that whoever asks again costs only what came since. Of each event that was
 //! asked for last the rows of a kind stand here, with how far its file was read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
@@ -13,17 +14,20 @@ use axum::body::Bytes;
 use matchcut_sinks::files::present;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// So many are kept; what was asked for longest ago goes first.
 const KEPT: usize = 256;
 
-/// A line of changes.
+/// A line of changes, of which only rows of the kind that is asked for are read further.
 #[derive(Deserialize)]
-struct Change {
+struct Change<'a> {
     epoch: u64,
-    kind: String,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
     diff: i64,
-    value: Value,
+    #[serde(borrow)]
+    value: &'a RawValue,
 }
 
 /// Rows that stand, and the answer that tells them, which is written once.
@@ -190,7 +194,7 @@ impl Fold {
             if !line.ends_with(b"\n") {
                 return Ok(());
             }
-            let change: Change = serde_json::from_slice(&line)?;
+            let change: Change<'_> = serde_json::from_slice(&line)?;
             if change.epoch > until {
                 return Ok(());
             }
@@ -200,10 +204,13 @@ impl Fold {
                 continue;
             }
             self.sorted = None;
-            let text = change.value.to_string();
+            let text = change.value.get();
             match change.diff > 0 {
-                true => drop(self.rows.insert(text, (self.lines, change.value))),
-                false => drop(self.rows.remove(&text)),
+                true => {
+                    let value = serde_json::from_str(text)?;
+                    self.rows.insert(text.to_owned(), (self.lines, value));
+                }
+                false => drop(self.rows.remove(text)),
             }
         }
     }
