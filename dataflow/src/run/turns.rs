@@ -104,7 +104,7 @@ mod tests {
         let first = turns.wait();
         thread::scope(|scope| {
             for number in 1..=2 {
-                let (turns, tell) = (turns.clone(), tell.clone());
+                let (turns, tell) = (&turns, tell.clone());
                 scope.spawn(move || {
                     let _turn = turns.wait();
                     tell.send(number).unwrap();
