@@ -28,6 +28,7 @@ use super::clip_plan::stem_of;
 use super::cuts::{StoredPieces, cut_to_render, exact_cut};
 use super::media::{MediaStore, content_of};
 use super::playlist::{self, Instant, Wanted};
+use super::pool;
 use super::target::Place;
 use crate::plan::PlanReplay;
 use crate::spec::RenderBy;
@@ -101,17 +102,20 @@ pub struct Piece {
 pub struct ClipMaker {
     mode: ClipMode,
     store: Arc<MediaStore>,
+    /// Whether cutting lets everything else go first.
+    background: bool,
     failures: Vec<Failure>,
     /// What was said already: a clip that cannot be made is tried once more at the end.
     said: BTreeSet<(String, String)>,
 }
 
 impl ClipMaker {
-    /// A maker of clips that are cut in this way.
-    pub fn new(mode: ClipMode, store: Arc<MediaStore>) -> Self {
+    /// A maker of clips that are cut in this way, in the `background` or not.
+    pub fn new(mode: ClipMode, store: Arc<MediaStore>, background: bool) -> Self {
         ClipMaker {
             mode,
             store,
+            background,
             failures: Vec::new(),
             said: BTreeSet::new(),
         }
@@ -134,8 +138,18 @@ impl ClipMaker {
             complete: true,
             ..MadeClips::default()
         };
-        for clip in clips {
-            match self.clip(clip, timeline, places) {
+        let (entries, thumbnail) = self.aside(|| {
+            let each = clips.iter().map(|clip| self.clip(clip, timeline, places));
+            let entries: Vec<Result<ClipEntry, String>> = each.collect();
+            let thumbnail = clips.first().map(|first| {
+                let half = MediaTime::from_flicks(first.marks.duration().flicks() / 2);
+                let middle = first.marks.start + half;
+                self.thumbnail(&stem_of(segment), middle, timeline, places)
+            });
+            (entries, thumbnail)
+        });
+        for entry in entries {
+            match entry {
                 Ok(entry) => made.clips.push(entry),
                 Err(message) => {
                     made.complete = false;
@@ -143,18 +157,23 @@ impl ClipMaker {
                 }
             }
         }
-        if let Some(first) = clips.first() {
-            let half = MediaTime::from_flicks(first.marks.duration().flicks() / 2);
-            let middle = first.marks.start + half;
-            match self.thumbnail(&stem_of(segment), middle, timeline, places) {
-                Ok(path) => made.thumbnail = path,
-                Err(message) => {
-                    made.complete = false;
-                    self.fail(format!("thumbnail of {segment}"), message);
-                }
+        match thumbnail {
+            Some(Ok(path)) => made.thumbnail = path,
+            Some(Err(message)) => {
+                made.complete = false;
+                self.fail(format!("thumbnail of {segment}"), message);
             }
+            None => {}
         }
         made
+    }
+
+    /// Does what may take a while of the processor.
+    fn aside<T: Send>(&self, work: impl Fn() -> T + Sync) -> T {
+        match self.background {
+            true => pool::in_background("clips", work),
+            false => work(),
+        }
     }
 
     /// Removes files that nobody names any more.
@@ -372,21 +391,29 @@ impl ClipMaker {
         let usual = RenderPlan::default();
         let plan = plan.or((self.mode == ClipMode::Render).then_some(&usual));
         if let Some(plan) = plan {
-            let mut stored = StoredPieces {
-                pieces,
-                store: &self.store,
-                timeline,
-            };
             let paths: Vec<PathBuf> = places.iter().map(|place| place.dir.join(&path)).collect();
-            match render_to(&mut stored, plan, &paths) {
+            let rendered = self.aside(|| {
+                let mut stored = StoredPieces {
+                    pieces,
+                    store: &self.store,
+                    timeline,
+                };
+                render_to(&mut stored, plan, &paths)
+            });
+            match rendered {
                 Ok(()) => media.mp4 = Some(path),
                 Err(message) => self.fail(format!("video of replay {name}"), message),
             }
             return media;
         }
         let (mut cuts, mut titles) = (Vec::new(), Vec::new());
-        for piece in pieces {
-            match self.cut(piece.marks, piece.track, timeline) {
+        let each = self.aside(|| {
+            let each = pieces.iter();
+            let cut = |piece: &Piece| self.cut(piece.marks, piece.track, timeline);
+            each.map(cut).collect::<Vec<Result<Cut, String>>>()
+        });
+        for (piece, cut) in pieces.iter().zip(each) {
+            match cut {
                 Ok(cut) => {
                     cuts.push(cut);
                     titles.push(piece.title.clone());
@@ -400,14 +427,14 @@ impl ClipMaker {
         if cuts.is_empty() {
             return media;
         }
-        let mut bytes = Vec::new();
-        let mp4 = write_replay_mp4_with_chapters(&cuts, &titles, &mut bytes)
-            .map_err(|error| error.to_string())
-            .and_then(|()| {
-                places
-                    .iter()
-                    .try_for_each(|place| write(&place.dir.join(&path), &bytes))
-            });
+        let mp4 = self.aside(|| {
+            let mut bytes = Vec::new();
+            write_replay_mp4_with_chapters(&cuts, &titles, &mut bytes)
+                .map_err(|error| error.to_string())?;
+            places
+                .iter()
+                .try_for_each(|place| write(&place.dir.join(&path), &bytes))
+        });
         match mp4 {
             Ok(()) => media.mp4 = Some(path),
             Err(message) => self.fail(format!("video of replay {name}"), message),

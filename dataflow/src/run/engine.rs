@@ -42,6 +42,7 @@ use super::post::Post;
 use super::publish::News;
 use super::scan::MediaScanner;
 use super::target::Target;
+use super::turns::Turns;
 use crate::flow::{ChunkEntry, EventGraph, ScanRow, Scanner, install, panicked};
 use crate::plan::Plan;
 
@@ -68,8 +69,9 @@ pub struct RunOptions {
     pub feedback: Vec<PathBuf>,
     /// How replays are asked for that the spec does not have; none can be where this is not said.
     pub asks: Option<Arc<Asks>>,
-    /// Decoding lets everything else on the machine go first.
-    pub background: bool,
+    /// Turns to decode that other events of this process take, too. What is decoded and cut lets everything else on the
+    /// machine go first then.
+    pub shared: Option<Turns>,
     /// An event that is over hears once more what was said of it.
     pub revises: bool,
     /// What the event is called where things are counted; as its spec says where nothing is said.
@@ -98,7 +100,7 @@ impl Default for RunOptions {
             decode_timeout: Duration::from_secs(120),
             feedback: Vec::new(),
             asks: None,
-            background: false,
+            shared: None,
             revises: false,
             called: None,
             reach: Reach::everything(),
@@ -292,6 +294,7 @@ pub fn run(
     let start = |error: std::io::Error| RunError::Start(error.to_string());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .thread_name("fetch")
         .enable_all()
         .build()
         .map_err(start)?;
@@ -307,14 +310,20 @@ pub fn run(
     // Who waits for something outside holds up neither decoding nor the chunks behind.
     let waiting = MediaScanner::waiting(plan);
     let gate = Gate::new(next, options.max_epochs + waiting, options.max_bytes);
-    let threads = options.decode_threads + waiting;
-    let pool = match options.background {
-        true => Pool::background("decode", threads),
-        false => Pool::new("decode", threads),
+    let turns = match &options.shared {
+        // No other event waits for what this one waits for.
+        Some(turns) if !MediaScanner::waits(plan) => turns.clone(),
+        _ => Turns::new(options.decode_threads),
+    };
+    // More than there are turns would only wait.
+    let threads = options.decode_threads.min(turns.at_once()) + waiting;
+    let pool = match options.shared {
+        Some(_) => Pool::background("decode", threads),
+        None => Pool::new("decode", threads),
     };
     let pool = pool.map_err(start)?;
     let under_way = UnderWay::default();
-    let scanner = scanner(plan, options, &media, &under_way, &meter);
+    let scanner = scanner(plan, options, turns, &media, &under_way, &meter);
 
     let (feed, feeds) = unbounded();
     let (tell, told) = unbounded();
@@ -412,7 +421,7 @@ pub fn run(
         answers,
         gate: gate.clone(),
         planner: ClipPlanner::new(options.clips),
-        clips: ClipMaker::new(options.clips, media),
+        clips: ClipMaker::new(options.clips, media, options.shared.is_some()),
         catchups,
         state: EventState::default(),
         timeline: EventTimeline::new(),
@@ -541,6 +550,7 @@ impl Earlier {
 fn scanner(
     plan: &Plan,
     options: &RunOptions,
+    turns: Turns,
     media: &Arc<MediaStore>,
     under_way: &UnderWay,
     meter: &Meter,
@@ -549,7 +559,7 @@ fn scanner(
         plan,
         Arc::clone(media),
         options.decode_timeout,
-        options.decode_threads,
+        turns,
         meter.clone(),
     );
     let under_way = under_way.clone();

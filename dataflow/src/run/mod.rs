@@ -37,6 +37,7 @@ pub mod target;
 mod testing;
 mod times;
 pub mod told;
+pub mod turns;
 mod wanted;
 
 pub use scan::MediaScanner;

@@ -1,6 +1,7 @@
 //! A fixed number of threads for work that must not run on a timely worker: decoding, cutting.
 //! Jobs start in the order in which they were given; threads end when the last handle is dropped.
 
+use std::panic::resume_unwind;
 use std::thread;
 
 use crossbeam_channel::{Sender, unbounded};
@@ -25,17 +26,7 @@ impl Pool {
     /// The same for work that lets others go first: whoever answers requests, or decides what the results are. Threads
     /// that its jobs start do so, too.
     pub fn background(name: &str, threads: usize) -> std::io::Result<Pool> {
-        Pool::start(name, threads, || {
-            let thread = Some(rustix::thread::gettid());
-            let done = rustix::process::getpriority_process(thread)
-                // Who is nicer already stays so.
-                .and_then(|nice| {
-                    rustix::process::setpriority_process(thread, nice.max(BACKGROUND))
-                });
-            if let Err(error) = done {
-                tracing::debug!(%error, "decoding takes as much as everything else");
-            }
-        })
+        Pool::start(name, threads, let_others_first)
     }
 
     fn start(name: &str, threads: usize, first: fn()) -> std::io::Result<Pool> {
@@ -61,6 +52,39 @@ impl Pool {
     }
 }
 
+/// This thread, and those that it starts, let others go first.
+fn let_others_first() {
+    let thread = Some(rustix::thread::gettid());
+    let done = rustix::process::getpriority_process(thread)
+        // Who is nicer already stays so.
+        .and_then(|nice| rustix::process::setpriority_process(thread, nice.max(BACKGROUND)));
+    if let Err(error) = done {
+        tracing::debug!(%error, "media takes as much as everything else");
+    }
+}
+
+/// Does something on a thread that lets others go first, and waits for it. A thread cannot take its place back, so it is
+/// one of its own.
+pub fn in_background<T: Send>(name: &str, work: impl Fn() -> T + Sync) -> T {
+    let span = tracing::Span::current();
+    let done = thread::scope(|scope| {
+        let started = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn_scoped(scope, || {
+                let _span = span.enter();
+                let_others_first();
+                work()
+            });
+        started.ok().map(thread::ScopedJoinHandle::join)
+    });
+    match done {
+        Some(Ok(done)) => done,
+        Some(Err(panic)) => resume_unwind(panic),
+        // There is no thread to be had.
+        None => work(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +104,12 @@ mod tests {
         let usual = nice_of(&Pool::new("usual", 1).unwrap());
         let background = nice_of(&Pool::background("background", 1).unwrap());
         assert_eq!(background, usual.max(BACKGROUND));
+        let aside = in_background("aside", || {
+            rustix::process::getpriority_process(Some(rustix::thread::gettid()))
+        });
+        assert_eq!(aside, Ok(background));
+        // Who waits for it stays what it was.
+        let own = rustix::process::getpriority_process(Some(rustix::thread::gettid()));
+        assert_eq!(own, Ok(usual));
     }
 }

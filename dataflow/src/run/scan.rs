@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use matchcut_media::cut::{CutChunk, exact, write_mp4};
 
 use matchcut_media::decode::{AudioPlan, DecodePlan, FrameSink, decode};
@@ -23,6 +22,7 @@ use matchcut_operators::sdk::{
 
 use super::media::{Loaded, MediaStore};
 use super::meter::Meter;
+use super::turns::Turns;
 use crate::flow::{ChunkEntry, ScanRow, Scanned, chunk_row};
 use crate::plan::Plan;
 
@@ -47,34 +47,6 @@ struct Hands {
     per_track: bool,
 }
 
-/// How many decode at once: threads that wait for something outside decode nothing meanwhile.
-struct Turns {
-    take: Sender<()>,
-    give: Receiver<()>,
-}
-
-/// A turn, given back when it is dropped.
-struct Turn<'a>(&'a Turns);
-
-impl Turns {
-    fn new(number: usize) -> Self {
-        let (take, give) = bounded(number.max(1));
-        Turns { take, give }
-    }
-
-    fn wait(&self) -> Turn<'_> {
-        // Fails only without a receiver, which stands beside it.
-        let _ = self.take.send(());
-        Turn(self)
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let _ = self.0.give.try_recv();
-    }
-}
-
 /// Scans chunks of one event.
 pub struct MediaScanner {
     looks: Vec<Looks>,
@@ -84,19 +56,19 @@ pub struct MediaScanner {
     hands: Vec<Hands>,
     views: Vec<ViewSpec>,
     timeout: Duration,
+    /// To decode: threads that wait for something outside decode nothing meanwhile.
     turns: Turns,
     store: Arc<MediaStore>,
     meter: Meter,
 }
 
 impl MediaScanner {
-    /// A scanner for the operators of a plan; decoding a chunk may take up to `timeout`, and at most
-    /// `at_once` are decoded at once.
+    /// A scanner for the operators of a plan; decoding a chunk may take up to `timeout`, and needs one of `turns`.
     pub fn new(
         plan: &Plan,
         store: Arc<MediaStore>,
         timeout: Duration,
-        at_once: usize,
+        turns: Turns,
         meter: Meter,
     ) -> Self {
         let mut views: Vec<ViewSpec> = Vec::new();
@@ -146,7 +118,7 @@ impl MediaScanner {
             hands,
             views,
             timeout,
-            turns: Turns::new(at_once),
+            turns,
             store,
             meter,
         }
@@ -160,6 +132,17 @@ impl MediaScanner {
             _ => None,
         });
         at_once.max().unwrap_or(0).min(64)
+    }
+
+    /// Whether decoding a chunk may wait for something outside.
+    pub fn waits(plan: &Plan) -> bool {
+        plan.operators
+            .iter()
+            .any(|operator| match &operator.operator {
+                Operator::Video { scanner, .. } => scanner.waits(),
+                Operator::Audio { scanner, .. } => scanner.waits(),
+                _ => false,
+            })
     }
 
     /// Everything that can be said of a chunk.

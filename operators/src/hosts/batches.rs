@@ -15,6 +15,8 @@ pub(super) struct Batches {
     pub(super) model: Arc<dyn Model>,
     pub(super) picture: Picture,
     pub(super) output: Output,
+    /// The model is a server.
+    pub(super) waits: bool,
 }
 
 /// A scan shares these with its scanner.
@@ -32,6 +34,10 @@ impl VideoScanner for BatchScanner {
             frames: Vec::new(),
             said: Vec::new(),
         })
+    }
+
+    fn waits(&self) -> bool {
+        self.0.waits
     }
 }
 
@@ -72,6 +78,7 @@ impl BatchScan {
             model,
             picture,
             output,
+            ..
         } = &*self.batches;
         let batch = picture.batch_of(&self.frames);
         let pictures = picture.pictures(self.times.len());

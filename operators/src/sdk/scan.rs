@@ -20,6 +20,12 @@ pub trait VideoScanner: Send + Sync {
 
     /// A scan of one chunk.
     fn start(&self, chunk: &ChunkContext) -> Box<dyn VideoScan>;
+
+    /// Whether a scan may wait for somebody outside, who takes as long as they like: then nobody else's chunk waits
+    /// for it.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// A scan of one video chunk.
@@ -37,6 +43,12 @@ pub trait VideoScan: Send {
 pub trait AudioScanner: Send + Sync {
     /// A scan of one track of one chunk.
     fn start(&self, chunk: &ChunkContext) -> Box<dyn AudioScan>;
+
+    /// Whether a scan may wait for somebody outside, who takes as long as they like: then nobody else's chunk waits
+    /// for it.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// A scan of one track of one chunk.

@@ -1,28 +1,67 @@
 //! What changes of an event amount to, kept so that whoever asks again costs only what came since. Of each event that was
 //! asked for last the rows of a kind stand here, with how far its file was read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+use axum::body::Bytes;
 use matchcut_sinks::files::present;
-
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// So many are kept; what was asked for longest ago goes first.
 const KEPT: usize = 256;
 
-/// A line of changes.
+/// A line of changes, of which only rows of the kind that is asked for are read further.
 #[derive(Deserialize)]
-struct Change {
+struct Change<'a> {
     epoch: u64,
-    kind: String,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
     diff: i64,
-    value: Value,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+/// Rows that stand, and the answer that tells them, which is written once.
+#[derive(Debug, Default)]
+pub struct Rows {
+    values: Vec<Value>,
+    told: OnceLock<Bytes>,
+}
+
+impl Rows {
+    /// Of these values.
+    pub fn new(values: Vec<Value>) -> Rows {
+        Rows {
+            values,
+            told: OnceLock::new(),
+        }
+    }
+
+    /// `{"items": […]}`.
+    pub fn told(&self) -> Bytes {
+        let write = || {
+            let items: Vec<String> = self.values.iter().map(Value::to_string).collect();
+            Bytes::from(format!("{{\"items\":[{}]}}", items.join(",")))
+        };
+        self.told.get_or_init(write).clone()
+    }
+}
+
+impl Deref for Rows {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.values
+    }
 }
 
 /// The number of an event, and a kind of rows.
@@ -39,7 +78,7 @@ pub struct Folds {
 struct Kept {
     changed: SystemTime,
     length: u64,
-    values: Arc<Vec<Value>>,
+    values: Arc<Rows>,
 }
 
 #[derive(Default)]
@@ -56,7 +95,7 @@ impl Folds {
         (number, kind): (i64, &str),
         path: &Path,
         until: u64,
-    ) -> io::Result<Arc<Vec<Value>>> {
+    ) -> io::Result<Arc<Rows>> {
         let fold = self.fold((number, kind.to_owned()));
         let mut fold = fold.lock().unwrap_or_else(PoisonError::into_inner);
         fold.read(path, kind, until)?;
@@ -65,7 +104,7 @@ impl Folds {
 
     /// The JSON values of a file that is written whole, one after the other; nothing where there is none. What was read
     /// is read again when the file is another.
-    pub fn document(&self, path: &Path) -> io::Result<Option<Arc<Vec<Value>>>> {
+    pub fn document(&self, path: &Path) -> io::Result<Option<Arc<Rows>>> {
         let Some(found) = present(fs::metadata(path))? else {
             return Ok(None);
         };
@@ -81,7 +120,7 @@ impl Folds {
         };
         let values = serde_json::Deserializer::from_slice(&bytes).into_iter();
         let values: Vec<Value> = values.collect::<Result<_, _>>()?;
-        let values = Arc::new(values);
+        let values = Arc::new(Rows::new(values));
         let mut files = files();
         // Whoever asks often is soon back.
         if files.len() >= KEPT {
@@ -127,7 +166,7 @@ pub struct Fold {
     until: u64,
     /// By its text a row is found again; by its number the order is kept.
     rows: BTreeMap<String, (usize, Value)>,
-    sorted: Option<Arc<Vec<Value>>>,
+    sorted: Option<Arc<Rows>>,
 }
 
 impl Fold {
@@ -155,7 +194,7 @@ impl Fold {
             if !line.ends_with(b"\n") {
                 return Ok(());
             }
-            let change: Change = serde_json::from_slice(&line)?;
+            let change: Change<'_> = serde_json::from_slice(&line)?;
             if change.epoch > until {
                 return Ok(());
             }
@@ -165,16 +204,19 @@ impl Fold {
                 continue;
             }
             self.sorted = None;
-            let text = change.value.to_string();
+            let text = change.value.get();
             match change.diff > 0 {
-                true => drop(self.rows.insert(text, (self.lines, change.value))),
-                false => drop(self.rows.remove(&text)),
+                true => {
+                    let value = serde_json::from_str(text)?;
+                    self.rows.insert(text.to_owned(), (self.lines, value));
+                }
+                false => drop(self.rows.remove(text)),
             }
         }
     }
 
     /// The rows, by when they start.
-    pub fn sorted(&mut self) -> Arc<Vec<Value>> {
+    pub fn sorted(&mut self) -> Arc<Rows> {
         if let Some(sorted) = &self.sorted {
             return Arc::clone(sorted);
         }
@@ -182,7 +224,7 @@ impl Fold {
         let start = |row: &Value| row["start"].as_f64().unwrap_or_default();
         rows.sort_by(|(a, one), (b, other)| start(one).total_cmp(&start(other)).then(a.cmp(b)));
         let sorted: Vec<Value> = rows.into_iter().map(|(_, value)| value.clone()).collect();
-        let sorted = Arc::new(sorted);
+        let sorted = Arc::new(Rows::new(sorted));
         self.sorted = Some(Arc::clone(&sorted));
         sorted
     }
@@ -238,7 +280,7 @@ mod tests {
             let mut whole = Fold::default();
             whole.read(&path, "segment", 9).unwrap();
             let now = folds.rows((1, "segment"), &path, 9).unwrap();
-            assert_eq!(now, whole.sorted(), "{end}");
+            assert_eq!(now[..], whole.sorted()[..], "{end}");
         }
         // Another event of the same name begins at its beginning.
         fs::write(&path, line(1, "segment", 1, 7.0, None)).unwrap();
@@ -263,6 +305,15 @@ mod tests {
         assert!(folds.document(&path).is_err());
         fs::remove_file(&path).unwrap();
         assert_eq!(now(), None);
+    }
+
+    #[test]
+    fn an_answer_tells_rows_as_they_are() {
+        let told = |values: &[Value]| Rows::new(values.to_vec()).told();
+        assert_eq!(told(&[]), r#"{"items":[]}"#);
+        let values = [json!({ "a": "\"1\"" }), json!(2.5)];
+        let again: Value = serde_json::from_slice(&told(&values)).unwrap();
+        assert_eq!(again, json!({ "items": values }));
     }
 
     #[test]

@@ -4,27 +4,34 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::HeaderName;
+use axum::http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use super::folded::Fold;
+use super::folded::{Fold, Rows};
 use super::{Named, Problem, blocking};
 use crate::context::App;
 use crate::runs::Runs;
 use crate::store::runs::Run;
 
+/// An answer that is written where it holds up nobody.
+pub type Told = ([(HeaderName, &'static str); 1], Bytes);
+
+const JSON: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/json")];
+
 /// `GET /events/ID/segments`.
-pub async fn segments(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
-    let items = blocking(&app, move |runs| {
+pub async fn segments(State(app): State<App>, named: Named) -> Result<Told, Problem> {
+    let told = blocking(&app, move |runs| {
         let run = runs.get(&named.id)?;
-        segments_of(runs, &run)
+        Ok(segments_of(runs, &run)?.told())
     });
-    Ok(items_of(&items.await?))
+    Ok((JSON, told.await?))
 }
 
 /// The segments of an event, by time.
-pub fn segments_of(runs: &Runs, run: &Run) -> Result<Arc<Vec<Value>>, Problem> {
+pub fn segments_of(runs: &Runs, run: &Run) -> Result<Arc<Rows>, Problem> {
     let path = runs.dir(&run.id).join("segments.jsonl");
     let written = match run.state.is_over() {
         true => runs.folds().document(&path),
@@ -37,32 +44,33 @@ pub fn segments_of(runs: &Runs, run: &Run) -> Result<Arc<Vec<Value>>, Problem> {
 }
 
 /// `GET /events/ID/clips`.
-pub async fn clips(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
-    let items = blocking(&app, move |runs| {
+pub async fn clips(State(app): State<App>, named: Named) -> Result<Told, Problem> {
+    let told = blocking(&app, move |runs| {
         let run = runs.get(&named.id)?;
-        standing(runs, &run, "clip")
+        Ok(standing(runs, &run, "clip")?.told())
     });
-    Ok(items_of(&items.await?))
+    Ok((JSON, told.await?))
 }
 
 /// `GET /events/ID/replays`.
-pub async fn replays(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
-    let items = blocking(&app, move |runs| some_replays(runs, &named.id, |_| true));
-    Ok(items_of(&items.await?))
+pub async fn replays(State(app): State<App>, named: Named) -> Result<Told, Problem> {
+    let told = blocking(&app, move |runs| {
+        let items = some_replays(runs, &named.id, |_| true)?;
+        Ok(Rows::new(items).told())
+    });
+    Ok((JSON, told.await?))
 }
 
 /// `GET /events/ID/replays/NAME`.
-pub async fn replay(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {
+pub async fn replay(State(app): State<App>, named: Named) -> Result<Told, Problem> {
     let name = named.rest;
-    let missing = format!("the event has no replay \"{name}\"");
-    let wanted = move |other: &str| other == name;
-    let items = blocking(&app, move |runs| some_replays(runs, &named.id, wanted)).await?;
-    let found = items.into_iter().next();
-    found.map(Json).ok_or_else(|| Problem::not_found(missing))
-}
-
-fn items_of(items: &[Value]) -> Json<Value> {
-    Json(json!({ "items": items }))
+    let told = blocking(&app, move |runs| {
+        let items = some_replays(runs, &named.id, |other| other == name)?;
+        let missing = || Problem::not_found(format!("the event has no replay \"{name}\""));
+        let found = items.first().ok_or_else(missing)?;
+        Ok(Bytes::from(found.to_string()))
+    });
+    Ok((JSON, told.await?))
 }
 
 /// The replays that are asked for, each with its table and what `replay.json` holds; while the event runs with
@@ -73,7 +81,7 @@ fn some_replays(
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<Value>, Problem> {
     let run = runs.get(id)?;
-    let mut chosen: Option<Arc<Vec<Value>>> = None;
+    let mut chosen: Option<Arc<Rows>> = None;
     let mut items = Vec::new();
     let all = runs.replays(&run)?.into_iter();
     for (name, asked) in all.filter(|(name, _)| wanted(name)) {
@@ -109,7 +117,7 @@ fn some_replays(
 }
 
 /// The values of one kind that stand, by when they start.
-pub fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Arc<Vec<Value>>, Problem> {
+pub fn standing(runs: &Runs, run: &Run, kind: &str) -> Result<Arc<Rows>, Problem> {
     let Some(until) = run.epoch else {
         return Ok(Arc::default());
     };

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use matchcut_dataflow::run::turns::Turns;
 use tokio::sync::watch;
 
 use super::live::Live;
@@ -33,6 +34,9 @@ pub(super) struct Inner {
     pub changed: Condvar,
     pub stopping: watch::Sender<bool>,
     pub folds: Folds,
+    pub heard: said::Heard,
+    /// To decode: events share them, so that they leave a processor to requests and to each other's dataflows.
+    pub turns: Turns,
     /// No other service runs the same events.
     pub _lock: File,
 }
@@ -184,7 +188,7 @@ impl Inner {
             .flatten()
             .filter(|(role, _)| role != "admin")
             .map(|(_, what)| (&self.sources, what));
-        let run = |run: Run| one::run(&run, &self.dir.join(id), live, held);
+        let run = |run: Run| one::run(&run, &self.dir.join(id), live, held, &self.turns);
         let ended = begun.flatten().map(run);
         let settled = self.until_kept(id, |inside| self.settle(inside, id, ended.as_ref(), live));
         live.over();

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use matchcut_dataflow::run::turns::Turns;
 use matchcut_sinks::files::present;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -109,6 +110,8 @@ impl Runs {
                 changed: Condvar::new(),
                 stopping: watch::channel(false).0,
                 folds: Folds::default(),
+                heard: said::Heard::default(),
+                turns: Turns::all_processors_but_one(),
                 _lock: lock,
             }),
         };
@@ -424,7 +427,8 @@ impl Runs {
     /// The replays that an event has: the table of each, first those of its spec, then the others by name.
     pub fn replays(&self, run: &Run) -> Result<Vec<(String, Value)>, RunsError> {
         let dir = self.dir(&run.id);
-        let said = said::replays(&dir).map_err(|source| StoreError::Io { path: dir, source })?;
+        let said = self.inner.heard.replays(run.number, &dir);
+        let said = said.map_err(|source| StoreError::Io { path: dir, source })?;
         let spec: toml::Table = run.spec.parse().unwrap_or_default();
         let of_spec = spec.get("replays").and_then(|part| part.as_table());
         let mut replays = Vec::new();
@@ -436,8 +440,9 @@ impl Runs {
             }
         }
         let of_spec = |name: &str| of_spec.is_some_and(|table| table.contains_key(name));
-        let others = said.into_iter().filter(|(name, _)| !of_spec(name.as_str()));
-        let others = others.filter_map(|(name, table)| Some((name.to_string(), json!(table?))));
+        let others = said.iter().filter(|(name, _)| !of_spec(name.as_str()));
+        let others =
+            others.filter_map(|(name, table)| Some((name.to_string(), json!(table.as_ref()?))));
         replays.extend(others);
         Ok(replays)
     }

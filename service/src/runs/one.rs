@@ -15,6 +15,7 @@ use matchcut_dataflow::run::home::{Dirs, Home, How};
 use matchcut_dataflow::run::log::{self, EventStore};
 use matchcut_dataflow::run::meter::Meter;
 use matchcut_dataflow::run::post::Post;
+use matchcut_dataflow::run::turns::Turns;
 use matchcut_dataflow::spec::Catalog;
 use matchcut_ingest::reach::Reach;
 use matchcut_model::value::Name;
@@ -68,8 +69,8 @@ enum Broken {
 /// What an event is held to that somebody below admin asked for, and what of its spec is theirs.
 pub type Held<'a> = Option<(&'a Sources, What)>;
 
-/// Runs an event in `dir`; whatever goes wrong, also by a mistake of this program, is how it ended.
-pub fn run(run: &Run, dir: &Path, live: &Live, held: Held<'_>) -> Ended {
+/// Runs an event in `dir`, which decodes when it has one of `turns`; whatever goes wrong, also by a mistake of this program, is how it ended.
+pub fn run(run: &Run, dir: &Path, live: &Live, held: Held<'_>, turns: &Turns) -> Ended {
     let failed = |reason: String| Ended {
         ending: Ending::Failed(reason),
         epoch: live.epoch(),
@@ -78,7 +79,7 @@ pub fn run(run: &Run, dir: &Path, live: &Live, held: Held<'_>) -> Ended {
     };
     // Whatever is logged on this thread says which event it is about.
     let _span = tracing::error_span!("event", id = run.id).entered();
-    caught(|| try_run(run, dir, live, held)).unwrap_or_else(failed)
+    caught(|| try_run(run, dir, live, held, turns)).unwrap_or_else(failed)
 }
 
 /// Does it; a panic is an error as any other.
@@ -95,7 +96,13 @@ fn words(payload: &(dyn Any + Send)) -> &str {
     text.or(owned).unwrap_or("for an unknown reason")
 }
 
-fn try_run(run: &Run, dir: &Path, live: &Live, held: Held<'_>) -> Result<Ended, Broken> {
+fn try_run(
+    run: &Run,
+    dir: &Path,
+    live: &Live,
+    held: Held<'_>,
+    turns: &Turns,
+) -> Result<Ended, Broken> {
     if let Some((sources, what)) = held {
         allowed::check(&run.spec, dir, sources, what)?;
     }
@@ -139,7 +146,7 @@ fn try_run(run: &Run, dir: &Path, live: &Live, held: Held<'_>) -> Result<Ended, 
         feedback: vec![said::path(dir)],
         asks: Some(Arc::new(asks)),
         revises: true,
-        background: true,
+        shared: Some(turns.clone()),
         called: Some(run.id.clone()),
         reach: held.map_or_else(Reach::everything, |(sources, _)| {
             sources.reach.and_files(dir)

@@ -157,6 +157,10 @@ impl VideoScanner for ChatScanner {
             frames: Vec::new(),
         })
     }
+
+    fn waits(&self) -> bool {
+        true
+    }
 }
 
 struct ChatScan {

@@ -150,6 +150,7 @@ fn build(read: &Read, client: Arc<Client>) -> Result<Operator, Vec<OptionError>>
                     model: Arc::new(model),
                     picture,
                     output,
+                    waits: true,
                 }))),
                 fold,
             })

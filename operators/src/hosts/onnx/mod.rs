@@ -119,6 +119,7 @@ impl OperatorType for Onnx {
             model,
             picture,
             output,
+            waits: false,
         };
         Ok(Operator::Video {
             scanner: Arc::new(BatchScanner(Arc::new(batches))),

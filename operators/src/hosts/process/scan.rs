@@ -33,6 +33,10 @@ impl VideoScanner for Frames {
     fn start(&self, chunk: &ChunkContext) -> Box<dyn VideoScan> {
         Box::new(FrameScan(Talk::new(Arc::clone(&self.pool), &chunk.extent)))
     }
+
+    fn waits(&self) -> bool {
+        true
+    }
 }
 
 struct FrameScan(Talk);
@@ -109,6 +113,10 @@ impl AudioScanner for Samples {
             track,
             bytes: Vec::new(),
         })
+    }
+
+    fn waits(&self) -> bool {
+        true
     }
 }
 
