@@ -44,6 +44,7 @@ mod service_events;
 mod service_mre;
 mod service_replays;
 mod service_security;
+mod service_sockets;
 mod tennis;
 mod tools;
 mod variants;
