@@ -13,6 +13,7 @@ mod bad_chunks;
 mod bad_input;
 mod bucket;
 mod clip;
+mod console;
 mod dashboards;
 mod daterange;
 mod demo;
