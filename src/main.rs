@@ -15,7 +15,7 @@ use clap_complete::Shell;
 
 use commands::{
     access, backup, bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run,
-    schema, select, serve, test, validate,
+    schema, select, serve, tap, test, top, validate,
 };
 
 #[global_allocator]
@@ -45,6 +45,8 @@ enum Command {
     #[command(name = "medialive")]
     MediaLive(medialive::MediaLiveArgs),
     Serve(serve::ServeArgs),
+    Tap(tap::TapArgs),
+    Top(top::TopArgs),
     Access(access::AccessArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
@@ -58,10 +60,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let command = Cli::parse().command;
     // Results go to stdout and messages to stderr, so that both can be used on their own.
     log::init();
-
-    let command = Cli::parse().command;
     match &command {
         Command::Replay(_) | Command::Select(_) | Command::Test(_) => allocator::be_quick(),
         _ => allocator::be_small(),
@@ -80,6 +81,8 @@ fn main() -> ExitCode {
         Command::Operator(args) => operator::run(&args),
         Command::MediaLive(args) => medialive::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Tap(args) => tap::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Access(args) => access::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => backup::run_restore(&args),

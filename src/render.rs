@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use matchcut_console::ClientError;
+use matchcut_console::tap::TapError;
 use matchcut_dataflow::plan::{self, Plan, PlanError};
 use matchcut_dataflow::run::engine::RunError;
 use matchcut_dataflow::run::log::ResumeError;
@@ -80,6 +82,12 @@ pub enum CommandError {
     /// The configuration of the service is wrong.
     #[error(transparent)]
     Config(#[from] matchcut_service::ConfigError),
+    /// A service does not tell something.
+    #[error(transparent)]
+    Client(#[from] matchcut_console::ClientError),
+    /// Nothing of an edge can be told.
+    #[error(transparent)]
+    Tap(#[from] TapError),
     /// There is no copy of a service, or no way back.
     #[error(transparent)]
     Backup(#[from] matchcut_service::backup::BackupError),
@@ -119,9 +127,13 @@ impl CommandError {
             }
             CommandError::Spec(SpecError::Usage(_))
             | CommandError::Usage { .. }
+            | CommandError::Tap(TapError::Name { .. })
+            | CommandError::Client(ClientError::Address(_))
             | CommandError::Run(RunError::OneDirectory { .. }) => ExitCode::from(BAD_USAGE),
             // Whoever reads a pipe may stop reading; that is no failure.
-            CommandError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            CommandError::Write(error) | CommandError::Tap(TapError::Write(error))
+                if error.kind() == io::ErrorKind::BrokenPipe =>
+            {
                 ExitCode::SUCCESS
             }
             _ => ExitCode::FAILURE,
@@ -135,10 +147,18 @@ impl CommandError {
                 eprint!("{found}");
             }
             CommandError::Config(matchcut_service::ConfigError::Wrong(found)) => eprint!("{found}"),
-            CommandError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            CommandError::Usage { message, hint } => {
+            CommandError::Write(error) | CommandError::Tap(TapError::Write(error))
+                if error.kind() == io::ErrorKind::BrokenPipe => {}
+            CommandError::Usage { message, hint }
+            | CommandError::Tap(TapError::Name { message, hint }) => {
                 eprintln!("error: {message}");
                 if let Some(hint) = hint {
+                    eprintln!("  help: {hint}");
+                }
+            }
+            CommandError::Client(error) | CommandError::Tap(TapError::Client(error)) => {
+                eprintln!("error: {error}");
+                if let Some(hint) = error.hint() {
                     eprintln!("  help: {hint}");
                 }
             }

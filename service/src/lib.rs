@@ -27,7 +27,7 @@ mod tls;
 mod validation;
 mod work;
 
-pub use auth::{Access, AdminKey, NewAccess, Role};
+pub use auth::{Access, AdminKey, NewAccess, Role, Signer};
 pub use config::{Config, ConfigError, TlsFiles};
 pub use server::{ServeError, ServeOptions, serve};
 pub use store::StoreError;

@@ -108,7 +108,10 @@ pub fn only_the_secret_signs(request: &Request) {
     headers.insert("host", HeaderValue::from_static("localhost"));
     headers.insert("x-amz-date", HeaderValue::from_static(STAMP));
     headers.remove("x-amz-content-sha256");
-    let signed = sign(&request.received(&method, &headers), "KEY", SECRET, STAMP);
+    let received = request.received(&method, &headers);
+    let signed = sign(&received, ("KEY", SECRET), "eu-central-1", STAMP);
+    let read = Authorization::parse(&signed.to_string());
+    assert_eq!(read.as_ref(), Ok(&signed));
     assert_eq!(
         signed.verify(&request.received(&method, &headers), SECRET, now),
         Ok(())

@@ -17,5 +17,8 @@ pub mod run;
 pub mod schema;
 pub mod select;
 pub mod serve;
+mod service;
+pub mod tap;
 pub mod test;
+pub mod top;
 pub mod validate;

@@ -15,7 +15,7 @@ use crate::support::{Running, Work};
 const SHARED: &str = "sixty-four letters that nobody but these tests has ever heard of";
 
 /// A service with a configuration, that takes tokens.
-fn service(work: &mut Work, config: &str) -> (Running, Api) {
+pub fn service(work: &mut Work, config: &str) -> (Running, Api) {
     work.write("secret", SHARED);
     let jwt = "[jwt]\nsecret = \"file:secret\"\nissuer = \"tests\"\n";
     work.write("serve.toml", format!("{jwt}{config}"));
@@ -23,7 +23,7 @@ fn service(work: &mut Work, config: &str) -> (Running, Api) {
     (running, Api::new(&url))
 }
 
-fn bearer(role: &str) -> String {
+pub fn bearer(role: &str) -> String {
     let claims = json!({ "iss": "tests", "exp": get_current_timestamp() + 600, "role": role });
     let key = EncodingKey::from_secret(SHARED.as_bytes());
     let token = encode(&Header::new(Algorithm::HS512), &claims, &key).unwrap();
@@ -31,7 +31,7 @@ fn bearer(role: &str) -> String {
 }
 
 /// Asks as one who has a role.
-fn ask(api: &Api, role: &str, method: &str, path: &str, body: Option<&Json>) -> Reply {
+pub fn ask(api: &Api, role: &str, method: &str, path: &str, body: Option<&Json>) -> Reply {
     let bearer = bearer(role);
     let headers = [
         ("authorization", bearer.as_str()),
@@ -41,13 +41,13 @@ fn ask(api: &Api, role: &str, method: &str, path: &str, body: Option<&Json>) -> 
     api.ask(method, path, &headers, body.as_deref())
 }
 
-fn run(api: &Api, role: &str, id: &str, spec: &str) -> Reply {
+pub fn run(api: &Api, role: &str, id: &str, spec: &str) -> Reply {
     let body = json!({ "id": id, "spec": spec });
     ask(api, role, "POST", "events", Some(&body))
 }
 
 /// Waits until an event is over, and gives what is told of it.
-fn over(api: &Api, id: &str) -> Json {
+pub fn over(api: &Api, id: &str) -> Json {
     for _ in 0..600 {
         let told = ask(api, "viewer", "GET", &format!("events/{id}"), None).json(200);
         if ["complete", "failed", "stopped"].contains(&told["state"].as_str().unwrap()) {

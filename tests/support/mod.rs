@@ -13,6 +13,7 @@ pub mod prometheus;
 pub mod python;
 pub mod s3;
 pub mod server;
+pub mod socket;
 pub mod stream;
 
 use std::ffi::{OsStr, OsString};

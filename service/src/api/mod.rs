@@ -7,6 +7,7 @@ mod events;
 mod feedback;
 pub(crate) mod files;
 mod folded;
+mod graph;
 mod problem;
 mod replays;
 mod results;
@@ -131,6 +132,15 @@ pub const OPERATIONS: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/events/{id}/graph",
+        id: "get_graph",
+        does: "What an event consists of: its operators and replays",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Graph"),
+        serve: || get(graph::graph),
+    },
+    Route {
+        method: "GET",
         path: "/events/{id}/segments",
         id: "list_segments",
         does: "The segments of an event",
@@ -187,10 +197,19 @@ pub const OPERATIONS: &[Route] = &[
         method: "GET",
         path: "/events/{id}/changes",
         id: "follow_changes",
-        does: "What changes, as server-sent events",
+        does: "What changes: segments, replays and clips, as server-sent events or over a WebSocket",
         takes: Takes::Nothing,
         gives: Gives::Stream,
-        serve: || get(changes::follow),
+        serve: || get(changes::changes),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/log",
+        id: "follow_log",
+        does: "What it follows from: chunks, gaps, observations and errors, in the same way",
+        takes: Takes::Nothing,
+        gives: Gives::Stream,
+        serve: || get(changes::log),
     },
     Route {
         method: "GET",
@@ -214,7 +233,7 @@ pub const OPERATIONS: &[Route] = &[
         method: "POST",
         path: "/events/{id}/urls",
         id: "make_url",
-        does: "An address that opens one file for a while, without credentials",
+        does: "An address that opens one file, or a stream of changes, for a while, without credentials",
         takes: Takes::Url,
         gives: Gives::Found("Url"),
         serve: || post(urls::make),

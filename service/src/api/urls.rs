@@ -1,5 +1,5 @@
-//! Addresses that open one file of an event by themselves, for whom credentials cannot be given: a player, a person, a
-//! plugin.
+//! Addresses that open one file of an event, or the stream of its changes, by themselves, for whom credentials cannot be
+//! given: a player, a page, a person, a plugin.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::changes::FOLLOWED;
 use super::files::{chunk_of, find, is_plain};
 use super::{Named, Problem, ROOT, blocking};
 use crate::auth::LONGEST_ADDRESS;
@@ -22,7 +23,7 @@ const USUAL: u64 = 3600;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// Below the event: `files/…` or `chunks/…`.
+    /// Below the event: `files/…`, `chunks/…`, or what can be followed.
     path: String,
     /// In seconds.
     lifetime: Option<u64>,
@@ -47,13 +48,14 @@ pub async fn make(
         runs.get(&id)?;
         let dir = runs.dir(&id);
         Ok(match path.split_once('/') {
-            Some(("files", path)) if is_plain(path) => find(&dir, path),
-            Some(("chunks", name)) => chunk_of(&dir, name),
-            _ => None,
+            Some(("files", path)) if is_plain(path) => find(&dir, path).is_some(),
+            Some(("chunks", name)) => chunk_of(&dir, name).is_some(),
+            None => FOLLOWED.contains(&path.as_str()),
+            _ => false,
         })
     });
-    if found.await?.is_none() {
-        let detail = "there is no such file: files/PATH or chunks/NAME of the event";
+    if !found.await? {
+        let detail = "there is no such file: files/PATH, chunks/NAME, changes or log of the event";
         return Err(Problem::not_found(detail));
     }
     let expires = now().saturating_add(lifetime);

@@ -1,5 +1,5 @@
-//! Addresses that open one file by themselves, without credentials, until they expire: for players, for people, and
-//! for plugins that fetch their chunk. What is signed is the path and the moment; a key that only this service has
+//! Addresses that open one file, or a stream of changes, by themselves, without credentials, until they expire: for
+//! players, for pages, which can give a socket no headers, for people, and for plugins that fetch their chunk. What is signed is the path and the moment; a key that only this service has
 //! signs.
 
 use axum::http::{Method, Uri};
@@ -22,7 +22,7 @@ const SIGNATURE: &str = "signature";
 
 /// Below what the files of events are, and the parts of an event that addresses open.
 const EVENTS: &str = "/api/v1/events/";
-const PARTS: [&str; 2] = ["files", "chunks"];
+const PARTS: [&str; 4] = ["files", "chunks", "changes", "log"];
 
 /// What stays as it is in a path.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC

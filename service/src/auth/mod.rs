@@ -10,6 +10,7 @@ mod gate;
 pub(crate) mod local;
 mod oidc;
 mod role;
+mod signer;
 pub(crate) mod sigv4;
 
 pub use access::{Access, AdminKey, NewAccess};
@@ -19,3 +20,4 @@ pub use claims::RoleMap;
 pub use gate::{Gate, guard};
 pub use oidc::Oidc;
 pub use role::Role;
+pub use signer::Signer;

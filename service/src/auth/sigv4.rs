@@ -2,6 +2,8 @@
 //! request"). The libraries that there are sign; what a request that came must be checked against is what
 //! its own list of signed headers says, so the canonical request is made here.
 
+use std::fmt;
+
 use axum::http::header::{DATE, HOST};
 use axum::http::{HeaderMap, Method};
 use hmac::{Hmac, KeyInit, Mac};
@@ -219,15 +221,39 @@ impl Authorization {
     }
 }
 
-/// A signature of a request, over all of its headers: what whoever has the secret would present. Only what checks the
-/// checking signs here; `stamp` is the time of `x-amz-date`.
-pub fn sign(received: &Received<'_>, key_id: &str, secret: &str, stamp: &str) -> Authorization {
+impl fmt::Display for Authorization {
+    /// The header.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Authorization {
+            key_id,
+            date,
+            region,
+            service,
+            ..
+        } = self;
+        write!(
+            out,
+            "{ALGORITHM} Credential={key_id}/{date}/{region}/{service}/aws4_request, SignedHeaders={}, Signature={}",
+            self.signed_headers.join(";"),
+            hex(&self.signature)
+        )
+    }
+}
+
+/// A signature of a request, over all of its headers: what whoever has the secret would present. What checks the
+/// checking signs here, and our own client; `stamp` is the time of `x-amz-date`.
+pub fn sign(
+    received: &Received<'_>,
+    (key_id, secret): (&str, &str),
+    region: &str,
+    stamp: &str,
+) -> Authorization {
     let mut names: Vec<String> = received.headers.keys().map(ToString::to_string).collect();
     names.sort();
     let mut authorization = Authorization {
         key_id: key_id.to_owned(),
         date: stamp.chars().take(8).collect(),
-        region: "eu-central-1".to_owned(),
+        region: region.to_owned(),
         service: "execute-api".to_owned(),
         signed_headers: names,
         signature: Vec::new(),

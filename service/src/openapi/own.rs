@@ -37,7 +37,7 @@ pub(crate) enum Gives {
     Accepted(&'static str),
     /// 202 and nothing.
     Begun,
-    /// Server-sent events, or 204 when there are no more.
+    /// Server-sent events, or 204 when there are no more; or what a WebSocket tells.
     Stream,
     /// Bytes, all or part of them.
     Bytes,
@@ -96,11 +96,17 @@ fn parameters(route: &Route) -> Vec<Value> {
             &json!({ "type": "string", "minLength": 1, "maxLength": 255 }),
             "The same request under the same key is done once",
         )],
-        "follow_changes" => vec![header(
-            "Last-Event-ID",
-            &json!({ "type": "string", "pattern": "^[0-9]{1,18}$" }),
-            "The epoch after which to go on",
-        )],
+        "follow_changes" | "follow_log" => {
+            let epoch = json!({ "type": "string", "pattern": "^[0-9]{1,18}$" });
+            vec![
+                header("Last-Event-ID", &epoch, "The epoch after which to go on"),
+                query(
+                    "after",
+                    &epoch,
+                    "The same, for whom it is easier; the header counts more",
+                ),
+            ]
+        }
         "take_work" => vec![
             query("operator", &text, "For this operator only"),
             query(
@@ -137,6 +143,11 @@ fn answers(route: &Route) -> Vec<Answer> {
         Gives::Accepted(name) => vec![(202, "Accepted", Some((JSON, schema(name))))],
         Gives::Begun => vec![(202, "Accepted", None)],
         Gives::Stream => vec![
+            (
+                101,
+                "With `Upgrade: websocket` a WebSocket, whose text messages are of the schema SocketMessage",
+                None,
+            ),
             (
                 200,
                 "Changes, epoch by epoch",
@@ -235,7 +246,7 @@ fn schemas() -> Value {
         "NewUrl": {
             "type": "object",
             "properties": {
-                "path": { "type": "string", "description": "files/PATH or chunks/NAME" },
+                "path": { "type": "string", "description": "files/PATH, chunks/NAME, changes or log" },
                 "lifetime": { "type": "integer", "minimum": 1, "description": "In seconds; 3600 if not said" },
             },
             "required": ["path"],
@@ -256,11 +267,33 @@ fn schemas() -> Value {
             },
             "required": ["event", "data"],
         },
+        "SocketMessage": {
+            "type": "object",
+            "description": "A message of the WebSocket: a change, or the end",
+            "properties": {
+                "id": { "type": ["integer", "null"], "description": "The epoch" },
+                "event": { "enum": ["change", "end"] },
+                "last": { "type": "boolean", "description": "Whether the epoch is whole with it: after this one to go on" },
+                "data": { "type": "object", "description": "The change, or how the event was" },
+            },
+            "required": ["id", "event", "data"],
+        },
         "Heard": {
             "type": "object",
             "properties": { "lines": { "type": "integer", "minimum": 1 } },
             "required": ["lines"],
         },
+        "Part": {
+            "type": "object",
+            "properties": {
+                "name": { "type": "string" },
+                "class": { "enum": ["featurer", "segmenter", "optimizer", "labeler", "replay"] },
+                "type": { "type": "string", "description": "Of an operator" },
+                "segmenter": { "type": "string", "description": "Whose segments an optimizer or labeler updates" },
+            },
+            "required": ["name", "class"],
+        },
+        "Graph": page("Part"),
         "Segment": {
             "type": "object",
             "properties": {
