@@ -15,7 +15,7 @@ use clap_complete::Shell;
 
 use commands::{
     access, backup, bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run,
-    schema, select, serve, test, validate,
+    schema, secret, select, serve, test, validate,
 };
 
 #[global_allocator]
@@ -46,6 +46,7 @@ enum Command {
     MediaLive(medialive::MediaLiveArgs),
     Serve(serve::ServeArgs),
     Access(access::AccessArgs),
+    Secret(secret::SecretArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
     Bench(bench::BenchArgs),
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         Command::MediaLive(args) => medialive::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Access(args) => access::run(&args),
+        Command::Secret(args) => secret::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => backup::run_restore(&args),
         Command::Bench(args) => bench::run(&args),
