@@ -15,7 +15,7 @@ use clap_complete::Shell;
 
 use commands::{
     access, backup, bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run,
-    schema, select, serve, tap, test, top, validate,
+    schema, secret, select, serve, tap, test, top, validate,
 };
 
 #[global_allocator]
@@ -48,6 +48,7 @@ enum Command {
     Tap(tap::TapArgs),
     Top(top::TopArgs),
     Access(access::AccessArgs),
+    Secret(secret::SecretArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
     Bench(bench::BenchArgs),
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         Command::Tap(args) => tap::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Access(args) => access::run(&args),
+        Command::Secret(args) => secret::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => backup::run_restore(&args),
         Command::Bench(args) => bench::run(&args),

@@ -458,7 +458,7 @@ fn total_of(response: &Response) -> Option<u64> {
 }
 
 /// The message of an error with its causes: the outer one alone says only that a request failed.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -1,6 +1,7 @@
 //! Where chunks come from: HLS, a directory, a file, S3, MediaLive, Kinesis Video. A source gives references to chunks in
 //! playlist order, says what is missing, and ends; a fetcher turns a reference into bytes.
 
+pub mod ask;
 #[cfg(any(feature = "medialive", feature = "kinesis_video"))]
 mod compose;
 pub mod config;

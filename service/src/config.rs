@@ -9,11 +9,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use matchcut_dataflow::spec::{Diagnostic, Diagnostics, Severity, Snippet};
+use matchcut_ingest::TextDuration;
 use matchcut_ingest::reach::{Reach, USUAL};
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::auth::{Bearer, Oidc, Role, RoleMap};
+use crate::retention;
+use crate::secrets::KeySource;
 
 /// The least length of a secret that signs tokens, in bytes.
 const SHORTEST_SECRET: usize = 32;
@@ -36,6 +39,12 @@ pub struct Config {
     pub(crate) audit: AuditOptions,
     /// What events of roles below admin may reach.
     pub(crate) sources: Sources,
+    /// Under what secrets are sealed, where that is said.
+    secrets_key: Option<String>,
+    /// How engines of custom priorities are asked.
+    pub(crate) priorities: PriorityOptions,
+    /// For how many seconds events are kept when they are over, where nothing else is said; nothing for ever.
+    pub(crate) retention: Option<i64>,
 }
 
 /// The files of `[tls]`.
@@ -106,6 +115,22 @@ impl Default for AuditOptions {
     }
 }
 
+/// `[priorities]`
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PriorityOptions {
+    /// How long an engine may take to answer.
+    pub timeout: TextDuration,
+}
+
+impl Default for PriorityOptions {
+    fn default() -> Self {
+        PriorityOptions {
+            timeout: TextDuration::seconds(10),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -117,6 +142,10 @@ struct Raw {
     #[serde(default)]
     audit: AuditOptions,
     sources: Option<RawSources>,
+    secrets: Option<RawSecrets>,
+    #[serde(default)]
+    priorities: PriorityOptions,
+    retention: Option<RawRetention>,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +192,18 @@ struct RawSources {
     environment: Vec<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSecrets {
+    key: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRetention {
+    events: Spanned<String>,
+}
+
 fn role() -> String {
     "role".to_owned()
 }
@@ -202,6 +243,14 @@ impl Config {
         let file = path.display().to_string();
         let secret = |reference: &Reference<'_>| reference.read(base);
         Config::parse(&text, &file, base, &secret).map_err(ConfigError::Wrong)
+    }
+
+    /// Where the key of the secrets of a service is, whose directory this is.
+    pub(crate) fn key_source(&self, dir: &Path) -> KeySource {
+        match &self.secrets_key {
+            Some(text) => KeySource::Given(text.clone()),
+            None => KeySource::Beside(dir.to_owned()),
+        }
     }
 
     /// Reads a text, of the file `file` in `base`; `secret` gives what references lead to, and opens nothing else.
@@ -284,6 +333,14 @@ impl Checking<'_> {
         let jwt = raw.jwt.and_then(|jwt| self.jwt(jwt));
         let oidc = raw.oidc.and_then(|oidc| self.oidc(oidc));
         let sources = raw.sources.map(|sources| self.sources(sources));
+        let secrets_key = raw.secrets.and_then(|secrets| self.secret(&secrets.key));
+        let retention = raw.retention.and_then(|raw| {
+            let parsed = retention::parse(raw.events.get_ref());
+            parsed.unwrap_or_else(|message| {
+                self.wrong(&raw.events.span(), message, None);
+                None
+            })
+        });
         Config {
             tls,
             jwt,
@@ -291,6 +348,9 @@ impl Checking<'_> {
             limits: raw.limits,
             audit: raw.audit,
             sources: sources.unwrap_or_default(),
+            secrets_key,
+            priorities: raw.priorities,
+            retention,
         }
     }
 
@@ -426,7 +486,8 @@ fn diagnostic(
 
 /// A line as it may be shown: somebody who writes a secret where a reference belongs is not to read it in a log.
 fn without_secret(line: &str) -> String {
-    match line.find("secret").and_then(|at| {
+    let key = line.trim_start().starts_with("key").then_some(0);
+    match line.find("secret").or(key).and_then(|at| {
         let equals = line.get(at..)?.find('=')?;
         line.get(..at + equals + 1)
     }) {

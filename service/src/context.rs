@@ -9,7 +9,7 @@ use crate::body::Bodies;
 use crate::config::Sources;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::mre::Schemas;
+use crate::mre::{Engines, Schemas};
 use crate::runs::Runs;
 use crate::store::Database;
 
@@ -23,6 +23,10 @@ pub struct Context {
     pub runs: Runs,
     /// What events may reach that somebody below admin asks for.
     pub sources: Sources,
+    /// Who asks engines of custom priorities.
+    pub engines: Engines,
+    /// For how many seconds events are kept when they are over, where nothing else is said; nothing for ever.
+    pub retention: Option<i64>,
     /// What signs addresses of files.
     pub addresses: Addresses,
 }

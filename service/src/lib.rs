@@ -19,7 +19,9 @@ pub mod openapi;
 #[doc(hidden)]
 pub mod outside;
 mod planes;
+mod retention;
 mod runs;
+mod secrets;
 mod server;
 mod ssm;
 mod store;
@@ -29,5 +31,6 @@ mod work;
 
 pub use auth::{Access, AdminKey, NewAccess, Role, Signer};
 pub use config::{Config, ConfigError, TlsFiles};
+pub use secrets::{SecretError, Secrets};
 pub use server::{ServeError, ServeOptions, serve};
 pub use store::StoreError;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::header::ETAG;
 use axum::http::{HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, middleware, routing};
@@ -26,7 +27,9 @@ use crate::context::{App, Context, Shared};
 use crate::errors::ApiError;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, http};
+use crate::mre::Engines;
 use crate::runs::Runs;
+use crate::secrets::Secrets;
 use crate::store::{Database, StoreError};
 use crate::tls::{Certificate, Peer, TlsListener};
 use crate::{mre, openapi, planes, ssm};
@@ -141,10 +144,18 @@ async fn run(
         opened.map_err(io::Error::other)??
     };
     let addresses = Addresses::open(&database)?;
+    let engines = Engines::new(
+        Arc::clone(&database),
+        Secrets::new(Arc::clone(&database), config.key_source(&options.data)),
+        config.sources.reach.clone(),
+        config.priorities.timeout.std(),
+    );
     let app: App = Arc::new(Shared {
         context: Arc::new(Context {
             database,
             addresses,
+            retention: config.retention,
+            engines,
             schemas,
             runs: runs.clone(),
             sources: config.sources,
@@ -286,6 +297,7 @@ fn cors() -> CorsLayer {
         "x-amz-security-token",
         "x-amz-content-sha256",
         "idempotency-key",
+        "if-match",
         "last-event-id",
         "range",
     ];
@@ -299,6 +311,7 @@ fn cors() -> CorsLayer {
             Method::DELETE,
         ])
         .allow_headers(signed.map(HeaderName::from_static))
+        .expose_headers([ETAG])
 }
 
 async fn no_such_path(uri: Uri) -> Response {

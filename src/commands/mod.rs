@@ -15,6 +15,7 @@ mod records;
 pub mod replay;
 pub mod run;
 pub mod schema;
+pub mod secret;
 pub mod select;
 pub mod serve;
 mod service;

@@ -354,6 +354,37 @@ impl Store {
         read().map_err(sqlite(&self.path, "cannot be read"))
     }
 
+    /// The values of all rows of a kind that ever came, each once.
+    pub fn ever(&self, kind: &str) -> Tried<Vec<String>> {
+        let read = || {
+            let mut select = self
+                .db
+                .prepare("SELECT DISTINCT value FROM changes WHERE kind = ?1 ORDER BY value")?;
+            let rows = select.query_map([kind], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(sqlite(&self.path, "cannot be read"))
+    }
+
+    /// Notes that the event is removed: others are told this, in the place of all that they were still to be told.
+    pub fn take_back(&mut self, told: &[Posting]) -> Tried<()> {
+        let epoch = self.next.saturating_sub(1);
+        let failed = sqlite(&self.path, "cannot be written");
+        let mut write = || {
+            let transaction = self.db.transaction()?;
+            transaction.execute("DELETE FROM outbox", [])?;
+            post(&transaction, epoch, told)?;
+            set(&transaction, "taken back", b"1")?;
+            transaction.commit()
+        };
+        write().map_err(failed)
+    }
+
+    /// Whether the event is removed.
+    pub fn is_taken_back(&self) -> Tried<bool> {
+        Ok(self.meta("taken back")?.is_some())
+    }
+
     /// Notes that the run is over and all of its results are written, and tells others of it.
     pub fn finish(&mut self, epoch: u64, left: &[(String, String)], told: &[Posting]) -> Tried<()> {
         let failed = sqlite(&self.path, "cannot be written");

@@ -147,6 +147,30 @@ fn who_publishes_reads_the_outbox_beside_who_commits() {
 }
 
 #[test]
+fn what_is_taken_back_replaces_all_that_was_to_be_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::create(dir.path(), "").unwrap();
+    commit(&mut store, 0).unwrap();
+    commit(&mut store, 1).unwrap();
+    let before = store.outbox("topic").unwrap();
+    assert_eq!((before.len(), store.is_taken_back().unwrap()), (2, false));
+    store
+        .take_back(&[("topic".into(), "gone".to_owned())])
+        .unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert!(store.is_taken_back().unwrap());
+    assert_eq!(store.outbox("clip").unwrap(), []);
+    let left = store.outbox("topic").unwrap();
+    assert_eq!((left.len(), left[0].payload.as_str()), (1, "gone"));
+    // Numbers go on: whoever has told some of the others knows that this is new.
+    assert!(left[0].id > before[1].id);
+    let ever = store.ever("segment").unwrap();
+    assert_eq!(ever, ["{\"start\":0}", "{\"start\":1}"]);
+    assert_eq!(store.ever("replay").unwrap(), Vec::<String>::new());
+}
+
+#[test]
 fn a_store_of_another_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(Store::create(dir.path(), "").unwrap());

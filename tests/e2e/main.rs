@@ -43,6 +43,8 @@ mod service;
 mod service_dataplane;
 mod service_events;
 mod service_mre;
+mod service_priorities;
+mod service_removal;
 mod service_replays;
 mod service_security;
 mod shots;

@@ -19,6 +19,7 @@ pub mod stream;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -116,6 +117,23 @@ impl Work {
         dir: &Path,
         args: impl IntoIterator<Item = A>,
     ) -> Running {
+        self.spawn(dir, args, Stdio::null())
+    }
+
+    /// The program, which reads a text on its stdin, when it is over.
+    pub fn fed<A: AsRef<OsStr>>(&self, text: &str, args: impl IntoIterator<Item = A>) -> Done {
+        let mut stdin = tempfile::tempfile().unwrap();
+        stdin.write_all(text.as_bytes()).unwrap();
+        stdin.rewind().unwrap();
+        self.spawn(self.dir.path(), args, stdin.into()).wait()
+    }
+
+    fn spawn<A: AsRef<OsStr>>(
+        &self,
+        dir: &Path,
+        args: impl IntoIterator<Item = A>,
+        stdin: Stdio,
+    ) -> Running {
         let number = self.runs.fetch_add(1, Ordering::SeqCst);
         let stdout = self.logs.path().join(format!("{number}.out"));
         let stderr = self.logs.path().join(format!("{number}.err"));
@@ -125,7 +143,7 @@ impl Work {
             .current_dir(dir)
             .env_remove("MATCHCUT_LOG")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap());
         let text = format!("{command:?}");

@@ -577,7 +577,11 @@ pub fn request(replay: &ReplaySpec) -> ReplayRequest {
         compat,
         priorities,
         timestamps: settings.timestamps.iter().map(range).collect(),
-        ..ReplayRequest::default()
+        significance: settings
+            .significance
+            .iter()
+            .filter_map(|(id, worth)| Some((id.clone(), Score::within_bounds(*worth)?)))
+            .collect(),
     }
 }
 

@@ -2,18 +2,21 @@
 //! and how far the inputs were read with it. From these a run is taken up again without reading or
 //! decoding anything twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use matchcut_ingest::SourceCursor;
 use matchcut_media::demux::TrackNumbers;
-use matchcut_model::change::{Change, Row};
+use matchcut_model::change::{Change, ReplayRow, Row};
 use matchcut_model::chunk::{ChunkRef, PlacedChunk, Position};
+use matchcut_model::segment::{Segment, SegmentId};
 use matchcut_model::timeline::Timeline;
+use matchcut_model::value::Name;
 use matchcut_store::{
     ChangeRecord, EpochRecord, Outbox, OutboxRow, Posting, Store, StoreError, StoreState,
 };
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::answers::Answered;
@@ -358,6 +361,44 @@ impl EventStore {
     ) -> Result<(), StoreError> {
         let last = self.epochs().saturating_sub(1);
         self.store.finish(last, left, told)
+    }
+
+    /// Of all rows of a kind that ever came, what `each` reads in them.
+    fn ever<T: DeserializeOwned, N: Ord>(
+        &self,
+        kind: &str,
+        name: impl Fn(T) -> N,
+    ) -> Result<BTreeSet<N>, ResumeError> {
+        let mut names = BTreeSet::new();
+        for value in self.store.ever(kind)? {
+            let row = serde_json::from_str(&value).map_err(|error| ResumeError::Entry {
+                dir: self.dir.clone(),
+                epoch: self.epochs().saturating_sub(1),
+                reason: error.to_string(),
+            })?;
+            names.insert(name(row));
+        }
+        Ok(names)
+    }
+
+    /// All segments that there ever were.
+    pub fn all_segments(&self) -> Result<BTreeSet<SegmentId>, ResumeError> {
+        self.ever("segment", |segment: Segment| segment.id)
+    }
+
+    /// All replays that there ever were.
+    pub fn all_replays(&self) -> Result<BTreeSet<Name>, ResumeError> {
+        self.ever("replay", |replay: ReplayRow| replay.name)
+    }
+
+    /// Notes that the event is removed, and what is told of it in the place of all that was still to be told.
+    pub fn take_back(&mut self, told: &[Posting]) -> Result<(), StoreError> {
+        self.store.take_back(told)
+    }
+
+    /// Whether the event is removed.
+    pub fn is_taken_back(&self) -> Result<bool, StoreError> {
+        self.store.is_taken_back()
     }
 
     /// Whether the run is over and its results are written.

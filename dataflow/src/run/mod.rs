@@ -31,6 +31,7 @@ pub mod publish;
 mod reader;
 pub mod recorded;
 pub mod remarks;
+pub mod removal;
 mod scan;
 pub mod target;
 #[cfg(test)]

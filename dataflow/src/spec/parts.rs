@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use matchcut_media::render::RenderPlan;
+use matchcut_model::replay::Score;
 use matchcut_operators::sdk::{Description, OptionSpec, Options};
 
 use super::catalog::{Catalog, PartCheck, PartType};
@@ -580,6 +581,9 @@ fn check_replay(
             report.warning(entry.key_span, message, hint);
         }
     }
+    if let Some(entry) = table.get("significance") {
+        check_significance(settings, entry, owner, report);
+    }
     if let Some(Tree::Array(items)) = table.get("timestamps").map(|entry| &entry.node.value) {
         for (item, stretch) in items.iter().zip(&settings.timestamps) {
             let (start, end) = stretch.bounds();
@@ -587,6 +591,27 @@ fn check_replay(
                 let message = format!("the range ends at {end}, not after its start at {start}");
                 report.error(item.span, message, None);
             }
+        }
+    }
+}
+
+/// What single observations are worth.
+fn check_significance(settings: &ReplaySettings, entry: &Entry, owner: &str, report: &mut Report) {
+    if settings.mode == Mode::Timestamps {
+        let message = format!("\"significance\" of {owner} has no effect in mode \"timestamps\"");
+        report.warning(entry.key_span, message, None);
+    }
+    let Tree::Table(worths) = &entry.node.value else {
+        return;
+    };
+    for worth in &worths.0 {
+        let known = settings.significance.get(&worth.key);
+        if known.is_some_and(|worth| Score::within_bounds(*worth).is_none()) {
+            let message = format!(
+                "\"significance\" of {owner}: \"{}\" is not worth a number from -1e9 to 1e9",
+                worth.key
+            );
+            report.error(worth.node.span, message, None);
         }
     }
 }

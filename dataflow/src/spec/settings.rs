@@ -180,6 +180,11 @@ pub struct ReplaySettings {
     /// when the attribute is not a boolean.
     #[schemars(inner(range(min = 0, max = 100)))]
     pub weights: BTreeMap<String, f64>,
+    /// What single observations are worth, by the text or number that they carry in the attribute
+    /// `custom_priorities_engine_correlation_id`: in the place of weights. Features that are weighed or included then
+    /// count where they are observed with one of these ids. Empty: weights count.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub significance: BTreeMap<String, f64>,
     /// Features of which a segment needs one (mode `features`), written as in `weights`.
     pub include: Vec<String>,
     /// The ranges of the replay, in order (mode `timestamps`).
@@ -219,6 +224,7 @@ impl Default for ReplaySettings {
             duration: MediaTime::from_seconds(60),
             tolerance: MediaTime::from_seconds(30),
             weights: BTreeMap::new(),
+            significance: BTreeMap::new(),
             include: Vec::new(),
             timestamps: Vec::new(),
             equal_distribution: false,

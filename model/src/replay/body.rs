@@ -186,9 +186,9 @@ fn score(fields: &Fields<'_>, field: &str) -> Result<Option<Score>, FieldError> 
     let Some(number) = fields.number(field)? else {
         return Ok(None);
     };
-    match Score::from_f64(number) {
-        Some(score) if number.abs() <= 1e9 => Ok(Some(score)),
-        _ => Err(fields.error(field, format!("{number} is out of range"))),
+    match Score::within_bounds(number) {
+        Some(score) => Ok(Some(score)),
+        None => Err(fields.error(field, format!("{number} is out of range"))),
     }
 }
 

@@ -43,6 +43,11 @@ impl Score {
         (micros.is_finite() && micros.abs() < 9.2e18).then_some(Score(micros as i64))
     }
 
+    /// The same of what one feature may be worth: at most 1e9 either way, so that sums fit.
+    pub fn within_bounds(value: f64) -> Option<Self> {
+        Score::from_f64(value).filter(|_| value.abs() <= 1e9)
+    }
+
     /// For printing and plotting.
     pub fn as_f64(self) -> f64 {
         self.0 as f64 / UNIT as f64

@@ -6,6 +6,7 @@ use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
 use matchcut_dataflow::spec::Severity;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ use crate::auth::Role;
 use crate::config::Sources;
 use crate::context::App;
 use crate::endpoint::pairs;
-use crate::runs::{Runs, RunsError, Wanted, allowed, spec};
+use crate::retention;
+use crate::runs::{Removal, Removing, Runs, RunsError, Wanted, allowed, spec};
 use crate::store::asked_by::What;
 use crate::store::runs::Run;
 
@@ -39,6 +41,7 @@ struct NewEvent {
     id: Option<String>,
     spec: String,
     clips: Option<String>,
+    retention: Option<String>,
 }
 
 impl NewEvent {
@@ -54,13 +57,16 @@ impl NewEvent {
                     id: None,
                     spec,
                     clips: None,
+                    retention: None,
                 };
                 for (name, value) in pairs(query) {
                     match name.as_str() {
                         "id" => new.id = Some(value),
                         "clips" => new.clips = Some(value),
+                        "retention" => new.retention = Some(value),
                         _ => {
-                            let detail = format!("there is no parameter {name}: id, clips");
+                            let detail =
+                                format!("there is no parameter {name}: id, clips, retention");
                             return Err(Problem::bad_request(detail));
                         }
                     }
@@ -73,7 +79,11 @@ impl NewEvent {
     /// What says whether another request is the same.
     fn digest(&self) -> String {
         let parts = (&self.id, &self.spec, &self.clips);
-        let text = json!([parts.0, parts.1, parts.2]).to_string();
+        let text = match &self.retention {
+            // As keys of an earlier version have it.
+            None => json!([parts.0, parts.1, parts.2]).to_string(),
+            Some(retention) => json!([parts.0, parts.1, parts.2, retention]).to_string(),
+        };
         let digest = Sha256::digest(text.as_bytes());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -102,7 +112,12 @@ pub async fn create(
         )));
     }
     let sources = app.context.sources.clone();
-    let work = move |runs: &Runs| admit(runs, &new, key.as_deref(), role, &sources);
+    let retention = match &new.retention {
+        Some(text) => retention::parse(text)
+            .map_err(|error| Problem::bad_request(format!("retention: {error}")))?,
+        None => app.context.retention,
+    };
+    let work = move |runs: &Runs| admit(runs, &new, key.as_deref(), retention, role, &sources);
     let (id, told) = blocking(&app, work).await?;
     let place = format!("{ROOT}/events/{id}");
     Ok((StatusCode::ACCEPTED, [(LOCATION, place)], Json(told)).into_response())
@@ -112,6 +127,7 @@ fn admit(
     runs: &Runs,
     new: &NewEvent,
     key: Option<&str>,
+    retention: Option<i64>,
     role: Role,
     sources: &Sources,
 ) -> Result<(String, Value), Problem> {
@@ -143,6 +159,7 @@ fn admit(
         clips,
         asked: key.map(|key| (key, digest.as_str())),
         by: Some(role.name()),
+        retention,
     })?;
     let mut told = told(&runs.get(&id)?);
     let warnings = findings(&warnings, Severity::Warning);
@@ -165,7 +182,15 @@ fn told(run: &Run) -> Value {
         "created": run.created,
         "started": run.started,
         "ended": run.ended,
+        "expires": expires(run),
     })
+}
+
+/// When an event that is over is removed, where it is.
+fn expires(run: &Run) -> Option<String> {
+    let ended: Timestamp = run.ended.as_deref()?.parse().ok()?;
+    let kept = SignedDuration::from_secs(run.retention?);
+    Some(ended.checked_add(kept).ok()?.to_string())
 }
 
 /// `GET /events`.
@@ -224,9 +249,41 @@ pub async fn resume(State(app): State<App>, named: Named) -> Result<Response, Pr
 }
 
 /// `DELETE /events/ID`.
-pub async fn remove(State(app): State<App>, named: Named) -> Result<StatusCode, Problem> {
-    blocking(&app, move |runs| Ok(runs.delete(&named.id)?)).await?;
+pub async fn remove(
+    State(app): State<App>,
+    named: Named,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, Problem> {
+    let mut force = false;
+    for (name, value) in pairs(&query.unwrap_or_default()) {
+        match (name.as_str(), value.as_str()) {
+            ("force", "true") => force = true,
+            ("force", "false") => {}
+            ("force", _) => return Err(Problem::bad_request("force is true or false")),
+            _ => {
+                let detail = format!("there is no parameter {name}: force");
+                return Err(Problem::bad_request(detail));
+            }
+        }
+    }
+    blocking(&app, move |runs| Ok(runs.delete(&named.id, force)?)).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// `GET /removals`.
+pub async fn removals(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    let all = blocking(&app, |runs| Ok(runs.removals()?)).await?;
+    let told = |(run, removing): &Removal| {
+        let removing = removing.as_deref();
+        json!({
+            "id": run.id,
+            "name": run.name,
+            "left": removing.map_or(0, Removing::left),
+            "reason": removing.and_then(Removing::trouble),
+        })
+    };
+    let items: Vec<Value> = all.iter().map(told).collect();
+    Ok(Json(json!({ "items": items })))
 }
 
 async fn change(

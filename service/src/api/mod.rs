@@ -12,6 +12,7 @@ mod problem;
 mod replays;
 mod results;
 mod urls;
+mod variables;
 mod work;
 
 use axum::Router;
@@ -19,7 +20,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 use crate::context::App;
 use crate::openapi::own::{Gives, Takes};
@@ -89,10 +90,19 @@ pub const OPERATIONS: &[Route] = &[
         method: "DELETE",
         path: "/events/{id}",
         id: "delete_event",
-        does: "Stop an event and remove all that it came to",
+        does: "Stop an event and remove all that it came to, here and from the topics and buckets of its sinks",
         takes: Takes::Nothing,
         gives: Gives::Begun,
         serve: || delete(events::remove),
+    },
+    Route {
+        method: "GET",
+        path: "/removals",
+        id: "list_removals",
+        does: "Events that are being removed, and what is waited for",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Removals"),
+        serve: || get(events::removals),
     },
     Route {
         method: "POST",
@@ -192,6 +202,33 @@ pub const OPERATIONS: &[Route] = &[
         takes: Takes::Nothing,
         gives: Gives::Begun,
         serve: || delete(replays::withdraw),
+    },
+    Route {
+        method: "GET",
+        path: "/events/{id}/variables",
+        id: "get_variables",
+        does: "The context variables of an event, with a tag of what they hold",
+        takes: Takes::Nothing,
+        gives: Gives::Found("Variables"),
+        serve: || get(variables::read),
+    },
+    Route {
+        method: "PUT",
+        path: "/events/{id}/variables",
+        id: "put_variables",
+        does: "Replace all context variables of an event, if they are still those that were read",
+        takes: Takes::Variables,
+        gives: Gives::Found("Variables"),
+        serve: || put(variables::replace),
+    },
+    Route {
+        method: "PATCH",
+        path: "/events/{id}/variables",
+        id: "patch_variables",
+        does: "Change some context variables of an event, if all are still those that were read; null removes one",
+        takes: Takes::Variables,
+        gives: Gives::Found("Variables"),
+        serve: || patch(variables::merge),
     },
     Route {
         method: "GET",
@@ -328,6 +365,17 @@ impl Kind {
             "application/toml" => Ok(Kind::Toml),
             other => Err(not_this_type(other)),
         }
+    }
+}
+
+/// Refuses a body that is not JSON.
+fn only_json(headers: &HeaderMap) -> Result<(), Problem> {
+    match Kind::of(headers)? {
+        Kind::Json => Ok(()),
+        Kind::Toml => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body is application/json",
+        )),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::errors::ApiError;
 use crate::runs::{RunsError, allowed};
 use crate::store::asked_by::{self, What};
 use crate::store::names::{self, PROGRAM};
-use crate::store::{Row, StoreError, events, kept, replays};
+use crate::store::{Row, StoreError, events, kept, replays, significance};
 use crate::validation::{one_of, python, text_between};
 
 /// The routes of one event.
@@ -194,24 +194,29 @@ fn update(call: &Call, context: &Context) -> Answer {
 
 fn remove(call: &Call, context: &Context) -> Answer {
     let (program, name) = event_names(call)?;
-    let removed = context.database.write(|db| {
-        let found = events::get(db, program, name)?;
-        let event = found.ok_or_else(|| no_event(program, name))?;
-        if text(&event, "Status") == "In Progress" {
-            return Err(ApiError::bad_request(format!(
-                "Cannot delete the event '{name}' in program '{program}' as it is currently in progress"
-            )));
-        }
-        replays::remove_all(db, program, name)?;
-        kept::remove_all(db, text(&event, "Id"))?;
-        events::remove(db, program, name)?;
-        Ok(text(&event, "Id").to_owned())
-    });
-    let removed: Result<String, ApiError> = removed;
-    match context.runs.delete(&removed?) {
+    let found = context.database.read(|db| events::get(db, program, name))?;
+    let event = found.ok_or_else(|| no_event(program, name))?;
+    if text(&event, "Status") == "In Progress" {
+        return Err(ApiError::bad_request(format!(
+            "Cannot delete the event '{name}' in program '{program}' as it is currently in progress"
+        )));
+    }
+    forget(context, &event)?;
+    match context.runs.delete(text(&event, "Id"), false) {
         Ok(()) | Err(RunsError::Unknown(_)) => Ok(json!({})),
         Err(error) => Err(of_runs(error)),
     }
+}
+
+/// Forgets an event, with everything that is kept of it beside its run.
+pub fn forget(context: &Context, event: &Row) -> Result<(), StoreError> {
+    let (program, name) = (text(event, "Program"), text(event, "Name"));
+    context.database.write(|db| {
+        replays::remove_all(db, program, name)?;
+        kept::remove_all(db, text(event, "Id"))?;
+        significance::remove_all(db, text(event, "Id"))?;
+        events::remove(db, program, name)
+    })
 }
 
 fn of_runs(error: RunsError) -> ApiError {

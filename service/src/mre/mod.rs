@@ -4,6 +4,7 @@
 mod data_schemas;
 mod dataplane;
 mod dependencies;
+mod engine;
 mod event_lists;
 mod event_schemas;
 mod events;
@@ -36,6 +37,7 @@ use crate::store::Row;
 use crate::validation::text_between;
 
 pub use dataplane::routes as data_routes;
+pub use engine::Engines;
 pub use schedule::tick;
 pub use schemas::Schemas;
 

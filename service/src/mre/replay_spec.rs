@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use super::to_spec::operator_name;
 use crate::store::Row;
 
-/// The replay, of the segments that `input` leaves; else what is wrong with the request.
-pub fn replay(request: &Row, input: &str) -> Result<Value, String> {
+/// The replay, of the segments that `input` leaves; else what is wrong with the request. `significance` is what an
+/// engine of custom priorities says that single observations are worth, where there is one; then all features count
+/// that the request names.
+pub fn replay(request: &Row, input: &str, significance: &Row) -> Result<Value, String> {
     let text = Value::Object(request.clone()).to_string();
     // Rows hold more than requests do; what is unknown was let in when it was asked for.
     let (asked, _) = ReplayRequest::from_json(&text).map_err(|error| error.to_string())?;
@@ -40,6 +42,8 @@ pub fn replay(request: &Row, input: &str) -> Result<Value, String> {
         match priority.weight {
             Some(weight) => drop(weights.insert(feature, json!(weight.as_f64()))),
             None if priority.include == Some(true) => include.push(feature),
+            // What is not weighed is found as well: the engine says what it is worth.
+            None if !significance.is_empty() => drop(weights.insert(feature, json!(0))),
             None => {}
         }
     }
@@ -49,6 +53,9 @@ pub fn replay(request: &Row, input: &str) -> Result<Value, String> {
         made["include"] = json!(include);
     } else {
         made["weights"] = Value::Object(weights);
+    }
+    if !significance.is_empty() {
+        made["significance"] = Value::Object(significance.clone());
     }
     Ok(made)
 }
@@ -87,7 +94,7 @@ mod tests {
             "IncludeLikedSegments": true,
         }));
         assert_eq!(
-            replay(&request, "Trim").unwrap(),
+            replay(&request, "Trim", &Row::new()).unwrap(),
             json!({
                 "description": "The best",
                 "inputs": ["Trim"],
@@ -105,21 +112,42 @@ mod tests {
             })
         );
         let times = row(json!({ "SpecifiedTimestamps": "1,2.5\n10,20" }));
-        let made = replay(&times, "Trim").unwrap();
+        let made = replay(&times, "Trim", &Row::new()).unwrap();
         assert_eq!(made["timestamps"], json!([[1.0, 2.5], [10.0, 20.0]]));
         let features = row(json!({
             "ClipfeaturebasedSummarization": true,
             "Priorities": { "Clips": [{ "Name": "Cuts | hard_cut", "Include": true }] },
         }));
         assert_eq!(
-            replay(&features, "Trim").unwrap()["include"],
+            replay(&features, "Trim", &Row::new()).unwrap()["include"],
             json!(["Cuts.hard_cut"])
         );
         let nameless = row(json!({
             "DurationbasedSummarization": { "Duration": 60 },
             "Priorities": { "Clips": [{ "Name": "hard_cut", "Weight": 1 }] },
         }));
-        let wrong = replay(&nameless, "Trim").unwrap_err();
+        let wrong = replay(&nameless, "Trim", &Row::new()).unwrap_err();
         assert_eq!(wrong, "\"hard_cut\" names no plugin");
+    }
+
+    #[test]
+    fn what_an_engine_says_stands_beside_the_features_that_it_weighs() {
+        let worth = row(json!({ "x1": 7.0 }));
+        let request = row(json!({
+            "DurationbasedSummarization": { "Duration": 60 },
+            "Priorities": { "Clips": [
+                { "Name": "Play | ace | true", "Weight": 40 },
+                { "Name": "Play | fault | true" },
+            ] },
+        }));
+        let made = replay(&request, "Trim", &worth).unwrap();
+        assert_eq!(
+            made["weights"],
+            json!({ "Play.ace": 40.0, "Play.fault": 0 })
+        );
+        assert_eq!(made["significance"], json!({ "x1": 7.0 }));
+        let plain = replay(&request, "Trim", &Row::new()).unwrap();
+        assert_eq!(plain["weights"], json!({ "Play.ace": 40.0 }));
+        assert_eq!(plain.get("significance"), None);
     }
 }

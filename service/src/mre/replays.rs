@@ -7,7 +7,7 @@ use super::{event_names, late, no_event, now, object, pipeline, plugins, replay_
 use crate::context::Context;
 use crate::endpoint::{Answer, Call, Routes, delete, get, post, put};
 use crate::errors::ApiError;
-use crate::store::{Row, StoreError, events, named, replays};
+use crate::store::{Row, StoreError, events, named, replays, significance};
 use crate::validation::{python, text_between};
 
 /// How much longer than asked for a replay may be where nothing is said, in seconds.
@@ -205,6 +205,13 @@ fn set_status(call: &Call, context: &Context) -> Answer {
     context.database.write(|db| {
         let found = replays::get(db, (program, event, id))?;
         let mut replay = found.ok_or_else(|| missing(id))?;
+        if call.param("status") == "Queued"
+            && let Some(event) = events::get(db, program, event)?
+        {
+            // It is to be made anew, so its engine is asked anew.
+            significance::forget(db, (text(&event, "Id"), id))?;
+            replay.shift_remove("StatusMessage");
+        }
         replay.insert("Status".to_owned(), Value::from(call.param("status")));
         replay.insert("LastModified".to_owned(), Value::from(now()));
         replays::set(db, (program, event, id), &replay)?;
@@ -224,6 +231,9 @@ fn remove(call: &Call, context: &Context) -> Answer {
             )));
         }
         replays::remove(db, (program, name, id))?;
+        if let Some(event) = events::get(db, program, name)? {
+            significance::forget(db, (text(&event, "Id"), id))?;
+        }
         let left = replays::of_event(db, program, name)?;
         let complete = left.iter().any(|left| text(left, "Status") == "Complete");
         if let Some(mut event) = events::get(db, program, name)?

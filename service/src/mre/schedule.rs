@@ -6,16 +6,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::to_spec::{self, NoSpec};
-use super::{late, text};
+use super::{events, late, text};
 use crate::context::Context;
 use crate::runs::{RunsError, Wanted, spec};
-use crate::store::{Row, StoreError, events, replays};
+use crate::store::{Row, StoreError, events as store_events, replays};
 
 /// Begins what is due, and ends what is over. To be called again and again.
 pub fn tick(context: &Context) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let (queued, running) = context.database.read(|db| {
-        let told: Result<_, StoreError> = Ok((events::not_begun(db)?, events::in_progress(db)?));
+        let told: Result<_, StoreError> =
+            Ok((store_events::not_begun(db)?, store_events::in_progress(db)?));
         told
     })?;
     for event in queued.iter().filter(|event| is_due(event, now)) {
@@ -28,7 +29,24 @@ pub fn tick(context: &Context) -> Result<(), StoreError> {
             Err(error) => tracing::warn!(%error, "an event cannot be ended"),
         }
     }
+    expire(context, now)?;
     late::tick(context)
+}
+
+/// Removes what was to be kept for a while that is over.
+fn expire(context: &Context, now: Timestamp) -> Result<(), StoreError> {
+    for id in context.runs.expired(now.as_second())? {
+        if let Some(event) = context.database.read(|db| store_events::of_id(db, &id))? {
+            events::forget(context, &event)?;
+        }
+        tracing::info!(event = id, "an event was kept for as long as it was to be");
+        match context.runs.delete(&id, false) {
+            Err(RunsError::Store(error)) => return Err(error),
+            Err(error) => tracing::warn!(%error, "an event cannot be removed"),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Longer is nothing that is waited for, and no time of day can overflow by it.
@@ -109,6 +127,7 @@ fn begin(context: &Context, event: &Row) -> Result<(), StoreError> {
         clips,
         asked: None,
         by: None,
+        retention: context.retention,
     };
     match context.runs.create(&wanted) {
         Ok(_) | Err(RunsError::Taken(_) | RunsError::Stopping) => Ok(()),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use toml::Table;
 
 use super::pipeline::{SLOTS, dependents};
-use super::{plugins, replay_spec, text, texts};
+use super::{engine, plugins, replay_spec, text, texts};
 use crate::store::named::{self, PROFILE};
 use crate::store::{Row, StoreError, replays};
 
@@ -103,28 +103,29 @@ fn last(used: &Plugins) -> &str {
     last.map_or("", |(name, _)| name.as_str())
 }
 
-/// The table of a replay that is asked for when its event has begun.
-pub fn late(db: &Connection, event: &Row, replay: &Row) -> Result<Row, NoSpec> {
+/// The table of a replay that is asked for when its event has begun, with what its engine says.
+pub fn late(db: &Connection, event: &Row, replay: &Row, significance: &Row) -> Result<Row, NoSpec> {
     let name = text(event, "Profile");
     let profile = named::get(db, PROFILE, name)?;
     let profile = profile.ok_or_else(|| NoSpec::Wrong(format!("Profile '{name}' not found")))?;
     let used = used(db, &profile)?;
-    match replay_spec::replay(replay, last(&used)) {
+    match replay_spec::replay(replay, last(&used), significance) {
         Ok(Value::Object(table)) => Ok(table),
         Ok(_) => Err(NoSpec::Wrong("the replay is no table".to_owned())),
         Err(reason) => Err(NoSpec::Wrong(reason)),
     }
 }
 
-/// The replays that are asked for and not there yet.
+/// The replays that are asked for and not there yet; without those that wait for what their engine says.
 fn asked(db: &Connection, event: &Row, used: &Plugins) -> Result<Vec<Asked>, StoreError> {
     let input = last(used);
     let rows = replays::of_event(db, text(event, "Program"), text(event, "Name"))?;
     let open = rows
         .iter()
-        .filter(|row| !matches!(text(row, "Status"), "Complete" | "Error"));
+        .filter(|row| !matches!(text(row, "Status"), "Complete" | "Error"))
+        .filter(|row| engine::of(row).is_none());
     let made = open.map(|row| {
-        let replay = replay_spec::replay(row, input).map(table);
+        let replay = replay_spec::replay(row, input, &Row::new()).map(table);
         (text(row, "ReplayId").to_owned(), replay)
     });
     Ok(made.collect())

@@ -26,6 +26,8 @@ pub(crate) enum Takes {
     Url,
     /// What a plugin returned.
     Returned,
+    /// Context variables.
+    Variables,
 }
 
 /// What an answer can be.
@@ -107,6 +109,16 @@ fn parameters(route: &Route) -> Vec<Value> {
                 ),
             ]
         }
+        "delete_event" => vec![query(
+            "force",
+            &json!({ "type": "boolean", "default": false }),
+            "Whether topics and buckets are left as they are",
+        )],
+        "put_variables" | "patch_variables" => vec![header(
+            "If-Match",
+            &text,
+            "The tag (ETag) of what was read; without it the last who writes wins",
+        )],
         "take_work" => vec![
             query("operator", &text, "For this operator only"),
             query(
@@ -131,6 +143,7 @@ fn bodies(takes: Takes) -> Vec<(&'static str, Value)> {
         Takes::Nothing => Vec::new(),
         Takes::Event => vec![(JSON, schema("NewEvent")), (TOML, text)],
         Takes::Replay => vec![(JSON, schema("ReplayTable")), (TOML, text)],
+        Takes::Variables => vec![(JSON, schema("SomeVariables"))],
         Takes::Url => vec![(JSON, schema("NewUrl"))],
         Takes::Returned => vec![(JSON, json!({ "type": "object" }))],
         Takes::Lines => vec![("application/jsonl", text)],
@@ -178,6 +191,7 @@ fn answers(route: &Route) -> Vec<Answer> {
         (404, "There is no such event, replay or file"),
         (409, "The id is taken, or the state of the event is another"),
         (410, "Nobody waits for it any more"),
+        (412, "The variables have changed since they were read"),
         (413, "The body is longer than 10 MiB"),
         (415, "Neither JSON nor TOML"),
         (422, "What it asks for is wrong; errors say where"),
@@ -208,6 +222,10 @@ fn schemas() -> Value {
                 "id": { "type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$" },
                 "spec": { "type": "string", "description": "The spec, in TOML" },
                 "clips": { "enum": ["none", "instant", "exact", "smart", "render"] },
+                "retention": {
+                    "type": "string",
+                    "description": "For how long it is kept when it is over, as 30d or 12h, or forever",
+                },
             },
             "required": ["spec"],
             "additionalProperties": false,
@@ -231,6 +249,7 @@ fn schemas() -> Value {
                 "created": time,
                 "started": or_null(&time),
                 "ended": or_null(&time),
+                "expires": or_null(&time),
                 "warnings": { "type": "array", "items": schema("Finding") },
             },
             "required": ["id", "name", "state", "reason", "epoch", "counts", "clips", "created", "started", "ended"],
@@ -242,6 +261,34 @@ fn schemas() -> Value {
                 "next": { "type": ["string", "null"], "description": "The cursor of the next page" },
             },
             "required": ["items", "next"],
+        },
+        "Variables": {
+            "type": "object",
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        },
+        "SomeVariables": {
+            "type": "object",
+            "propertyNames": { "minLength": 1, "maxLength": 150 },
+            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+        },
+        "Removals": {
+            "type": "object",
+            "properties": {
+                "items": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "id": { "type": "string" },
+                            "name": { "type": "string" },
+                            "left": { "type": "integer", "description": "What sinks are still to be told" },
+                            "reason": { "type": ["string", "null"], "description": "What is in the way" },
+                        },
+                        "required": ["id", "name", "left", "reason"],
+                    },
+                },
+            },
+            "required": ["items"],
         },
         "NewUrl": {
             "type": "object",

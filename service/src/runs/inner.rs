@@ -2,8 +2,7 @@
 //! of an event's state is made under one lock, here and in the store.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -15,6 +14,7 @@ use tokio::sync::watch;
 
 use super::live::Live;
 use super::one::{self, Ended, Ending};
+use super::removal::Removing;
 use super::said;
 use crate::api::Folds;
 use crate::config::Sources;
@@ -49,6 +49,8 @@ pub(super) struct Inside {
     pub events: Lane,
     /// Events that are over and hear what was said since, which takes a moment: they wait for no event.
     pub revisions: Lane,
+    /// Events that are being removed, where others are to be told of it.
+    pub removing: BTreeMap<String, Arc<Removing>>,
 }
 
 /// Events in the order in which they were asked for, and how many of them run.
@@ -312,22 +314,6 @@ impl Inner {
             tracing::error!(event = id, reason, "an event failed");
         }
         Ok(then)
-    }
-
-    /// Removes what an event came to, and then the event. What cannot be removed is tried again at the next
-    /// start.
-    pub fn erase(&self, id: &str) {
-        let dir = self.dir.join(id);
-        let erased = match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
-            _ => {
-                let removed = self.database.write(|db| runs::remove(db, id));
-                removed.map_err(|error: StoreError| error.to_string())
-            }
-        };
-        if let Err(error) = erased {
-            tracing::error!(event = id, error, "an event cannot be removed");
-        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod allowed;
 mod inner;
 mod live;
 mod one;
+mod removal;
 mod said;
 pub mod spec;
 
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 
 use inner::{Inner, Inside, now, yesterday};
 pub use live::{Live, Standing};
+pub use removal::Removing;
 
 use crate::api::Folds;
 use crate::config::Sources;
@@ -79,7 +81,12 @@ pub struct Wanted<'a> {
     pub asked: Option<(&'a str, &'a str)>,
     /// The role of who asks, where the spec is theirs.
     pub by: Option<&'a str>,
+    /// For how many seconds it is kept when it is over; nothing for ever.
+    pub retention: Option<i64>,
 }
+
+/// An event that is being removed, and how far that is where others are to be told of it.
+pub type Removal = (Run, Option<Arc<Removing>>);
 
 impl Runs {
     /// Takes up the events of a store: those that were not over go on, at most `most` at a time.
@@ -218,6 +225,7 @@ impl Runs {
             ended: None,
             epoch: None,
             counts: runs::Counts::default(),
+            retention: wanted.retention,
         };
         let id: Result<String, RunsError> = inner.database.write(|db| {
             if let Some((key, request)) = wanted.asked {
@@ -263,6 +271,7 @@ impl Runs {
             ended: Some(now()),
             epoch: None,
             counts: runs::Counts::default(),
+            retention: None,
         };
         self.inner
             .database
@@ -363,10 +372,35 @@ impl Runs {
         Ok(())
     }
 
-    /// Removes an event with everything that it came to; one that runs is stopped first.
-    pub fn delete(&self, id: &str) -> Result<(), RunsError> {
+    /// Events that are being removed, with what others are still to be told of it, and what is in the way.
+    pub fn removals(&self) -> Result<Vec<Removal>, RunsError> {
+        let all = self.inner.database.read(runs::deleting)?;
+        let inside = self.inner.lock();
+        let with = |run: Run| {
+            let removing = inside.removing.get(&run.id).cloned();
+            (run, removing)
+        };
+        Ok(all.into_iter().map(with).collect())
+    }
+
+    /// Events that were to be kept until now, or shorter.
+    pub fn expired(&self, now: i64) -> Result<Vec<String>, StoreError> {
+        self.inner.database.read(|db| runs::expired(db, now))
+    }
+
+    /// Removes an event with everything that it came to; one that runs is stopped first. When this is forced, nobody
+    /// outside is told of it.
+    pub fn delete(&self, id: &str, force: bool) -> Result<(), RunsError> {
         let mut inside = self.inner.lock();
+        if let Some(removing) = inside.removing.get(id).filter(|_| force) {
+            removing.force();
+            return Ok(());
+        }
         let mut run = self.kept(id)?;
+        if force {
+            let removing = inside.removing.entry(id.to_owned());
+            removing.or_default().force();
+        }
         let begun = [
             RunState::Running,
             RunState::Draining,

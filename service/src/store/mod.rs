@@ -9,9 +9,13 @@ pub mod kept;
 pub mod keys;
 pub mod named;
 pub mod names;
+pub mod parameters;
 pub mod replays;
 pub mod runs;
 pub mod secrets;
+pub mod significance;
+pub mod variables;
+pub mod vault;
 pub mod versioned;
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -30,11 +34,13 @@ pub use error::StoreError;
 pub(crate) const FILE: &str = "service.sqlite";
 
 /// What makes each version of the tables out of the one before it. Only ever appended to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../schema.sql"),
     include_str!("../schema_runs.sql"),
     include_str!("../schema_asked_by.sql"),
     include_str!("../schema_dataplane.sql"),
+    include_str!("../schema_asks.sql"),
+    include_str!("../schema_retention.sql"),
 ];
 
 /// What a command waits for another process that writes.

@@ -4,7 +4,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, events, replays};
+use super::{StoreError, events, replays, variables};
 
 /// How far an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,10 +115,11 @@ pub struct Run {
     pub epoch: Option<u64>,
     /// What it had come to then.
     pub counts: Counts,
+    /// For how many seconds it is kept when it is over; nothing for ever.
+    pub retention: Option<i64>,
 }
 
-const COLUMNS: &str =
-    "number, id, name, spec, clips, state, reason, created, started, ended, epoch, counts";
+const COLUMNS: &str = "number, id, name, spec, clips, state, reason, created, started, ended, epoch, counts, retention";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
     let counts: String = row.get(11)?;
@@ -136,14 +137,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
         ended: row.get(9)?,
         epoch: epoch.and_then(|epoch| u64::try_from(epoch).ok()),
         counts: serde_json::from_str(&counts).unwrap_or_default(),
+        retention: row.get(12)?,
     })
 }
 
 /// Keeps a new event; false where there is one of this id. Its number is given by the store.
 pub fn add(db: &Connection, run: &Run) -> Result<bool, StoreError> {
     let mut insert = db.prepare_cached(
-        "INSERT OR IGNORE INTO runs (id, name, spec, clips, state, created, counts, reason, ended)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT OR IGNORE INTO runs (id, name, spec, clips, state, created, counts, reason, ended, retention)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     let added = insert.execute(params![
         run.id,
@@ -154,7 +156,8 @@ pub fn add(db: &Connection, run: &Run) -> Result<bool, StoreError> {
         run.created,
         counts(run)?,
         run.reason,
-        run.ended
+        run.ended,
+        run.retention
     ])?;
     Ok(added > 0)
 }
@@ -226,6 +229,7 @@ fn set_status(
 pub fn remove(db: &Connection, id: &str) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM asked WHERE id = ?1")?
         .execute([id])?;
+    variables::remove(db, id)?;
     db.prepare_cached("DELETE FROM runs WHERE id = ?1")?
         .execute([id])?;
     Ok(())
@@ -253,6 +257,26 @@ pub fn open(db: &Connection) -> Result<Vec<Run>, StoreError> {
          WHERE state IN ('queued', 'running', 'draining', 'ending', 'revising', 'deleting') ORDER BY number"
     ))?;
     let found = query.query_map([], read)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Events that are being removed, the oldest first.
+pub fn deleting(db: &Connection) -> Result<Vec<Run>, StoreError> {
+    let mut query = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM runs WHERE state = 'deleting' ORDER BY number"
+    ))?;
+    let found = query.query_map([], read)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Events that are over, and were to be kept until a time, in seconds, or shorter.
+pub fn expired(db: &Connection, now: i64) -> Result<Vec<String>, StoreError> {
+    let mut query = db.prepare_cached(
+        "SELECT id FROM runs WHERE retention IS NOT NULL
+         AND state IN ('complete', 'failed', 'stopped')
+         AND CAST(strftime('%s', ended) AS INTEGER) + retention <= ?1 ORDER BY number",
+    )?;
+    let found = query.query_map([now], |row| row.get(0))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::options::BucketOptions;
 use super::record::{Entry, Record};
-use super::tree::{Found, content_type, is_growing, is_immutable, scan};
+use super::tree::{Found, content_type, is_growing, is_immutable, rank, scan};
 use crate::files::present;
 use crate::outlet::{Carried, Outlet, OutletError, Posted};
 
@@ -24,6 +24,9 @@ use crate::outlet::{Carried, Outlet, OutletError, Posted};
 pub struct Tick {
     /// Whether everything is written.
     pub ended: bool,
+    /// Whether the event is removed, and nothing of it is to stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
 }
 
 /// A bucket that follows a directory.
@@ -96,6 +99,21 @@ impl BucketSink {
         for same_rank in found.chunk_by(|a, b| a.rank == b.rank) {
             self.write(same_rank)?;
         }
+        self.remove(gone)
+    }
+
+    /// Removes everything that was written; what names others goes before what it names. A bucket that nothing is
+    /// removed from keeps it.
+    fn clear(&mut self) -> Result<(), OutletError> {
+        if !self.options.remove {
+            return Ok(());
+        }
+        let mut paths: Vec<String> = self.record.paths().cloned().collect();
+        paths.sort_by_key(|path| std::cmp::Reverse(rank(path)));
+        self.remove(paths)
+    }
+
+    fn remove(&mut self, gone: Vec<String>) -> Result<(), OutletError> {
         if gone.is_empty() {
             return Ok(());
         }
@@ -184,7 +202,11 @@ impl Outlet for BucketSink {
     fn carry(&mut self, batch: &[Posted]) -> Result<Carried, OutletError> {
         let mut ended = false;
         for row in batch {
-            ended |= row.read::<Tick>()?.ended;
+            let tick = row.read::<Tick>()?;
+            if tick.removed {
+                return self.clear().map(|()| Carried::All);
+            }
+            ended |= tick.ended;
         }
         self.follow(ended).map(|()| Carried::All)
     }

@@ -314,6 +314,24 @@ impl Messages {
         out.messages
     }
 
+    /// What is told when the event is removed after an epoch: of all these nothing holds any more.
+    pub fn of_removal<'a>(
+        &self,
+        epoch: Epoch,
+        segments: impl IntoIterator<Item = &'a SegmentId>,
+        replays: impl IntoIterator<Item = &'a Name>,
+    ) -> Vec<Message> {
+        let mut out = Outgoing::new(&self.info, epoch, "removed".to_owned());
+        for segment in segments {
+            let name = segment.to_string();
+            out.state(Topic::SegmentsState, "matchcut.segment.state", &name, None);
+        }
+        for replay in replays {
+            out.state(Topic::ReplaysState, "matchcut.replay.state", replay, None);
+        }
+        out.messages
+    }
+
     /// The event, as consumers know it.
     pub fn info(&self) -> &EventInfo {
         &self.info

@@ -9,7 +9,8 @@ use super::{End, Payloads, Teller};
 pub(super) struct BucketTeller;
 
 fn tick(ended: bool) -> Payloads {
-    Ok(vec![serde_json::to_string(&Tick { ended })?])
+    let removed = false;
+    Ok(vec![serde_json::to_string(&Tick { ended, removed })?])
 }
 
 impl Teller for BucketTeller {

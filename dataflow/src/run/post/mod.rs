@@ -12,13 +12,14 @@ use matchcut_kafka::{KafkaOptions, KafkaSink};
 use matchcut_model::change::{EpochChanges, EventState};
 use matchcut_model::chunk::Epoch;
 use matchcut_model::replay::Feedback;
+use matchcut_model::segment::SegmentId;
 use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
 use matchcut_operators::sdk::parse_options;
-use matchcut_sinks::bucket::{BucketOptions, BucketSink};
+use matchcut_sinks::bucket::{BucketOptions, BucketSink, Tick};
 use matchcut_sinks::files::safe_file_name;
 use matchcut_sinks::mediaconvert::{MediaConvertOptions, MediaConvertSink};
-use matchcut_sinks::messages::{MadeOf, Told};
+use matchcut_sinks::messages::{MadeOf, Messages, Told};
 use matchcut_sinks::outlet::Outlet;
 use matchcut_sinks::{EventInfo, Media, ReplayInfo};
 use matchcut_store::Posting;
@@ -106,6 +107,58 @@ pub struct Post {
 /// The sinks that lie outside, of all sinks.
 pub fn is_outside(sink: &PlanSink) -> bool {
     matches!(sink.kind.as_str(), "kafka" | "s3" | "mediaconvert")
+}
+
+/// What was ever told of an event.
+pub(super) struct Ever {
+    /// The last epoch.
+    pub epoch: Epoch,
+    /// All segments that there ever were.
+    pub segments: BTreeSet<SegmentId>,
+    /// All replays.
+    pub replays: BTreeSet<Name>,
+}
+
+/// What sinks of a plan are told when the event is removed. Jobs of MediaConvert are not taken back: what they made is
+/// where they were told to put it.
+pub(super) fn of_removal(
+    plan: &Plan,
+    info: &EventInfo,
+    ever: &Ever,
+) -> Result<Vec<Posting>, serde_json::Error> {
+    let mut postings = Vec::new();
+    for sink in &plan.sinks {
+        let wanted = Wanted::named_by(sink, plan);
+        let mut payloads = Vec::new();
+        match sink.kind.as_str() {
+            "kafka" => {
+                let segments = &ever.segments;
+                let takes = |id: &&SegmentId| wanted.takes_segments_of(&id.segmenter);
+                let messages = Messages::new(info.clone());
+                let messages = messages.of_removal(
+                    ever.epoch,
+                    segments.iter().filter(takes),
+                    // Those that were asked for beside the spec are told as well.
+                    &ever.replays,
+                );
+                for message in messages {
+                    payloads.push(serde_json::to_string(&message)?);
+                }
+            }
+            "s3" => {
+                let tick = Tick {
+                    ended: true,
+                    removed: true,
+                };
+                payloads.push(serde_json::to_string(&tick)?);
+            }
+            _ => {}
+        }
+        let kind: Arc<str> = kind_of(sink).into();
+        let posted = payloads.into_iter();
+        postings.extend(posted.map(|payload| (Arc::clone(&kind), payload)));
+    }
+    Ok(postings)
 }
 
 fn kind_of(sink: &PlanSink) -> String {
