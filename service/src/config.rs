@@ -15,6 +15,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::auth::{Bearer, Oidc, Role, RoleMap};
+use crate::mre::MreOptions;
 use crate::retention;
 use crate::secrets::KeySource;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub(crate) audit: AuditOptions,
     /// What events of roles below admin may reach.
     pub(crate) sources: Sources,
+    /// How events of MRE get their video.
+    pub(crate) mre: MreOptions,
     /// Under what secrets are sealed, where that is said.
     secrets_key: Option<String>,
     /// How engines of custom priorities are asked.
@@ -142,6 +145,8 @@ struct Raw {
     #[serde(default)]
     audit: AuditOptions,
     sources: Option<RawSources>,
+    #[serde(default)]
+    mre: MreOptions,
     secrets: Option<RawSecrets>,
     #[serde(default)]
     priorities: PriorityOptions,
@@ -347,6 +352,7 @@ impl Checking<'_> {
             oidc,
             limits: raw.limits,
             audit: raw.audit,
+            mre: raw.mre,
             sources: sources.unwrap_or_default(),
             secrets_key,
             priorities: raw.priorities,

@@ -9,7 +9,7 @@ use crate::body::Bodies;
 use crate::config::Sources;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::mre::{Engines, Schemas};
+use crate::mre::{Engines, MreOptions, Schemas};
 use crate::runs::Runs;
 use crate::store::Database;
 
@@ -23,6 +23,8 @@ pub struct Context {
     pub runs: Runs,
     /// What events may reach that somebody below admin asks for.
     pub sources: Sources,
+    /// How events of MRE get their video.
+    pub(crate) mre: MreOptions,
     /// Who asks engines of custom priorities.
     pub engines: Engines,
     /// For how many seconds events are kept when they are over, where nothing else is said; nothing for ever.

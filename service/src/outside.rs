@@ -28,7 +28,7 @@ use crate::auth::sigv4::{Authorization, Received, canonical_path, canonical_quer
 use crate::auth::{Bearer, Role, RoleMap, bearer, local};
 use crate::config::{Config, Reference};
 use crate::endpoint::pairs;
-use crate::mre::to_spec;
+use crate::mre::{MreOptions, to_spec};
 use crate::store::named::PROFILE;
 use crate::store::{self, Row, named, versioned};
 
@@ -274,7 +274,7 @@ pub fn an_event_of_mre_is_a_spec(text: &str) {
                 versioned::put(&transaction, "plugin", name, 0, plugin).expect("a row");
             }
         }
-        if let Ok(made) = to_spec::spec(&transaction, event) {
+        if let Ok(made) = to_spec::spec(&transaction, event, &MreOptions::default()) {
             let written = made.spec.to_string();
             let read: toml::Table = written.parse().expect("a spec is TOML");
             assert_eq!(read.to_string(), written);

@@ -159,6 +159,7 @@ async fn run(
             schemas,
             runs: runs.clone(),
             sources: config.sources,
+            mre: config.mre,
         }),
         gate: Gate {
             admin: options.admin,

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use super::service::{server, stops};
+use crate::s3_server::S3Server;
 use crate::support::http::Api;
+use crate::support::s3::with_s3;
 use crate::support::server::Server;
-use crate::support::stream::{DATED, Playlist, chunks};
+use crate::support::stream::{CHUNKS, DATED, Playlist, UNDATED, chunks};
 use crate::support::{Work, lines, same_text};
 
 const LIVE: Playlist = Playlist {
@@ -327,5 +329,74 @@ fn an_event_of_mre_runs_by_its_profile() {
     control.json("DELETE", "event/Final/program/Open", &Json::Null);
     assert_eq!(own.get(&format!("events/{gone}")).status, 404);
     assert!(!work.path(&dir).exists());
+    stops(running);
+}
+
+#[test]
+fn an_event_is_read_from_a_bucket_that_somebody_fills() {
+    let bucket = S3Server::start(&["chunks"]);
+    let put = |number: usize| {
+        let bytes = fs::read(chunks().join(CHUNKS[number])).unwrap();
+        let key = format!("Open/Final/Shots/Open_Final_1_{:05}.ts", number + 1);
+        bucket.put("chunks", &key, &bytes);
+    };
+    let mut work = Work::new();
+    with_s3(&mut work, &bucket);
+    let (running, url) = server(&mut work, &["--insecure-loopback"]);
+    let (control, own) = (Api::under(&url, "controlplane"), Api::new(&url));
+    profile(&control);
+    let mut wanted = event("Final", "Shots", "2020-01-01T00:00:00Z", "");
+    let fields = wanted.as_object_mut().unwrap();
+    fields.remove("SourceVideoUrl");
+    fields.insert("SourceVideoBucket".to_owned(), json!("chunks"));
+    control.json("POST", "event", &wanted);
+    // Nothing is there when it begins; what comes is read as it comes.
+    until(&control, "Final", "In Progress");
+    (0..3).for_each(put);
+    let told = control.json("GET", "event/Final/program/Open", &Json::Null);
+    let id = told["Id"].as_str().unwrap().to_owned();
+    own.until(&id, |told| told["epoch"].as_u64() >= Some(3));
+    (3..CHUNKS.len()).for_each(put);
+    own.until(&id, |told| {
+        told["epoch"].as_u64() >= Some(CHUNKS.len() as u64)
+    });
+    // It is over when somebody says so.
+    until(&control, "Final", "In Progress");
+    control.json("PUT", "event/Final/program/Open/status/Complete", &Json::Null);
+    until(&control, "Final", "Complete");
+    own.until_it_is(&id, "complete");
+
+    let whole = Work::new();
+    let disk = Server::start();
+    disk.serve_all(chunks());
+    disk.serve("index.m3u8", UNDATED.text(CHUNKS.len()));
+    whole.write("spec.toml", SPEC.replace("URI", &disk.url("index.m3u8")));
+    whole.ok(["run", "spec.toml", "--out", "out"]);
+    let dir = format!("data/events/{id}");
+    for file in ["segments.jsonl", "observations.jsonl"] {
+        let other = fs::read(work.path(&dir).join(file)).unwrap();
+        let expected = fs::read(whole.path("out").join(file)).unwrap();
+        same_text(file, &expected, &other);
+    }
+    stops(running);
+}
+
+#[test]
+fn an_event_on_a_channel_needs_a_bucket_to_write_into() {
+    let mut work = Work::new();
+    let (running, url) = server(&mut work, &["--insecure-loopback"]);
+    let (control, own) = (Api::under(&url, "controlplane"), Api::new(&url));
+    profile(&control);
+    let mut wanted = event("Final", "Shots", "2020-01-01T00:00:00Z", "");
+    let fields = wanted.as_object_mut().unwrap();
+    fields.remove("SourceVideoUrl");
+    fields.insert("Channel".to_owned(), json!("1234567"));
+    control.json("POST", "event", &wanted);
+    let told = control.json("GET", "event/Final/program/Open", &Json::Null);
+    let failed = own.until_it_is(told["Id"].as_str().unwrap(), "failed");
+    assert_eq!(
+        failed["reason"],
+        "no bucket is configured into which channels write: set `bucket` in `[mre]` of the service's configuration"
+    );
     stops(running);
 }

@@ -100,11 +100,16 @@ fn create(call: &Call, context: &Context) -> Answer {
 
 /// Refuses with 403 a source that an event of who asks may not reach.
 fn check_source(call: &Call, context: &Context, event: &Row) -> Result<(), ApiError> {
-    let address = text(event, "SourceVideoUrl");
-    if call.role == Role::Admin || address.is_empty() {
+    let bucket = text(event, "SourceVideoBucket");
+    let address = match (text(event, "SourceVideoUrl"), bucket) {
+        ("", "") => return Ok(()),
+        ("", bucket) => format!("s3://{bucket}/"),
+        (url, _) => url.to_owned(),
+    };
+    if call.role == Role::Admin {
         return Ok(());
     }
-    let may = allowed::source(address, &context.sources);
+    let may = allowed::source(&address, &context.sources);
     may.map_err(|error| ApiError::forbidden(error.to_string()))
 }
 
@@ -175,7 +180,8 @@ fn update(call: &Call, context: &Context) -> Answer {
                 "ProgramId '{id}' is that of another event"
             )));
         }
-        if changes.contains_key("SourceVideoUrl") {
+        let of_source = ["SourceVideoUrl", "SourceVideoBucket", "Channel"];
+        if of_source.iter().any(|key| changes.contains_key(*key)) {
             asked_by::set(db, text(&event, "Id"), call.role.name(), What::Source)?;
         }
         event.extend(std::mem::take(&mut changes));

@@ -22,6 +22,7 @@ mod replay_spec;
 mod replays;
 mod schedule;
 mod schemas;
+mod source;
 mod system;
 pub(crate) mod to_spec;
 mod versioned;
@@ -40,6 +41,7 @@ pub use dataplane::routes as data_routes;
 pub use engine::Engines;
 pub use schedule::tick;
 pub use schemas::Schemas;
+pub(crate) use source::MreOptions;
 
 /// The version of MRE whose API this is.
 const FRAMEWORK_VERSION: &str = "2.10.1";

@@ -71,17 +71,23 @@ fn is_due(event: &Row, now: Timestamp) -> bool {
     start(event).is_some_and(|start| after(start, early) <= now)
 }
 
-/// A recording ends by itself.
+/// A recording ends by itself, unless it is one that somebody puts into a bucket: its time counts from when it was asked
+/// for.
 fn is_past(event: &Row, now: Timestamp) -> bool {
     let created: Option<Timestamp> = text(event, "Created").parse().ok();
     let live = start(event).filter(|start| Some(*start) > created);
+    let filled = created.filter(|_| source::ends_by_time(event));
+    let filled = filled.map(|created| after(created, minutes(event, "BootstrapTimeInMinutes")));
     let duration = minutes(event, "DurationMinutes");
-    live.is_some_and(|start| after(start, duration) <= now)
+    live.or(filled)
+        .is_some_and(|start| after(start, duration) <= now)
 }
 
 fn begin(context: &Context, event: &Row) -> Result<(), StoreError> {
     let id = text(event, "Id");
-    let made = context.database.read(|db| to_spec::spec(db, event));
+    let made = context
+        .database
+        .read(|db| to_spec::spec(db, event, &context.mre));
     let to_spec::Made {
         spec: mut made,
         clips,

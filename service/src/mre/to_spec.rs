@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use matchcut_dataflow::run::open::source_type;
 use matchcut_dataflow::spec::Catalog;
 use matchcut_model::observation::Class;
 use matchcut_operators::sdk::{Description, EdgeKind};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use toml::Table;
 
 use super::pipeline::{SLOTS, dependents};
+use super::source::{self, MreOptions};
 use super::{engine, plugins, replay_spec, text, texts};
 use crate::store::named::{self, PROFILE};
 use crate::store::{Row, StoreError, replays};
@@ -68,13 +68,14 @@ pub struct Made {
 }
 
 /// The spec of an event.
-pub fn spec(db: &Connection, event: &Row) -> Result<Made, NoSpec> {
+pub(crate) fn spec(db: &Connection, event: &Row, options: &MreOptions) -> Result<Made, NoSpec> {
     let name = text(event, "Profile");
     let profile = named::get(db, PROFILE, name)?;
     let profile = profile.ok_or_else(|| NoSpec::Wrong(format!("Profile '{name}' not found")))?;
     let mut spec = Table::new();
     spec.insert("pipeline".to_owned(), table(pipeline(event, &profile)));
-    let source = json!({ SOURCE: source(event)? });
+    let source = source::source(event, &profile, options).map_err(NoSpec::Wrong)?;
+    let source = json!({ SOURCE: source });
     spec.insert("sources".to_owned(), table(source));
     let used = used(db, &profile)?;
     let mut operators = Table::new();
@@ -154,15 +155,6 @@ fn pipeline(event: &Row, profile: &Row) -> Value {
         "max_segment": format!("{}s", longest.unwrap_or(300)),
         "timecode": timecode.to_ascii_lowercase(),
     })
-}
-
-fn source(event: &Row) -> Result<Value, NoSpec> {
-    match text(event, "SourceVideoUrl") {
-        "" => Err(NoSpec::Wrong(
-            "only events with a SourceVideoUrl are run yet".to_owned(),
-        )),
-        uri => Ok(json!({ "type": source_type(uri), "uri": uri })),
-    }
 }
 
 fn used(db: &Connection, profile: &Row) -> Result<Plugins, NoSpec> {
