@@ -362,7 +362,11 @@ fn an_event_is_read_from_a_bucket_that_somebody_fills() {
     });
     // It is over when somebody says so.
     until(&control, "Final", "In Progress");
-    control.json("PUT", "event/Final/program/Open/status/Complete", &Json::Null);
+    control.json(
+        "PUT",
+        "event/Final/program/Open/status/Complete",
+        &Json::Null,
+    );
     until(&control, "Final", "Complete");
     own.until_it_is(&id, "complete");
 

@@ -19,6 +19,9 @@ use serde_json::value::RawValue;
 /// So many are kept; what was asked for longest ago goes first.
 const KEPT: usize = 256;
 
+/// What is read of every event that runs before anybody asks.
+const AHEAD: [&str; 2] = ["segment", "replay"];
+
 /// A line of changes, of which only rows of the kind that is asked for are read further.
 #[derive(Deserialize)]
 struct Change<'a> {
@@ -100,6 +103,34 @@ impl Folds {
         let mut fold = fold.lock().unwrap_or_else(PoisonError::into_inner);
         fold.read(path, kind, until)?;
         Ok(fold.sorted())
+    }
+
+    /// Reads on in the changes of an event that runs, on its own thread, so that whoever asks next waits for little. Where
+    /// as much is kept as may be, nothing is that nobody asked for.
+    pub fn ahead(&self, number: i64, path: &Path, until: u64) {
+        for kind in AHEAD {
+            let Some(fold) = self.kept((number, kind.to_owned())) else {
+                continue;
+            };
+            let mut fold = fold.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = fold.read(path, kind, until) {
+                // Whoever asks is told.
+                tracing::debug!(%error, kind, "changes cannot be read ahead");
+            }
+        }
+    }
+
+    /// A fold that is kept, or can be without another's going. Nobody has asked for it.
+    fn kept(&self, key: Key) -> Option<Arc<Mutex<Fold>>> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, fold)) = inside.folds.get(&key) {
+            return Some(Arc::clone(fold));
+        }
+        let fold = Arc::<Mutex<Fold>>::default();
+        (inside.folds.len() < KEPT).then(|| {
+            inside.folds.insert(key, (0, Arc::clone(&fold)));
+            fold
+        })
     }
 
     /// The JSON values of a file that is written whole, one after the other; nothing where there is none. What was read
@@ -314,6 +345,29 @@ mod tests {
         let values = [json!({ "a": "\"1\"" }), json!(2.5)];
         let again: Value = serde_json::from_slice(&told(&values)).unwrap();
         assert_eq!(again, json!({ "items": values }));
+    }
+
+    #[test]
+    fn what_is_read_ahead_makes_room_for_what_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("changes.jsonl");
+        fs::write(&path, text()).unwrap();
+        let folds = Folds::default();
+        for number in 0..KEPT as i64 {
+            folds.ahead(number, &path, 3);
+        }
+        let lines = |number: i64| {
+            let inside = folds.inside.lock().unwrap();
+            let kept = inside.folds.get(&(number, "segment".to_owned()));
+            kept.map(|(_, fold)| fold.lock().unwrap().lines)
+        };
+        assert_eq!(folds.inside.lock().unwrap().folds.len(), KEPT);
+        // Five lines up to epoch 3.
+        assert_eq!((lines(0), lines(KEPT as i64 - 1)), (Some(5), None));
+        let asked = folds.rows((KEPT as i64, "segment"), &path, 9).unwrap();
+        assert_eq!(asked.to_vec(), [json!({ "start": 4.0, "end": 6.2 })]);
+        assert_eq!(folds.inside.lock().unwrap().folds.len(), KEPT);
+        assert_eq!(lines(KEPT as i64), Some(6));
     }
 
     #[test]

@@ -190,7 +190,8 @@ impl Inner {
             .flatten()
             .filter(|(role, _)| role != "admin")
             .map(|(_, what)| (&self.sources, what));
-        let run = |run: Run| one::run(&run, &self.dir.join(id), live, held, &self.turns);
+        let shared = (&self.turns, &self.folds);
+        let run = |run: Run| one::run(&run, &self.dir.join(id), live, held, shared);
         let ended = begun.flatten().map(run);
         let settled = self.until_kept(id, |inside| self.settle(inside, id, ended.as_ref(), live));
         live.over();

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use matchcut_dataflow::run::clips::ClipMode;
 use matchcut_dataflow::run::convert;
-use matchcut_dataflow::run::engine::{self, Results, RunError, RunOptions};
+use matchcut_dataflow::run::engine::{self, Progress, Results, RunError, RunOptions};
 use matchcut_dataflow::run::home::{Dirs, Home, How};
 use matchcut_dataflow::run::log::{self, EventStore};
 use matchcut_dataflow::run::meter::Meter;
@@ -25,7 +25,7 @@ use super::allowed::{self, NotAllowed};
 use super::live::{Live, counts};
 use super::said;
 use super::spec::{self, BadSpec};
-use crate::api::chunks_of;
+use crate::api::{Folds, chunks_of};
 use crate::config::Sources;
 use crate::store::asked_by::What;
 use crate::store::runs::{Counts, Run, RunState};
@@ -70,7 +70,7 @@ enum Broken {
 pub type Held<'a> = Option<(&'a Sources, What)>;
 
 /// Runs an event in `dir`, which decodes when it has one of `turns`; whatever goes wrong, also by a mistake of this program, is how it ended.
-pub fn run(run: &Run, dir: &Path, live: &Live, held: Held<'_>, turns: &Turns) -> Ended {
+pub fn run(run: &Run, dir: &Path, live: &Live, held: Held<'_>, shared: (&Turns, &Folds)) -> Ended {
     let failed = |reason: String| Ended {
         ending: Ending::Failed(reason),
         epoch: live.epoch(),
@@ -79,7 +79,7 @@ pub fn run(run: &Run, dir: &Path, live: &Live, held: Held<'_>, turns: &Turns) ->
     };
     // Whatever is logged on this thread says which event it is about.
     let _span = tracing::error_span!("event", id = run.id).entered();
-    caught(|| try_run(run, dir, live, held, turns)).unwrap_or_else(failed)
+    caught(|| try_run(run, dir, live, held, shared)).unwrap_or_else(failed)
 }
 
 /// Does it; a panic is an error as any other.
@@ -101,7 +101,7 @@ fn try_run(
     dir: &Path,
     live: &Live,
     held: Held<'_>,
-    turns: &Turns,
+    (turns, folds): (&Turns, &Folds),
 ) -> Result<Ended, Broken> {
     if let Some((sources, what)) = held {
         allowed::check(&run.spec, dir, sources, what)?;
@@ -161,6 +161,14 @@ fn try_run(
     // Its own flag: the engine raises it for itself when it fails.
     let stop = live.stopping();
     let outcome = engine::run(&plan, &options, results, stop, &mut |progress| {
+        if let Progress::Committed {
+            epoch,
+            provisional: false,
+            ..
+        } = progress
+        {
+            folds.ahead(run.number, &dir.join("changes.jsonl"), epoch.0);
+        }
         live.progress(&progress);
     })?;
     for warning in &outcome.warnings {
