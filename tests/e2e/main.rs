@@ -48,5 +48,6 @@ mod service_security;
 mod service_sockets;
 mod tennis;
 mod tools;
+mod traces;
 mod variants;
 mod workers;

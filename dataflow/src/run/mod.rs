@@ -37,6 +37,7 @@ pub mod target;
 mod testing;
 mod times;
 pub mod told;
+mod traces;
 mod wanted;
 
 pub use scan::MediaScanner;
