@@ -6,6 +6,7 @@ mod failures;
 mod log;
 mod render;
 mod results;
+mod traces;
 
 use std::io;
 use std::process::ExitCode;
@@ -17,6 +18,9 @@ use commands::{
     access, backup, bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run,
     schema, secret, select, serve, tap, test, top, validate,
 };
+
+use render::BAD_USAGE;
+use traces::Traces;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;
@@ -63,7 +67,18 @@ enum Command {
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     // Results go to stdout and messages to stderr, so that both can be used on their own.
-    log::init();
+    let traces = match &command {
+        Command::Run(_) | Command::Serve(_) => Traces::from_env(),
+        _ => Ok(Traces::default()),
+    };
+    let traces = match traces {
+        Ok(traces) => traces,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(BAD_USAGE);
+        }
+    };
+    log::init(&traces);
     match &command {
         Command::Replay(_) | Command::Select(_) | Command::Test(_) => allocator::be_quick(),
         _ => allocator::be_small(),
@@ -102,5 +117,6 @@ fn main() -> ExitCode {
         }
     };
     matchcut_operators::hosts::end_all();
+    traces.end();
     result.unwrap_or_else(|error| error.report())
 }

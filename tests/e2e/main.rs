@@ -51,5 +51,6 @@ mod service_sockets;
 mod shots;
 mod tennis;
 mod tools;
+mod traces;
 mod variants;
 mod workers;

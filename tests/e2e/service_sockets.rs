@@ -48,7 +48,7 @@ fn a_socket_tells_what_the_files_hold_and_goes_on_where_a_client_was() {
 
     let after = told[whole - 1]["id"].as_u64().unwrap();
     let mut socket = Socket::open(&format!("{changes}?after={after}"), &[]).unwrap();
-    let (rest, end, closed) = socket.to_the_end();
+    let (rest, end, closed) = socket.until_the_end();
     told.extend(rest);
     assert_eq!(closed, (1000, "the event is over".to_owned()));
     let epoch = api.get("events/live").json(200)["epoch"].clone();
@@ -61,14 +61,14 @@ fn a_socket_tells_what_the_files_hold_and_goes_on_where_a_client_was() {
     // Also when it is over, from any epoch, and by the header of server-sent events.
     let later = after.to_string();
     let mut socket = Socket::open(&changes, &[("Last-Event-ID", &later)]).unwrap();
-    assert_eq!(socket.to_the_end().0, told[whole..]);
+    assert_eq!(socket.until_the_end().0, told[whole..]);
     let file = lines(&dir.join("log.jsonl"));
     let mut socket = Socket::open(&at(api.root(), "live", "log"), &[]).unwrap();
-    assert_eq!(socket.to_the_end().0, messages(&file));
+    assert_eq!(socket.until_the_end().0, messages(&file));
     let kinds = |kind: &str| file.iter().filter(|line| line["kind"] == kind).count();
     assert_eq!((kinds("chunk"), kinds("observation") > 8), (6, true));
     let mut socket = Socket::open(&format!("{changes}?after={epoch}"), &[]).unwrap();
-    assert_eq!(socket.to_the_end(), (Vec::new(), end, closed));
+    assert_eq!(socket.until_the_end(), (Vec::new(), end, closed));
 
     // The same as server-sent events.
     let streamed = api.get("events/live/log");
@@ -135,7 +135,7 @@ fn a_page_opens_a_socket_by_an_address_that_expires() {
     assert_eq!((status, &problem["title"]), (403, &json!("Forbidden")));
     let token = bearer("viewer");
     let mut socket = Socket::open(&changes, &[("Authorization", &token)]).unwrap();
-    let (told, _, (code, _)) = socket.to_the_end();
+    let (told, _, (code, _)) = socket.until_the_end();
     assert_eq!(code, 1000);
     assert_eq!(
         told,
@@ -154,7 +154,7 @@ fn a_page_opens_a_socket_by_an_address_that_expires() {
         "{address}"
     );
     let mut socket = Socket::open(address, &[]).unwrap();
-    assert_eq!(socket.to_the_end().0, told);
+    assert_eq!(socket.until_the_end().0, told);
     let after = told[1]["id"].as_u64().unwrap();
     let later: Vec<Json> = told
         .iter()
@@ -162,7 +162,7 @@ fn a_page_opens_a_socket_by_an_address_that_expires() {
         .cloned()
         .collect();
     let mut socket = Socket::open(&format!("{address}&after={after}"), &[]).unwrap();
-    assert_eq!(socket.to_the_end().0, later);
+    assert_eq!(socket.until_the_end().0, later);
     // It opens nothing else.
     for other in [
         address.replace("changes?", "log?"),

@@ -9,6 +9,7 @@ pub mod lambda;
 pub mod media;
 pub mod mediaconvert;
 pub mod metrics;
+pub mod otlp;
 pub mod prometheus;
 pub mod python;
 pub mod s3;

@@ -100,7 +100,7 @@ impl Socket {
     }
 
     /// All changes until the end, how that was told, and why the connection was closed.
-    pub fn to_the_end(&mut self) -> (Vec<Json>, Json, (u16, String)) {
+    pub fn until_the_end(&mut self) -> (Vec<Json>, Json, (u16, String)) {
         let mut changes = Vec::new();
         let end = loop {
             let told = self.told();

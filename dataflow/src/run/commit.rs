@@ -16,6 +16,7 @@ use matchcut_model::timeline::EventTimeline;
 use matchcut_model::value::Name;
 use matchcut_sinks::{Media, ReplayInfo, name_of_choice};
 use matchcut_store::Posting;
+use tracing::Span;
 
 use super::admission::Gate;
 use super::answers::Answers;
@@ -29,6 +30,7 @@ use super::meter::Meter;
 use super::playlist::Wanted;
 use super::post::{CLIPS, Post};
 use super::target::{Place, Target};
+use super::traces;
 use crate::flow::{Control, Delivery, ScanRow};
 use crate::plan::{Plan, PlanReplay};
 
@@ -184,6 +186,14 @@ impl Committer<'_> {
         let admitted = self.under_way.take(epoch.0).ok_or_else(|| {
             RunError::Worker(format!("epoch {epoch} was delivered and never admitted"))
         })?;
+        let is_new = admitted.stored.is_none();
+        let chunk = self.meter.traces().end(admitted.input.position());
+        // What an earlier process had committed is only passed through.
+        let span = match is_new {
+            true => self.meter.traces().commit(&chunk, epoch),
+            false => Span::none(),
+        };
+        let _timed = span.enter();
         let mut heard = Vec::new();
         let mut withdrawn = Vec::new();
         let placed = match &admitted.input {
@@ -220,7 +230,7 @@ impl Committer<'_> {
         let changes = EpochChanges { epoch, changes };
         let consolidated = changes.consolidated();
         self.state.apply_consolidated(epoch, consolidated.clone())?;
-        let is_new = admitted.stored.is_none();
+        span.record("changes", traces::number(consolidated.len() as u64));
         // Also what was told before, because what is told next builds on it.
         let ends_for_all = ends && !admitted.provisional;
         let mut outbox = self.post.of_epoch(
@@ -406,9 +416,14 @@ impl Committer<'_> {
             self.meter.clips("removed");
             return (published_key(&job.segment), None);
         }
-        let made = self
-            .clips
-            .make(&job.segment, &job.clips, &self.timeline, &places);
+        let span = self.meter.traces().clip(&job.segment, job.clips.len());
+        let made = span.in_scope(|| {
+            self.clips
+                .make(&job.segment, &job.clips, &self.timeline, &places)
+        });
+        if !made.complete {
+            traces::failed(&span);
+        }
         self.meter
             .clips(if made.complete { "made" } else { "failed" });
         let value = serde_json::to_string(&(&job.segment, &made)).ok();

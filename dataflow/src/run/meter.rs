@@ -14,6 +14,7 @@ use matchcut_model::time::MediaTime;
 use matchcut_operators::sdk::Stopwatch;
 use metrics::{Label, SharedString, Unit, counter, gauge, histogram};
 
+use super::traces::Traces;
 use crate::plan::Plan;
 
 /// What a metric is.
@@ -138,6 +139,7 @@ pub struct Meter {
     event: SharedString,
     source: SharedString,
     seen: Arc<Mutex<BTreeMap<Position, Instant>>>,
+    traces: Traces,
 }
 
 impl Meter {
@@ -145,9 +147,11 @@ impl Meter {
     pub fn of(plan: &Plan) -> Self {
         let shared = |text: &str| SharedString::from_shared(Arc::from(text));
         let source = plan.sources.first();
+        let event = shared(plan.pipeline.event());
         Meter {
             kept: KEPT.load(Ordering::SeqCst),
-            event: shared(plan.pipeline.event()),
+            traces: Traces::of(event.clone()),
+            event,
             source: shared(source.map_or("", |source| source.name.as_str())),
             seen: Arc::default(),
         }
@@ -156,7 +160,13 @@ impl Meter {
     /// The same under another name, for a process that runs several events.
     pub fn called(mut self, event: &str) -> Self {
         self.event = SharedString::from_shared(Arc::from(event));
+        self.traces = Traces::of(self.event.clone());
         self
+    }
+
+    /// Who times what is done with each chunk.
+    pub(super) fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     fn labels(&self, more: Labels<'_>) -> Vec<Label> {
@@ -209,6 +219,7 @@ impl Meter {
 
     /// The source tells of a chunk.
     pub(super) fn seen(&self, position: Position) {
+        self.traces.begin(position);
         if !self.kept {
             return;
         }

@@ -38,6 +38,7 @@ pub mod target;
 mod testing;
 mod times;
 pub mod told;
+mod traces;
 pub mod turns;
 mod wanted;
 

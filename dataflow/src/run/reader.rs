@@ -12,10 +12,12 @@ use matchcut_model::failure::{Domain, Failure, Retry};
 use matchcut_model::time::MediaTime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 
 use super::files::OpenFiles;
 use super::media::{Read, load};
 use super::meter::Meter;
+use super::traces;
 
 /// Chunks that are fetched ahead.
 pub(super) const AHEAD: usize = 3;
@@ -63,7 +65,7 @@ pub(super) async fn read(
             }
             Ok(SourceItem::Chunk(chunk)) => {
                 meter.seen(chunk.position);
-                fetch(&fetcher, &files, chunk)
+                fetch(&fetcher, &files, &meter, chunk)
             }
             Ok(SourceItem::Missing(missing)) => Fetched::Missing(missing),
             Ok(SourceItem::Notice(failure)) => Fetched::Notice(failure),
@@ -72,7 +74,7 @@ pub(super) async fn read(
                     let new = |chunk: &ChunkRef| last.is_none_or(|last| chunk.position > last);
                     for chunk in chunks.into_iter().filter(new) {
                         meter.seen(chunk.position);
-                        let item = Item::Fetched(fetch(&fetcher, &files, chunk), None);
+                        let item = Item::Fetched(fetch(&fetcher, &files, &meter, chunk), None);
                         if sender.send(item).await.is_err() {
                             return;
                         }
@@ -110,10 +112,18 @@ pub(super) async fn stopped(stop: &AtomicBool) {
     }
 }
 
-fn fetch(fetcher: &Fetcher, files: &OpenFiles, chunk: ChunkRef) -> Fetched {
+fn fetch(fetcher: &Fetcher, files: &OpenFiles, meter: &Meter, chunk: ChunkRef) -> Fetched {
     let task = {
         let (fetcher, files, chunk) = (fetcher.clone(), files.clone(), chunk.clone());
-        tokio::spawn(async move { load(&fetcher, &files, &chunk).await })
+        let span = meter.traces().fetch(chunk.position);
+        let loading = async move {
+            let loaded = load(&fetcher, &files, &chunk).await;
+            if loaded.is_err() {
+                traces::failed(&Span::current());
+            }
+            loaded
+        };
+        tokio::spawn(loading.instrument(span))
     };
     Fetched::Chunk(chunk, task)
 }

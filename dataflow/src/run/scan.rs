@@ -22,6 +22,7 @@ use matchcut_operators::sdk::{
 
 use super::media::{Loaded, MediaStore};
 use super::meter::Meter;
+use super::traces;
 use super::turns::Turns;
 use crate::flow::{ChunkEntry, ScanRow, Scanned, chunk_row};
 use crate::plan::Plan;
@@ -245,6 +246,8 @@ impl MediaScanner {
             ScanRow::Failure(failure(placed, operator, message))
         };
         let _turn = self.turns.wait();
+        let span = self.meter.traces().decode(placed.chunk.position);
+        let _timed = span.enter();
         let plan = DecodePlan {
             offset: placed.offset,
             views: self.views.clone(),
@@ -260,7 +263,10 @@ impl MediaScanner {
         let begun = Instant::now();
         match decode(&loaded.chunk, loaded.preroll.as_deref(), &plan, &mut fanout) {
             Ok(report) => rows.extend(report.degraded.map(|text| fail(None, text))),
-            Err(error) => rows.push(fail(None, error.to_string())),
+            Err(error) => {
+                traces::failed(&span);
+                rows.push(fail(None, error.to_string()));
+            }
         }
         let scanning = fanout.took();
         self.meter.decoded(begun.elapsed().saturating_sub(scanning));
