@@ -156,7 +156,12 @@ fn set_up(work: &Work, control: &Api, ssm: &Api, engine: &Engine) {
         control.json("POST", "plugin", &plugin);
     };
     plugin("SceneChange", "Featurer", json!({}));
-    let command = json!({ "type": "process", "command": ["python3", plays] });
+    // The directory of an event is there only when it runs.
+    let directory = work.path("").display().to_string();
+    let command = json!({
+        "type": "process", "command": ["python3", plays], "directory": directory,
+        "inputs": ["video.video"],
+    });
     plugin("Plays", "Featurer", json!({ "Configuration": command }));
     let shots = json!({ "DependentPlugins": ["SceneChange"] });
     plugin("SegmentByShot", "Classifier", shots);
