@@ -78,7 +78,7 @@ impl Default for DominantColorOptions {
         DominantColorOptions {
             hue: None,
             memory: MediaTime::from_seconds(180),
-            far: 0.45,
+            far: 0.5,
             near: 0.15,
             rate: 5,
         }
