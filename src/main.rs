@@ -15,8 +15,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use commands::{
-    access, backup, bench, clip, doctor, graph, medialive, operator, operators, probe, replay, run,
-    schema, secret, select, serve, tap, test, top, validate,
+    access, backup, bench, clip, convert, doctor, graph, medialive, operator, operators, probe,
+    replay, run, schema, secret, select, serve, tap, test, top, validate,
 };
 
 use render::BAD_USAGE;
@@ -55,6 +55,7 @@ enum Command {
     Secret(secret::SecretArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
+    Convert(convert::ConvertArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -103,6 +104,7 @@ fn main() -> ExitCode {
         Command::Secret(args) => secret::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => backup::run_restore(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Select(args) => {
             return select::run(&args).unwrap_or_else(|error| {

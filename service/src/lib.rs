@@ -31,6 +31,7 @@ mod work;
 
 pub use auth::{Access, AdminKey, NewAccess, Role, Signer};
 pub use config::{Config, ConfigError, TlsFiles};
+pub use mre::convert;
 pub use secrets::{SecretError, Secrets};
 pub use server::{ServeError, ServeOptions, serve};
 pub use store::StoreError;

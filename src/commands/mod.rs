@@ -4,6 +4,7 @@ pub mod access;
 pub mod backup;
 pub mod bench;
 pub mod clip;
+pub mod convert;
 pub mod doctor;
 pub mod graph;
 pub mod medialive;

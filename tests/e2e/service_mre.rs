@@ -13,7 +13,7 @@ use crate::support::http::Api;
 use crate::support::s3::with_s3;
 use crate::support::server::Server;
 use crate::support::stream::{CHUNKS, DATED, Playlist, UNDATED, chunks};
-use crate::support::{Work, lines, same_text};
+use crate::support::{Work, lines, repository, same_text};
 
 const LIVE: Playlist = Playlist {
     dated: true,
@@ -402,5 +402,51 @@ fn an_event_on_a_channel_needs_a_bucket_to_write_into() {
         failed["reason"],
         "no bucket is configured into which channels write: set `bucket` in `[mre]` of the service's configuration"
     );
+    stops(running);
+}
+
+#[test]
+fn a_spec_is_a_profile_of_mre_and_a_spec_again() {
+    let mut work = Work::new();
+    let (running, url) = server(&mut work, &["--insecure-loopback"]);
+    let control = Api::under(&url, "controlplane");
+    for example in ["tennis", "basketball", "audit-passthrough", "commercials"] {
+        let file = repository().join(format!("examples/{example}.toml"));
+        let file = file.to_str().unwrap();
+        let made = work
+            .ok(["convert", file, "--content-group", "Tests"])
+            .json();
+        // MRE takes what comes out.
+        for plugin in made["plugins"].as_array().unwrap() {
+            control.json("POST", "plugin", plugin);
+        }
+        control.json("POST", "profile", &made["profile"]);
+        let name = made["profile"]["Name"].as_str().unwrap();
+        let kept = control.json("GET", &format!("profile/{name}"), &Json::Null);
+        assert_eq!(
+            kept["Classifier"]["Configuration"],
+            made["profile"]["Classifier"]["Configuration"]
+        );
+        // What MRE tells is the spec again, and that is the profile again.
+        work.write("made.json", made.to_string());
+        let spec = work.ok(["convert", "made.json"]).stdout;
+        work.write("spec.toml", &spec);
+        work.ok(["validate", "spec.toml"]);
+        let again = work.ok(["convert", "spec.toml", "--content-group", "Tests"]);
+        let mut again = again.json();
+        let mut made = made;
+        // The source alone is called otherwise.
+        let of =
+            |made: &mut Json| made["profile"]["Classifier"]["Configuration"]["matchcut"].take();
+        let (before, after) = (of(&mut made), of(&mut again));
+        assert_eq!(again, made, "{example}");
+        assert_eq!(after["replays"], before["replays"]);
+        assert_eq!(after["source"], before["source"]);
+    }
+    let soccer = repository().join("examples/soccer.toml");
+    work.matchcut(["convert", soccer.to_str().unwrap()])
+        .wait()
+        .exits(2)
+        .says("a profile has one Classifier, this spec has 2 segmenters");
     stops(running);
 }

@@ -1,6 +1,7 @@
 //! MRE's control plane: paths, bodies, answers and errors as its services have them. Where those are broken, what
 //! was meant is done; docs/src/reference/rest.md says where.
 
+pub mod convert;
 mod data_schemas;
 mod dataplane;
 mod dependencies;

@@ -27,7 +27,10 @@ const NOWHERE: &str = ":000000000000:";
 const OWN: [&str; 4] = ["type", "wait", "look_ahead", "concurrency"];
 
 /// The only source of a spec that is made here.
-const SOURCE: &str = "video";
+pub const SOURCE: &str = "video";
+
+/// What of a spec no profile can say, in the configuration of its classifier.
+pub const EXTRAS: &str = "matchcut";
 
 /// Why an event has no spec.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +44,7 @@ pub enum NoSpec {
 }
 
 /// A plugin that a profile uses.
-struct Used {
+pub struct Used {
     /// As the profile has it.
     plugin: Row,
     /// As it was registered.
@@ -52,7 +55,7 @@ struct Used {
 }
 
 /// All of them, by the names of their operators.
-type Plugins = BTreeMap<String, Used>;
+pub type Plugins = BTreeMap<String, Used>;
 
 /// A replay that is asked for, by its id; or what is wrong with it.
 pub type Asked = (String, Result<toml::Value, String>);
@@ -72,18 +75,9 @@ pub(crate) fn spec(db: &Connection, event: &Row, options: &MreOptions) -> Result
     let name = text(event, "Profile");
     let profile = named::get(db, PROFILE, name)?;
     let profile = profile.ok_or_else(|| NoSpec::Wrong(format!("Profile '{name}' not found")))?;
-    let mut spec = Table::new();
-    spec.insert("pipeline".to_owned(), table(pipeline(event, &profile)));
     let source = source::source(event, &profile, options).map_err(NoSpec::Wrong)?;
-    let source = json!({ SOURCE: source });
-    spec.insert("sources".to_owned(), table(source));
-    let used = used(db, &profile)?;
-    let mut operators = Table::new();
-    for (name, one) in &used {
-        let operator = operator(name, one, &used, (event, &profile))?;
-        operators.insert(name.clone(), table(operator));
-    }
-    spec.insert("operators".to_owned(), operators.into());
+    let used = used(&profile, &|name| plugins::newest(db, name))?;
+    let spec = tables(event, &profile, &used, source)?;
     let made = |key: &str| event.get(key) != Some(&Value::Bool(false));
     let clips = match made("GenerateOrigClips") || made("GenerateOptoClips") {
         true => "exact",
@@ -94,6 +88,73 @@ pub(crate) fn spec(db: &Connection, event: &Row, options: &MreOptions) -> Result
         clips,
         replays: asked(db, event, &used)?,
     })
+}
+
+/// The tables of a spec: pipeline, source and operators, and what else its profile keeps of a spec that it was made of.
+pub fn tables(
+    event: &Row,
+    profile: &Row,
+    used: &Plugins,
+    mut source: Value,
+) -> Result<Table, NoSpec> {
+    let mut pipeline = pipeline(event, profile);
+    let mut spec = Table::new();
+    let classifier = profile
+        .get("Classifier")
+        .and_then(|it| it.get("Configuration"));
+    let extras = classifier.and_then(|it| it.get(EXTRAS)?.as_object());
+    // Nobody's pipeline says all that the spec said; an event says itself what its source is, and what it says counts.
+    let nobodys = event.is_empty();
+    for (part, value) in extras.into_iter().flatten() {
+        match (part.as_str(), value) {
+            ("pipeline", Value::Object(said)) => merge(&mut pipeline, said, nobodys),
+            // Options of another type would mean nothing.
+            ("source", Value::Object(said)) => {
+                if nobodys || said.get("type") == source.get("type") {
+                    merge(&mut source, said, nobodys);
+                }
+            }
+            _ => drop(spec.insert(part.clone(), table(value.clone()))),
+        }
+    }
+    if let Some(extras) = extras.filter(|_| nobodys) {
+        leave_out(
+            &mut pipeline,
+            extras.get("pipeline").and_then(Value::as_object),
+        );
+    }
+    spec.insert("pipeline".to_owned(), table(pipeline));
+    spec.insert("sources".to_owned(), table(json!({ SOURCE: source })));
+    let mut operators = Table::new();
+    for (name, one) in used {
+        let operator = operator(name, one, used, (event, profile))?;
+        operators.insert(name.clone(), table(operator));
+    }
+    spec.insert("operators".to_owned(), operators.into());
+    Ok(spec)
+}
+
+/// Adds what is said; it takes the place of what is there only where it `counts`.
+fn merge(value: &mut Value, said: &Row, counts: bool) {
+    let Some(value) = value.as_object_mut() else {
+        return;
+    };
+    for (key, said) in said {
+        if counts || !value.contains_key(key) {
+            value.insert(key.clone(), said.clone());
+        }
+    }
+}
+
+/// What a spec did not say of its pipeline is left out again.
+fn leave_out(pipeline: &mut Value, said: Option<&Row>) {
+    if let Some(pipeline) = pipeline.as_object_mut() {
+        for key in ["max_segment", "timecode"] {
+            if said.is_none_or(|said| !said.contains_key(key)) {
+                pipeline.remove(key);
+            }
+        }
+    }
 }
 
 /// The operator whose segments replays choose from: the last of its chain.
@@ -109,7 +170,7 @@ pub fn late(db: &Connection, event: &Row, replay: &Row, significance: &Row) -> R
     let name = text(event, "Profile");
     let profile = named::get(db, PROFILE, name)?;
     let profile = profile.ok_or_else(|| NoSpec::Wrong(format!("Profile '{name}' not found")))?;
-    let used = used(db, &profile)?;
+    let used = used(&profile, &|name| plugins::newest(db, name))?;
     match replay_spec::replay(replay, last(&used), significance) {
         Ok(Value::Object(table)) => Ok(table),
         Ok(_) => Err(NoSpec::Wrong("the replay is no table".to_owned())),
@@ -157,7 +218,11 @@ fn pipeline(event: &Row, profile: &Row) -> Value {
     })
 }
 
-fn used(db: &Connection, profile: &Row) -> Result<Plugins, NoSpec> {
+/// Who knows plugins by their names.
+pub type Newest<'a> = &'a dyn Fn(&str) -> Result<Option<Row>, StoreError>;
+
+/// The plugins that a profile uses.
+pub fn used(profile: &Row, newest: Newest<'_>) -> Result<Plugins, NoSpec> {
     let mut used = Plugins::new();
     let slot = |slot: &str| profile.get(slot).and_then(Value::as_object);
     let single = SLOTS.into_iter().filter_map(|name| {
@@ -180,7 +245,7 @@ fn used(db: &Connection, profile: &Row) -> Result<Plugins, NoSpec> {
                 readers.any(|reader| reader == name)
             });
             let reads = reads.map(|dependent| operator_name(text(dependent, "Name")));
-            let registered = plugins::newest(db, name)?;
+            let registered = newest(name)?;
             let registered = registered
                 .ok_or_else(|| NoSpec::Wrong(format!("Plugin '{name}' not found in the system")))?;
             let one = used.entry(operator_name(name)).or_insert_with(|| Used {
@@ -239,7 +304,8 @@ fn operator(
         "inputs".to_owned(),
         json!(inputs(name, used, all, &description)),
     );
-    for (key, value) in given.iter().filter(|(key, _)| *key != "type") {
+    let own = |key: &String| key != "type" && key != EXTRAS;
+    for (key, value) in given.iter().filter(|(key, _)| own(key)) {
         let option = description
             .options
             .iter()
