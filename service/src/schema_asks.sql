@@ -13,6 +13,8 @@ CREATE TABLE significance (
     run    TEXT NOT NULL,
     answer TEXT NOT NULL,
     at     TEXT NOT NULL,
+    -- Whether the replay was made anew by it.
+    taken  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (event, replay, run)
 ) WITHOUT ROWID;
 

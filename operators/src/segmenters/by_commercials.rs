@@ -444,6 +444,8 @@ impl CommercialsFold {
         match (mark, state.marked) {
             (Mark::Out(length), None) => {
                 self.close_row(state, emit);
+                // What is marked is one break, with or without the logo.
+                state.logo = None;
                 let since = state.line.clamp(state.since.unwrap_or_default());
                 let start = at.max(since);
                 self.tell_programme(since, start, emit);
@@ -720,6 +722,11 @@ mod tests {
             options
         });
         assert_eq!(segments(&cut.run(&fold)), [(99_400, Some(179_200))]);
+        // What the stream marks counts, and the logo makes no second break of it.
+        let mut marked = with_logo(Script::new(600_000, 1), &[100..168]);
+        marked.range("marks", 103_000, 163_000, &[("kind", json!("out"))]);
+        let breaks = segments(&marked.run(&fold));
+        assert_eq!(breaks, [(103_000, Some(163_000))]);
         // While it is gone the break is open, and it may end with the event.
         let open = Script::new(150_000, 1);
         let mut open = (0..150).fold(open, |mut open, second| {

@@ -106,13 +106,20 @@ impl Folds {
     }
 
     /// Reads on in the changes of an event that runs, on its own thread, so that whoever asks next waits for little. Where
-    /// as much is kept as may be, nothing is that nobody asked for.
-    pub fn ahead(&self, number: i64, path: &Path, until: u64) {
+    /// as much is kept as may be, nothing is that nobody asked for. The last epoch is left to whoever asks: those who ask
+    /// at this moment stand before it, and what was read for them does not.
+    pub fn ahead(&self, number: i64, path: &Path, epoch: u64) {
+        let Some(until) = epoch.checked_sub(1) else {
+            return;
+        };
         for kind in AHEAD {
             let Some(fold) = self.kept((number, kind.to_owned())) else {
                 continue;
             };
-            let mut fold = fold.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever reads it now does the work; nobody waits for that here.
+            let Ok(mut fold) = fold.try_lock() else {
+                continue;
+            };
             if let Err(error) = fold.read(path, kind, until) {
                 // Whoever asks is told.
                 tracing::debug!(%error, kind, "changes cannot be read ahead");
@@ -354,7 +361,7 @@ mod tests {
         fs::write(&path, text()).unwrap();
         let folds = Folds::default();
         for number in 0..KEPT as i64 {
-            folds.ahead(number, &path, 3);
+            folds.ahead(number, &path, 4);
         }
         let lines = |number: i64| {
             let inside = folds.inside.lock().unwrap();

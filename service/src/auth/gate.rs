@@ -111,6 +111,8 @@ impl Refused {
 #[derive(Clone)]
 struct Asked {
     method: Method,
+    /// A look-up of parameters, which goes by POST.
+    looks_up: bool,
     path: String,
     peer: SocketAddr,
 }
@@ -118,7 +120,7 @@ struct Asked {
 impl Asked {
     /// Whether something may be other than before.
     fn changes(&self) -> bool {
-        !matches!(self.method, Method::GET | Method::HEAD) && self.path != "/"
+        !matches!(self.method, Method::GET | Method::HEAD) && !self.looks_up
     }
 
     fn note(&self, app: &Shared, who: &str, role: Option<Role>, status: StatusCode) {
@@ -151,8 +153,11 @@ pub async fn guard(
         None => {}
     }
     let (parts, body) = request.into_parts();
+    let target = parts.headers.get("x-amz-target").map(HeaderValue::as_bytes);
     let asked = Asked {
         method: parts.method.clone(),
+        looks_up: parts.uri.path() == "/"
+            && target.is_some_and(|target| target.starts_with(b"AmazonSSM.Get")),
         path: parts.uri.path().to_owned(),
         peer,
     };

@@ -22,7 +22,7 @@ use crate::store::significance::{self, Of};
 use crate::store::{Database, Row, StoreError, parameters};
 
 /// The largest answer that is read, in bytes.
-const LARGEST: usize = 16 << 20;
+const LARGEST: usize = 1 << 20;
 
 /// What of a value may stand in an address as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -118,6 +118,14 @@ impl Engines {
         let asked = (event.to_owned(), replay.to_owned(), of);
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         if asking.contains(&asked) {
+            return Ok(None);
+        }
+        // It may have been kept between the two looks.
+        if self
+            .database
+            .read(|db| significance::get(db, key, of))?
+            .is_some()
+        {
             return Ok(None);
         }
         let call = match self.call(engine)? {

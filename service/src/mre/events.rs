@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
 use super::event_schemas::{self, STATES};
-use super::{event_names, no_event, now, object, schemas, text};
+use super::{event_names, no_event, now, object, schemas, source, text};
 use crate::auth::Role;
 use crate::context::Context;
 use crate::endpoint::{Answer, Call, Routes, delete, get, patch, post, put};
@@ -100,17 +100,10 @@ fn create(call: &Call, context: &Context) -> Answer {
 
 /// Refuses with 403 a source that an event of who asks may not reach.
 fn check_source(call: &Call, context: &Context, event: &Row) -> Result<(), ApiError> {
-    let bucket = text(event, "SourceVideoBucket");
-    let address = match (text(event, "SourceVideoUrl"), bucket) {
-        ("", "") => return Ok(()),
-        ("", bucket) => format!("s3://{bucket}/"),
-        (url, _) => url.to_owned(),
-    };
     if call.role == Role::Admin {
         return Ok(());
     }
-    let may = allowed::source(&address, &context.sources);
-    may.map_err(|error| ApiError::forbidden(error.to_string()))
+    source::check(event, &context.sources, &context.mre).map_err(ApiError::forbidden)
 }
 
 fn take(row: &mut Row, key: &str) -> Option<Row> {
@@ -168,7 +161,6 @@ fn update(call: &Call, context: &Context) -> Answer {
         let message = "'ContentGroup' is a required property";
         return Err(ApiError::bad_request(message));
     }
-    check_source(call, context, &changes)?;
     let auth = take(&mut changes, "SourceVideoAuth");
     let variables = take(&mut changes, "Variables");
     context.database.write(|db| {
@@ -181,10 +173,14 @@ fn update(call: &Call, context: &Context) -> Answer {
             )));
         }
         let of_source = ["SourceVideoUrl", "SourceVideoBucket", "Channel"];
-        if of_source.iter().any(|key| changes.contains_key(*key)) {
+        let other_source = of_source.iter().any(|key| changes.contains_key(*key));
+        if other_source {
             asked_by::set(db, text(&event, "Id"), call.role.name(), What::Source)?;
         }
         event.extend(std::mem::take(&mut changes));
+        if other_source {
+            check_source(call, context, &event)?;
+        }
         events::set(db, (program, name, text(&event, "Start")), &event)?;
         if let Some(auth) = &auth {
             events::set_auth(db, program, name, auth)?;

@@ -134,8 +134,9 @@ pub fn ask(context: &Context, replay: &Row) -> Result<(), StoreError> {
             Some(message) => drop(row.insert(MESSAGE.to_owned(), message.into())),
             None => drop(row.shift_remove(MESSAGE)),
         }
-        if of.is_some() {
+        if let Some(of) = of {
             row.insert("LastModified".to_owned(), now().into());
+            significance::take(db, (id, key.2), of)?;
         }
         replays::set(db, key, &row)
     })

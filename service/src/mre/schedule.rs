@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::to_spec::{self, NoSpec};
-use super::{events, late, text};
+use super::{events, late, source, text};
 use crate::context::Context;
 use crate::runs::{RunsError, Wanted, spec};
 use crate::store::{Row, StoreError, events as store_events, replays};

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::text;
+use crate::config::Sources;
+use crate::runs::allowed;
 use crate::store::Row;
 
 /// `[mre]` of the configuration.
@@ -14,6 +16,8 @@ use crate::store::Row;
 pub(crate) struct MreOptions {
     /// The bucket into which channels of MediaLive write for events.
     pub(crate) bucket: Option<String>,
+    /// The channels that events of roles below admin may start and stop.
+    pub(crate) channels: Vec<String>,
     /// The region of buckets and channels; that of the environment when it is left out.
     pub(crate) region: Option<String>,
 }
@@ -21,19 +25,40 @@ pub(crate) struct MreOptions {
 /// An event that is read until it is ended waits so long for what comes next.
 const UNTIL_ENDED: &str = "168h";
 
+/// Where what MRE reads of an event lies in a bucket: program, event, profile, file.
+fn below(event: &Row) -> String {
+    format!(
+        "{}/{}/{}/",
+        text(event, "Program"),
+        text(event, "Name"),
+        text(event, "Profile")
+    )
+}
+
+/// Refuses a source that an event of who is no admin may not reach.
+pub(super) fn check(event: &Row, sources: &Sources, options: &MreOptions) -> Result<(), String> {
+    let bucket = text(event, "SourceVideoBucket");
+    let address = match (text(event, "SourceVideoUrl"), text(event, "Channel")) {
+        ("", "") if bucket.is_empty() => return Ok(()),
+        ("", "") => format!("s3://{bucket}/{}", below(event)),
+        ("", channel) if options.channels.iter().any(|may| may == channel) => return Ok(()),
+        ("", channel) => {
+            return Err(format!(
+                "Channel: the channel {channel} may not be used: the service does not allow it"
+            ));
+        }
+        (url, _) => url.to_owned(),
+    };
+    allowed::source(&address, sources).map_err(|error| error.to_string())
+}
+
 /// The source of an event as a table of a spec; what is missing.
 pub(super) fn source(event: &Row, profile: &Row, options: &MreOptions) -> Result<Value, String> {
     let url = text(event, "SourceVideoUrl");
     if !url.is_empty() {
         return Ok(json!({ "type": source_type(url), "uri": url }));
     }
-    // As MRE names what it reads: program, event, profile, file.
-    let below = format!(
-        "{}/{}/{}/",
-        text(event, "Program"),
-        text(event, "Name"),
-        text(event, "Profile")
-    );
+    let below = below(event);
     let mut source = match (text(event, "SourceVideoBucket"), text(event, "Channel")) {
         ("", "") => return Err("the event has no source".to_owned()),
         ("", channel) => {
@@ -103,6 +128,7 @@ mod tests {
         let options = MreOptions {
             bucket: Some("media".to_owned()),
             region: Some("eu-west-1".to_owned()),
+            ..MreOptions::default()
         };
         let filled = json!({ "SourceVideoBucket": "chunks" });
         assert_eq!(
@@ -132,10 +158,27 @@ mod tests {
     }
 
     #[test]
+    fn who_is_no_admin_reaches_what_is_allowed() {
+        let options = MreOptions {
+            channels: vec!["1".to_owned()],
+            ..MreOptions::default()
+        };
+        let check = |with: Value| check(&event(&with), &Sources::default(), &options);
+        assert_eq!(check(json!({ "Channel": "1" })), Ok(()));
+        assert_eq!(
+            check(json!({ "Channel": "2" })),
+            Err("Channel: the channel 2 may not be used: the service does not allow it".to_owned())
+        );
+        assert_eq!(check(json!({ "SourceVideoBucket": "chunks" })), Ok(()));
+        assert!(check(json!({ "SourceVideoUrl": "http://127.0.0.1/a.m3u8" })).is_err());
+    }
+
+    #[test]
     fn what_is_made_is_a_source() {
         let options = MreOptions {
             bucket: Some("media".to_owned()),
             region: Some("eu-west-1".to_owned()),
+            ..MreOptions::default()
         };
         for with in [
             json!({ "SourceVideoBucket": "chunks" }),

@@ -136,6 +136,8 @@ impl Inner {
         let info = convert::event_info(&plan, &Catalog::built_in());
         let meter = Meter::of(&plan).called(&run.id);
         let begun = Removal::begin(&plan, &info, dir, &meter).map_err(|error| told(&error))?;
+        // Models that its operators loaded need not wait with it.
+        drop(plan);
         let Some(mut removal) = begun else {
             return Ok(true);
         };

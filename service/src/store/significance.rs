@@ -48,8 +48,17 @@ pub fn put(
     at: &str,
 ) -> Result<(), StoreError> {
     let mut insert =
-        db.prepare_cached("INSERT OR IGNORE INTO significance VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        db.prepare_cached("INSERT OR IGNORE INTO significance (event, replay, run, answer, at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     insert.execute(params![event, replay, of.name(), answer.to_string(), at])?;
+    Ok(())
+}
+
+/// Notes that a replay was made by what was answered.
+pub fn take(db: &Connection, (event, replay): Key<'_>, of: Of) -> Result<(), StoreError> {
+    let mut update = db.prepare_cached(
+        "UPDATE significance SET taken = 1 WHERE event = ?1 AND replay = ?2 AND run = ?3",
+    )?;
+    update.execute([event, replay, of.name()])?;
     Ok(())
 }
 
@@ -68,7 +77,7 @@ pub fn remove_all(db: &Connection, event: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Replays that were kept up to date, whose events are over, and that nobody was asked about since.
+/// Replays that were kept up to date, whose events are over, and that were not made since by what their engines say then.
 pub fn to_ask_again(db: &Connection) -> Result<Vec<Row>, StoreError> {
     let mut query = db.prepare_cached(
         "SELECT replays.row FROM replays
@@ -80,7 +89,7 @@ pub fn to_ask_again(db: &Connection) -> Result<Vec<Row>, StoreError> {
          AND runs.state = 'complete'
          AND NOT EXISTS (SELECT 1 FROM significance
              WHERE significance.event = runs.id AND significance.run = 'over'
-             AND significance.replay = replays.id)",
+             AND significance.replay = replays.id AND significance.taken)",
     )?;
     let found = query.query_map([], |row| row.get::<_, String>(0))?;
     found.map(|text| row(&text?)).collect()

@@ -25,9 +25,8 @@ pub(super) struct Whisper {
     context: Mutex<WhisperContext>,
     /// Numbers of tokens from here on are times and marks, not words.
     first_mark: i32,
-    language: Option<String>,
-    prompt: Option<String>,
-    threads: i32,
+    /// How it is run. Made once: whisper-rs never frees the texts in it.
+    parameters: FullParams<'static, 'static>,
 }
 
 impl Whisper {
@@ -63,25 +62,21 @@ impl Whisper {
         if ends(&language) || ends(&prompt) {
             return Err("a character of `language` or `prompt` is zero".to_owned());
         }
-        Ok(Whisper {
-            first_mark: context.token_eot(),
-            // Models for English alone cannot find out.
-            language: language.or_else(|| (!context.is_multilingual()).then(|| "en".to_owned())),
-            prompt,
-            context: Mutex::new(context),
-            threads: i32::try_from(threads).unwrap_or(1),
-        })
-    }
-
-    fn parameters(&self) -> FullParams<'_, '_> {
+        // Models for English alone cannot find out.
+        let usual = if context.is_multilingual() {
+            "auto"
+        } else {
+            "en"
+        };
+        let language = language.unwrap_or_else(|| usual.to_owned());
         // As whisper.cpp's own program listens.
         let mut parameters = FullParams::new(SamplingStrategy::BeamSearch {
             beam_size: 5,
             patience: -1.0,
         });
-        parameters.set_n_threads(self.threads);
-        parameters.set_language(Some(self.language.as_deref().unwrap_or("auto")));
-        if let Some(prompt) = &self.prompt {
+        parameters.set_n_threads(i32::try_from(threads).unwrap_or(1));
+        parameters.set_language(Some(language.leak()));
+        if let Some(prompt) = &prompt {
             parameters.set_initial_prompt(prompt);
         }
         // A phrase is heard alone: what was said before would make it depend on what failed.
@@ -90,7 +85,11 @@ impl Whisper {
         parameters.set_print_progress(false);
         parameters.set_print_realtime(false);
         parameters.set_print_timestamps(false);
-        parameters
+        Ok(Whisper {
+            first_mark: context.token_eot(),
+            context: Mutex::new(context),
+            parameters,
+        })
     }
 }
 
@@ -101,7 +100,9 @@ impl Hears for Whisper {
         let failed = |error| format!("whisper failed: {error}");
         let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = context.create_state().map_err(failed)?;
-        state.full(self.parameters(), &sound).map_err(failed)?;
+        state
+            .full(self.parameters.clone(), &sound)
+            .map_err(failed)?;
         let mut parts = Vec::new();
         for segment in state.as_iter() {
             let text = segment
