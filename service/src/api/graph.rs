@@ -18,7 +18,9 @@ const KEPT: usize = 256;
 
 /// The operators of events, by the directory and the number of each: what an event consists of never changes, and to find
 /// out means to load its models.
-static MADE: Mutex<BTreeMap<(PathBuf, i64), Arc<[Value]>>> = Mutex::new(BTreeMap::new());
+static MADE: Mutex<Made> = Mutex::new(BTreeMap::new());
+
+type Made = BTreeMap<(PathBuf, i64), Arc<[Value]>>;
 
 /// `GET /events/ID/graph`.
 pub async fn graph(State(app): State<App>, named: Named) -> Result<Json<Value>, Problem> {

@@ -9,7 +9,7 @@ use crate::auth::Role;
 use crate::context::Context;
 use crate::endpoint::{Answer, Call, Routes, delete, get, patch, post, put};
 use crate::errors::ApiError;
-use crate::runs::{RunsError, allowed};
+use crate::runs::RunsError;
 use crate::store::asked_by::{self, What};
 use crate::store::names::{self, PROGRAM};
 use crate::store::{Row, StoreError, events, kept, replays, significance};
