@@ -685,9 +685,9 @@ mod tests {
     }
 
     /// The same with a look for the logo each second, which is gone in these ranges of seconds.
-    fn with_logo(mut script: Script, gone: &[std::ops::Range<i64>]) -> Script {
+    fn with_logo(mut script: Script, gone: &[(i64, i64)]) -> Script {
         for second in 0..600 {
-            let seen = !gone.iter().any(|gone| gone.contains(&second));
+            let seen = !gone.iter().any(|(from, to)| (*from..*to).contains(&second));
             script.point("logo", second * 1000, &[("logo", json!(seen))]);
         }
         script
@@ -699,7 +699,7 @@ mod tests {
         let moments = event(&[200, 230, 250, 500, 530, 550]);
         let breaks = json!({"segments": "breaks"});
         assert_eq!(run(breaks.clone(), &moments), [(200, 250), (500, 550)]);
-        let script = with_logo(moments, &[500..550]);
+        let script = with_logo(moments, &[(500, 550)]);
         assert_eq!(run(breaks, &script), [(500, 550)]);
     }
 
@@ -707,7 +707,7 @@ mod tests {
     fn a_break_is_from_where_the_logo_goes_to_where_it_comes_back() {
         let options = json!({"separator": "logo", "segments": "both", "max_break": "100s"});
         // Gone for too short, for a break, for too long; a missing look in the break changes nothing.
-        let script = with_logo(event(&[310]), &[20..30, 100..180, 300..450]);
+        let script = with_logo(event(&[310]), &[(20, 30), (100, 180), (300, 450)]);
         let both = [(0, 100), (100, 180), (180, 600)];
         assert_eq!(run(options.clone(), &script), both);
         // Cuts between two looks are where it goes and comes.
@@ -723,7 +723,7 @@ mod tests {
         });
         assert_eq!(segments(&cut.run(&fold)), [(99_400, Some(179_200))]);
         // What the stream marks counts, and the logo makes no second break of it.
-        let mut marked = with_logo(Script::new(600_000, 1), &[100..168]);
+        let mut marked = with_logo(Script::new(600_000, 1), &[(100, 168)]);
         marked.range("marks", 103_000, 163_000, &[("kind", json!("out"))]);
         let breaks = segments(&marked.run(&fold));
         assert_eq!(breaks, [(103_000, Some(163_000))]);
