@@ -397,7 +397,13 @@ fn an_event_on_a_channel_needs_a_bucket_to_write_into() {
     fields.insert("Channel".to_owned(), json!("1234567"));
     control.json("POST", "event", &wanted);
     let told = control.json("GET", "event/Final/program/Open", &Json::Null);
-    let failed = own.until_it_is(told["Id"].as_str().unwrap(), "failed");
+    let id = told["Id"].as_str().unwrap();
+    let begun = Instant::now();
+    while own.get(&format!("events/{id}")).status == 404 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it never begins");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let failed = own.until_it_is(id, "failed");
     assert_eq!(
         failed["reason"],
         "no bucket is configured into which channels write: set `bucket` in `[mre]` of the service's configuration"

@@ -58,7 +58,9 @@ pub fn to_mre(plan: &Plan, spec: &Table, wanted: &Wanted) -> Result<Value, Conve
     };
     let mut placed: Vec<(Class, Value)> = Vec::new();
     let mut plugins = Vec::new();
-    for operator in &plan.operators {
+    let mut operators: Vec<_> = plan.operators.iter().collect();
+    operators.sort_by(|one, other| one.name.cmp(&other.name));
+    for operator in operators {
         let name = operator.name.as_str();
         if OF_MRE.contains(&operator.kind.as_str()) {
             wrong.push(format!(
@@ -295,8 +297,8 @@ weights = { "view.view=far" = 10 }
     fn a_spec_is_itself_after_having_been_a_profile() {
         let bundle = made(SPEC).unwrap();
         assert_eq!(bundle["profile"]["Classifier"]["Name"], "points");
-        assert_eq!(bundle["profile"]["Featurers"][1]["Name"], "quiet");
-        assert_eq!(bundle["plugins"][1]["SupportedMediaType"], "Audio");
+        assert_eq!(bundle["profile"]["Featurers"][0]["Name"], "quiet");
+        assert_eq!(bundle["plugins"][2]["SupportedMediaType"], "Audio");
         let back = to_toml(&bundle).unwrap();
         // The source alone is called otherwise.
         let expected: Table = SPEC
