@@ -124,7 +124,7 @@ async fn requests_that_are_wrong_are_refused() {
         (
             json!({ "spec": SPEC, "more": 1 }),
             400,
-            "the body is wrong: unknown field `more`, expected one of `id`, `spec`, `clips` at line 1 column 7",
+            "the body is wrong: unknown field `more`, expected one of `id`, `spec`, `clips`, `retention` at line 1 column 7",
         ),
         (
             json!({ "spec": SPEC.replace("[sources", "[sinks.out]\ntype = \"file\"\ninputs = [\"shot\"]\ndir = \"../../else\"\n\n[sources"), "id": "a" }),

@@ -88,7 +88,12 @@ async fn tokens_of_mres_gateway_are_let_in_by_their_roles() {
     let message = format!("This token has the role viewer, and PUT {put} needs admin");
     let forbidden = error("ForbiddenError", &message);
     assert_eq!(refused, (StatusCode::FORBIDDEN, forbidden));
-    let deleted = ask(&server, Method::DELETE, "/api/v1/events/a?secret=x", &admin);
+    let deleted = ask(
+        &server,
+        Method::DELETE,
+        "/api/v1/events/a?force=false",
+        &admin,
+    );
     assert_eq!(deleted.await.status(), StatusCode::NOT_FOUND);
 
     let expired = token(&json!({ "role": "admin", "exp": get_current_timestamp() - 60 }));

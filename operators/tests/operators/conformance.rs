@@ -15,13 +15,15 @@ use proptest::prelude::*;
 use serde_json::json;
 
 /// What is nothing without somebody or something else: a program, a model, a server.
-const OUTSIDE: [&str; 10] = [
+const OUTSIDE: [&str; 12] = [
+    "channel_logo",
     "http_inference",
     "label_by_prompt",
     "lambda",
     "onnx",
     "process",
     "segment_by_prompt",
+    "shots",
     "speech",
     "text_by_prompt",
     "transcribe",

@@ -241,7 +241,7 @@ mod tests {
 name = "court"
 description = "Points of a match"
 max_segment = "90s"
-late_window = "20s"
+correction_window = "20s"
 
 [sources.tv]
 type = "hls"
@@ -256,18 +256,17 @@ hue = [20, 50]
 [operators.quiet]
 type = "audio_silence"
 inputs = ["tv.audio"]
-threshold = -38.5
+threshold_db = -38.5
 
 [operators.points]
 type = "segment_by_sequence"
 inputs = ["view"]
-start = [{ "view.view" = "near" }, { "view.view" = "far" }]
-end = [{ "view.view" = "far" }, { "view.view" = "near" }]
+start = [["near", "far"]]
+end = [["far", "near"]]
 
 [operators.trim]
 type = "optimize_to_ranges"
 inputs = ["points", "quiet"]
-attribute = "silence"
 
 [operators.named]
 type = "label_template"
