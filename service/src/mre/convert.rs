@@ -241,7 +241,7 @@ mod tests {
 name = "court"
 description = "Points of a match"
 max_segment = "90s"
-correction_window = "20s"
+correction_window = 20
 
 [sources.tv]
 type = "hls"
