@@ -1,6 +1,7 @@
 //! A whole run with every built-in operator that asks no model, and a segmenter, against decoding alone.
 //! Looking at the frames must cost little beside making them.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,6 +20,9 @@ use crate::stats::Sample;
 
 const SPEC: &str = include_str!("../analysis.toml");
 
+/// A logo that is nowhere to be seen.
+const LOGO: &[u8] = include_bytes!("../logo.png");
+
 /// Recent media that a run keeps for clips.
 const RECENT_BYTES: u64 = 32 << 20;
 
@@ -28,7 +32,10 @@ const LIMIT: f64 = 1.1;
 fn plan_of(playlist: &Path) -> Result<Plan, Error> {
     let catalog = Catalog::built_in();
     let uri = Override(format!("sources.programme.uri={}", playlist.display()));
-    let spec = spec::parse(SPEC, Path::new("analysis.toml"), &[uri], &catalog)?;
+    let logo = playlist.with_file_name("logo.png");
+    fs::write(&logo, LOGO)?;
+    let logo = Override(format!("operators.logo.image={}", logo.display()));
+    let spec = spec::parse(SPEC, Path::new("analysis.toml"), &[uri, logo], &catalog)?;
     Ok(plan::compile(&spec, &catalog)?)
 }
 
