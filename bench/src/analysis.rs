@@ -20,6 +20,9 @@ use crate::stats::Sample;
 
 const SPEC: &str = include_str!("../analysis.toml");
 
+/// An operator that needs a file.
+const WITH_LOGO: &str = include_str!("../logo.toml");
+
 /// A logo that is nowhere to be seen.
 const LOGO: &[u8] = include_bytes!("../logo.png");
 
@@ -35,7 +38,8 @@ fn plan_of(playlist: &Path) -> Result<Plan, Error> {
     let logo = playlist.with_file_name("logo.png");
     fs::write(&logo, LOGO)?;
     let logo = Override(format!("operators.logo.image={}", logo.display()));
-    let spec = spec::parse(SPEC, Path::new("analysis.toml"), &[uri, logo], &catalog)?;
+    let text = format!("{SPEC}\n{WITH_LOGO}");
+    let spec = spec::parse(&text, Path::new("analysis.toml"), &[uri, logo], &catalog)?;
     Ok(plan::compile(&spec, &catalog)?)
 }
 
