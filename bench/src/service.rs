@@ -302,6 +302,8 @@ async fn phases(low: &Path, video: &Path, service: &Service) -> Result<Vec<Waite
             tokio::time::sleep(Duration::from_millis(1000 / EVENTS as u64)).await;
         }
     });
+    // Once to warm up here, too: fifty events have just begun.
+    read(&client, url, &ids).await;
     let many = read(&client, url, &ids).await;
 
     for number in 0..VIDEOS {
